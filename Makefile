@@ -1,0 +1,75 @@
+# Every target sets itself up in .venv; a second run installs nothing. `make help` lists the targets.
+#
+#   make demo PHOTO=photo.jpg BOXES=boxes.json OUT=out/mine
+#   make test-matrix VERSIONS="4.2.23 5.2.3"
+#   make setup PYTHON=/path/to/python3.11
+
+# Blender's bpy 5.0 wheel exists for Python 3.11 only. The first command that really is one is taken (a name may
+# exist and not run); no match falls through to python3 and to the message in the setup rule.
+IS_311 := import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '$(IS_311)' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+PIP  := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+OUT  ?= out/demo
+
+# The stamp's name holds a hash of what is to be installed, so a checkout that changes file dates reinstalls nothing.
+STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)
+ZIP     := dist/neural_assets-$(VERSION).zip
+# Folders are listed beside files: their date changes when a file is added or removed.
+ZIP_SOURCES := blender_manifest.toml LICENSE packaging/build_extension.py na_core/__init__.py na_core/scene.py \
+  $(shell find blender_addon na_core/geometry ! -path '*/__pycache__*' ! -name '.*' ! -name '* *' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-core test-addon test-matrix lint bench extension clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+setup: $(STAMP)  ## Make .venv with everything that the other targets need
+
+# torch goes first: where pip can find a CPU build (extra index, wheel on disk), its dependants then keep it.
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(PY) || $(or $(PYTHON),python3) -c '$(IS_311)' || { \
+	  echo "Python 3.11 with venv is needed (Blender's bpy has wheels for no other): make PYTHON=python3.11" >&2; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools wheel
+	$(PIP) torch
+	$(PIP) --no-build-isolation -e '.[worker,train,blender,dev]'
+	@rm -f $(VENV)/.stamp-*
+	@touch $@
+
+demo: $(STAMP) $(ZIP)  ## Photo to rendered animation [PHOTO= BOXES= OUT=out/demo]
+	$(VENV)/bin/neural-assets demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(BOXES),--boxes '$(BOXES)') --out '$(OUT)'
+
+test: lint test-core test-addon  ## Lint, build the extension, run all tests
+
+test-core: $(STAMP)
+	$(PY) -m pytest $(wildcard tests/na_core tests/server) $(PYTEST_ARGS)
+
+# A process of its own: the tests above hold that na_core and server work without bpy.
+test-addon: $(STAMP) $(ZIP)
+	NEURAL_ASSETS_ZIP='$(abspath $(ZIP))' NEURAL_ASSETS_WORKER_PYTHON='$(abspath $(PY))' \
+	  $(PY) -m pytest tests/blender_addon $(PYTEST_ARGS)
+
+test-matrix: $(STAMP) $(ZIP)  ## Test the built zip in Blender 4.2, 4.5, 5.0 and 5.2 [VERSIONS=]
+	$(PY) packaging/test_matrix.py --zip $(ZIP) --worker-python $(PY) $(VERSIONS)
+
+lint: $(STAMP)  ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: $(STAMP) $(ZIP)  ## Measure speed; writes benchmarks/results.json
+	$(PY) benchmarks/run.py
+
+extension: $(ZIP)  ## Build dist/neural_assets-<version>.zip
+
+$(ZIP): $(STAMP) $(ZIP_SOURCES)
+	$(PY) packaging/build_extension.py
+
+clean:  ## Remove environments, caches and outputs; data/, runs/ and other folders in out/ stay
+	rm -rf $(VENV) .venv-bpy-* dist build out/demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

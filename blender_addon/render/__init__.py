@@ -1,0 +1,1 @@
+"""Rendering a frame: from the depsgraph through the worker to pixels, independent of who asks."""

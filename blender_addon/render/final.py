@@ -1,0 +1,105 @@
+"""A final render: everything that happens between Blender's call of ``render()`` and its return."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import bpy
+import numpy as np
+
+from ..errors import RenderCancelled, UserError
+from ..preferences import worker_settings
+from ..scene.frame import job_message
+from ..worker.client import Picture, Progress
+from .border import border_cut
+from .colour import resized, scene_linear
+from .disk_space import check_disk_space
+from .picture import Observer, render_picture
+
+
+def guarded_render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
+    """Render the depsgraph's frame into the engine's result; report every failure so that no file is written.
+
+    ``error_set`` alone lets Blender save a black picture and call it a success; ``report`` stops it.
+    """
+    try:
+        render_into(engine, depsgraph)
+    except RenderCancelled:
+        return  # Blender asked for it, and knows
+    except UserError as error:
+        _fail(engine, str(error))
+    except BaseException as error:  # also KeyboardInterrupt: no frame may pass as finished
+        traceback.print_exc(file=sys.stderr)
+        _fail(
+            engine,
+            f"Something went wrong inside the add-on ({type(error).__name__}: {error}). "
+            "Please report it with the text of the system console.",
+        )
+
+
+def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
+    """Render the depsgraph's frame into the engine's result.
+
+    Raises:
+        UserError: something that the user can put right.
+        RenderCancelled: Esc.
+    """
+    scene = depsgraph.scene_eval
+    if engine.is_animation or bpy.app.background:  # F12 in a window writes no file
+        check_disk_space(depsgraph.scene)
+    width, height = engine.resolution_x, engine.resolution_y
+    job, photos = job_message(depsgraph, width, height)
+    engine.update_stats("Neural Assets", "Starting")
+    result = engine.begin_result(0, 0, width, height, layer=depsgraph.view_layer_eval.name)
+    finished = False
+    try:
+        combined = result.layers[0].passes["Combined"]
+
+        def show(picture: Picture) -> None:
+            pixels = scene_linear(resized(picture.pixels, width, height))
+            cut = border_cut(pixels, scene.render, *_pass_size(result, width, height))
+            combined.rect.foreach_set(np.ascontiguousarray(cut[::-1]).ravel())
+
+        def preview(picture: Picture) -> None:
+            show(picture)
+            engine.update_result(result)
+
+        def progress(now: Progress) -> None:
+            engine.update_progress(now.fraction)
+            engine.update_stats("Neural Assets", f"Step {now.step}/{now.steps}")
+
+        picture, address = render_picture(
+            job,
+            photos,
+            worker_settings(),
+            Observer(
+                should_stop=engine.test_break,
+                on_status=lambda text: engine.update_stats("Neural Assets", text),
+                on_progress=progress,
+                on_preview=None if bpy.app.background else preview,  # nobody looks
+            ),
+            what=f"frame {scene.frame_current}",
+        )
+        show(picture)
+        stamp(engine, job.sampling.seed, job.sampling.steps, address.checkpoint)
+        engine.update_progress(1.0)
+        finished = True
+    finally:
+        engine.end_result(result, cancel=not finished)
+
+
+def stamp(engine: bpy.types.RenderEngine, seed: int, steps: int, checkpoint: str) -> None:
+    """Write into the result's metadata what it takes to render the same picture again."""
+    for name, value in (("NA.seed", seed), ("NA.steps", steps), ("NA.checkpoint", checkpoint)):
+        engine.get_result().stamp_data_add_field(name, str(value))
+
+
+def _pass_size(result: bpy.types.RenderResult, width: int, height: int) -> tuple[int, int]:
+    """Return (columns, rows) of the pass: a border render's is smaller than what was asked for."""
+    return min(result.resolution_x, width), min(result.resolution_y, height)
+
+
+def _fail(engine: bpy.types.RenderEngine, sentence: str) -> None:
+    engine.error_set(sentence)
+    engine.report({"ERROR"}, f"Neural Assets: {sentence}")

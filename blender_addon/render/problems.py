@@ -1,0 +1,56 @@
+"""What would fail at render time, known before: panels warn with it."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..errors import UserError
+from ..worker.settings import WorkerSettings
+from ..scene.assets import no_photo
+from ..scene.frame import has_assets, no_assets
+from ..scene.stored import has_camera
+
+
+def problems(scene: bpy.types.Scene, settings: WorkerSettings) -> list[UserError]:
+    """Return what keeps the scene from being rendered, most urgent first. Reads little: a panel may call it."""
+    found: list[UserError] = []
+    if scene.neural_assets.photo is None or not has_camera(scene.neural_assets.source_camera):
+        found.append(no_photo())
+    elif scene.neural_assets.photo.size[0] == 0:
+        found.append(
+            UserError(
+                f"The photo '{scene.neural_assets.photo.name}' cannot be read: it holds no picture.",
+                "Import the photo again.",
+                operator="neural_assets.import_photo",
+            )
+        )
+    elif not has_assets(scene):
+        found.append(no_assets())
+    if scene.camera is None:
+        found.append(UserError("The scene has no camera.", "Import a photo, which brings one."))
+    elif scene.camera.type == "CAMERA" and scene.camera.data.type != "PERSP":
+        found.append(
+            UserError(
+                f"The camera '{scene.camera.name}' is not a perspective camera.",
+                "Set Properties > Camera > Lens > Type to Perspective.",
+            )
+        )
+    try:
+        settings.check()
+    except UserError as error:
+        found.append(error)
+    return found
+
+
+def warnings(scene: bpy.types.Scene) -> list[str]:
+    """Return what does not fail but changes the picture: colours that the view transform would bend."""
+    found = []
+    view = scene.view_settings
+    if scene.render.engine == "NEURAL_ASSETS":
+        if view.view_transform != "Standard" or view.look not in ("None", ""):
+            found.append("Colours differ from the photo's: set the view transform to Standard and the look to None")
+        if scene.render.dither_intensity > 0:
+            found.append("Dither adds noise to the picture: set it to 0")
+    if scene.neural_assets.focal_length_assumed:
+        found.append("The focal length is assumed: set it when importing if you know it")
+    return found

@@ -1,0 +1,189 @@
+"""Assets: empties that are 3D boxes and remember what their photo shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import ArrayLike
+
+from na_core.geometry.boxes import bounds_2d, source_quarter_turns
+from na_core.geometry.lifting import LiftingError, box_from_rectangle
+from na_core.scene import Box, SceneError
+
+from ..errors import UserError
+from .properties import AssetProperties
+from .stored import box_of, camera_of, copy_camera, flat, has_camera
+
+Rectangle = Sequence[float]
+
+DEFAULT_NAME = "Asset"
+DEPTH_RATIO = 0.7
+
+
+def asset_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Return the scene's assets in the order of their names, those hidden from renders included."""
+    found = (item for item in scene.objects if item.neural_asset.is_asset)
+    return sorted(found, key=lambda item: item.name)
+
+
+def add_asset_from_box(
+    rectangle: Rectangle,
+    name: str = DEFAULT_NAME,
+    *,
+    scene: bpy.types.Scene | None = None,
+    depth_ratio: float = DEPTH_RATIO,
+    yaw: float | None = None,
+    ground_height: float = 0.0,
+) -> bpy.types.Object:
+    """Add the asset that stands on the ground inside a rectangle of the scene's photo.
+
+    Args:
+        rectangle: (x0, y0, x1, y1) in image coordinates, y down.
+        name: of the new empty.
+        scene: the current one if None.
+        depth_ratio: the box's depth over its width.
+        yaw: radians about world Z; None faces the camera that took the photo.
+        ground_height: z of the plane that the object stands on, in metres.
+
+    Returns:
+        The new empty, whose drawn bounds are the 3D box.
+
+    Raises:
+        UserError: no photo yet, a rectangle outside [0, 1], or one that no box on the ground explains.
+    """
+    scene = scene or bpy.context.scene
+    _require_photo(scene)
+    checked = _check_rectangle(rectangle)
+    try:
+        box = box_from_rectangle(
+            camera_of(scene.neural_assets.source_camera),
+            checked,
+            ground_height=ground_height,
+            depth_ratio=depth_ratio,
+            yaw=yaw,
+        )
+    except LiftingError as error:
+        raise UserError(str(error)) from error
+    return add_asset(box.world_from_box, checked, name, scene=scene)
+
+
+def add_asset(
+    world_from_box: ArrayLike,
+    rectangle: Rectangle | None = None,
+    name: str = DEFAULT_NAME,
+    *,
+    scene: bpy.types.Scene | None = None,
+) -> bpy.types.Object:
+    """Add the asset whose 3D box in the scene's photo is known.
+
+    Args:
+        world_from_box: (4, 4), maps the cube [-1/2, 1/2]^3 to the world; no shear, since an empty has none.
+        rectangle: tight (x0, y0, x1, y1) around the object in the photo; the box's own bounds if None.
+        name: of the new empty.
+        scene: the current one if None.
+
+    Raises:
+        UserError: no photo yet, no such matrix, or the photo does not show the box.
+    """
+    scene = scene or bpy.context.scene
+    _require_photo(scene)
+    try:
+        box = Box(np.asarray(world_from_box, dtype=np.float64))
+    except (SceneError, TypeError, ValueError) as error:
+        raise UserError(f"The box of '{name}' is not a 4 x 4 matrix: {error}.") from error
+    checked = _check_rectangle(rectangle) if rectangle is not None else None
+    if checked is None and bounds_2d(camera_of(scene.neural_assets.source_camera), box) == (0, 0, 0, 0):
+        raise UserError(
+            f"The photo does not show the box of '{name}': it lies behind the camera or outside the picture.",
+            "Give a box that the photo shows.",
+        )
+    empty = bpy.data.objects.new(name, None)
+    empty.empty_display_type = "CUBE"
+    empty.empty_display_size = 0.5  # a cube empty spans plus and minus its display size: the unit cube
+    scene.collection.objects.link(empty)
+    empty.matrix_world = Matrix(box.world_from_box.tolist())
+    empty.neural_asset.is_asset = True
+    empty.neural_asset.photo = scene.neural_assets.photo
+    scene.view_layers[0].update()
+    capture_source(empty, checked, scene=scene)
+    return empty
+
+
+def capture_source(
+    asset: bpy.types.Object,
+    rectangle: Rectangle | None = None,
+    *,
+    scene: bpy.types.Scene | None = None,
+) -> None:
+    """Declare that the asset's box, where it stands now, is where the scene's photo shows the object.
+
+    Sets the source box, camera, rectangle and quarter turns, and keeps the box in the scene's hidden boxes in
+    step: with it the object is taken out of the background, also after the empty is deleted.
+
+    Args:
+        asset: an asset; its box after constraints and parents counts.
+        rectangle: tight bounds in the photo; the box's own bounds if None.
+        scene: the current one if None.
+
+    Raises:
+        UserError: no photo in the scene.
+    """
+    scene = scene or bpy.context.scene
+    _require_photo(scene)
+    settings, properties = scene.neural_assets, asset.neural_asset
+    view_layer = scene.view_layers[0]
+    view_layer.update()
+    matrix = np.array(asset.evaluated_get(view_layer.depsgraph).matrix_world, dtype=np.float64)
+    box, camera = Box(matrix), camera_of(settings.source_camera)
+    hidden = _hidden_box(scene, properties)
+    if hidden is None:
+        hidden = settings.hidden_boxes.add()
+    hidden.name = asset.name
+    hidden.world_from_box = flat(matrix)
+    properties.is_asset = True
+    properties.photo = settings.photo
+    properties.source_box = flat(matrix)
+    copy_camera(properties.source_camera, settings.source_camera)
+    properties.source_box_2d = _check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
+    properties.quarter_turns = source_quarter_turns(box, camera)
+
+
+def _hidden_box(scene: bpy.types.Scene, properties: AssetProperties) -> bpy.types.PropertyGroup | None:
+    """Return the hidden box that an earlier capture of this asset left in this scene."""
+    if properties.photo != scene.neural_assets.photo or not has_camera(properties.source_camera):
+        return None
+    earlier = box_of(properties.source_box)
+    return next(
+        (item for item in scene.neural_assets.hidden_boxes if box_of(item.world_from_box) == earlier), None
+    )
+
+
+def _require_photo(scene: bpy.types.Scene) -> None:
+    settings = scene.neural_assets
+    if settings.photo is None or not has_camera(settings.source_camera):
+        raise no_photo()
+
+
+def no_photo() -> UserError:
+    """Return the error of a scene without a photo."""
+    return UserError(
+        "No photo has been imported into this scene.",
+        "Use File > Import > Photo (Neural Assets), or drop a photo onto the viewport.",
+        operator="neural_assets.import_photo",
+    )
+
+
+def _check_rectangle(rectangle: Rectangle) -> tuple[float, float, float, float]:
+    try:
+        x0, y0, x1, y1 = (float(value) for value in rectangle)
+    except (TypeError, ValueError) as error:
+        raise UserError("A rectangle is four numbers: left, top, right, bottom.") from error
+    if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+        raise UserError(
+            f"The rectangle ({x0:.3g}, {y0:.3g}, {x1:.3g}, {y1:.3g}) does not lie inside the photo.",
+            "Give left, top, right, bottom from 0 to 1, with y pointing down.",
+        )
+    return x0, y0, x1, y1

@@ -1,0 +1,76 @@
+"""Blender's camera to and from ``na_core.scene.Camera``."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from na_core.geometry.camera import camera_from_projection
+from na_core.scene import Camera
+
+from ..errors import UserError
+
+
+def camera_message(depsgraph: bpy.types.Depsgraph, camera: bpy.types.Object | None = None) -> Camera:
+    """Return the scene's camera, or the one given, as the evaluated depsgraph has it.
+
+    Resolution percentage, pixel aspect, sensor fit and lens shift are all in the result, through Blender's own
+    projection matrix.
+
+    Raises:
+        UserError: the scene has no camera, or it is not a perspective one.
+    """
+    scene = depsgraph.scene_eval
+    camera = camera or scene.camera
+    if camera is None:
+        raise UserError(
+            "The scene has no camera.",
+            "Import a photo, which brings one, or add one with Add > Camera.",
+            operator="neural_assets.import_photo",
+        )
+    evaluated = camera.evaluated_get(depsgraph)
+    if not isinstance(evaluated.data, bpy.types.Camera) or evaluated.data.type != "PERSP":
+        raise UserError(
+            f"The camera '{camera.name}' is not a perspective camera.",
+            "Set Properties > Camera > Lens > Type to Perspective.",
+        )
+    width, height = resolution(scene)
+    projection = evaluated.calc_matrix_camera(
+        depsgraph,
+        x=width,
+        y=height,
+        scale_x=scene.render.pixel_aspect_x,
+        scale_y=scene.render.pixel_aspect_y,
+    )
+    return camera_from_projection(np.array(evaluated.matrix_world), np.array(projection))
+
+
+def resolution(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Return the picture's size in pixels, percentage included, rounded as Blender rounds it."""
+    render = scene.render
+    return (
+        max(1, render.resolution_x * render.resolution_percentage // 100),
+        max(1, render.resolution_y * render.resolution_percentage // 100),
+    )
+
+
+def place_camera(target: bpy.types.Object, camera: Camera, width: int, height: int) -> None:
+    """Set a camera object so that it renders a width x height picture as ``camera`` sees it.
+
+    Raises:
+        UserError: the pixels are not square.
+    """
+    if abs(camera.fx * width / (camera.fy * height) - 1) > 1e-3:
+        raise UserError(
+            "The camera's pixels are not square: its horizontal and vertical focal lengths differ.",
+            "Give one focal length in pixels for both.",
+        )
+    lens = target.data
+    lens.type = "PERSP"
+    lens.sensor_fit = "HORIZONTAL"
+    lens.lens_unit = "MILLIMETERS"
+    lens.lens = camera.fx * lens.sensor_width
+    lens.shift_x = 0.5 - camera.cx
+    lens.shift_y = (camera.cy - 0.5) * height / width
+    target.matrix_world = Matrix(camera.world_from_camera.tolist())

@@ -1,0 +1,194 @@
+"""A frame of the scene as the one message that the worker renders from.
+
+Everything comes from the evaluated depsgraph that is given, never from ``bpy.context``: keyframes,
+constraints, drivers, parents, physics and instances then work by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+
+from na_core.geometry.boxes import is_behind
+from na_core.scene import (
+    MAX_SIDE,
+    SAMPLING_PRESETS,
+    Asset,
+    Background,
+    Box,
+    Frame,
+    Photo,
+    PlacedAsset,
+    RenderJob,
+    Sampling,
+    SceneError,
+)
+
+from ..errors import UserError
+from .assets import no_photo
+from .camera import camera_message
+from .photo import photo_of
+from .properties import AssetProperties
+from .stored import box_of, camera_of, has_camera
+
+
+@dataclass
+class PhotoStore:
+    """The photos that a frame uses: their bytes by SHA-256, each image read once."""
+
+    bytes_by_sha256: dict[str, bytes] = field(default_factory=dict)
+    _photos: dict[bpy.types.Image, Photo] = field(default_factory=dict)
+
+    def photo(self, image: bpy.types.Image) -> Photo:
+        """Return the message of an image and keep its bytes.
+
+        Raises:
+            UserError: the photo cannot be read.
+        """
+        original = image.original
+        if original not in self._photos:
+            photo, data = photo_of(original)
+            self._photos[original] = photo
+            self.bytes_by_sha256[photo.sha256] = data
+        return self._photos[original]
+
+
+def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = None) -> Frame:
+    """Return the frame that the evaluated depsgraph stands at.
+
+    Args:
+        depsgraph: evaluated; its scene, frame, camera and objects count. Assets that are disabled in renders are
+            left out: the object is then gone from the picture.
+        photos: collects the photos' bytes, for the worker.
+
+    Raises:
+        UserError: no camera, no photo, no asset, an unreadable photo, or an asset behind the camera.
+    """
+    photos = photos or PhotoStore()
+    scene = depsgraph.scene_eval
+    settings = scene.neural_assets
+    camera = camera_message(depsgraph)
+    if settings.photo is None or not has_camera(settings.source_camera):
+        raise no_photo()
+    background = Background(
+        photo=photos.photo(settings.photo),
+        source_camera=camera_of(settings.source_camera),
+        hidden_boxes=tuple(box_of(item.world_from_box) for item in settings.hidden_boxes),
+    )
+    assets = _placed_assets(depsgraph, photos)
+    if not assets and not has_assets(depsgraph.scene):
+        raise no_assets()
+    for placed in assets:
+        if is_behind(camera, placed.box):
+            raise UserError(
+                f"The asset '{placed.asset.name}' is behind the camera in frame {scene.frame_current}.",
+                "Move it in front of the camera, or disable it for renders in this frame.",
+            )
+    return Frame(camera=camera, assets=tuple(assets), background=background)
+
+
+def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> Sampling:
+    """Return how to sample a picture of width x height pixels, keyframes applied.
+
+    Raises:
+        UserError: the picture is larger than the worker renders.
+    """
+    settings = depsgraph.scene_eval.neural_assets
+    if max(width, height) > MAX_SIDE:
+        raise UserError(
+            f"A picture of {width} x {height} pixels is larger than {MAX_SIDE} pixels on a side.",
+            "Lower the resolution or its percentage under Output Properties > Format.",
+        )
+    if settings.preset in SAMPLING_PRESETS:
+        return Sampling.from_preset(settings.preset, seed=settings.seed, width=width, height=height)
+    return Sampling(
+        steps=settings.steps,
+        guidance=settings.guidance,
+        seed=settings.seed,
+        preset="custom",
+        width=width,
+        height=height,
+    )
+
+
+def job_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> tuple[RenderJob, dict[str, bytes]]:
+    """Return the job of rendering the depsgraph's frame, and the photos' bytes by SHA-256.
+
+    Raises:
+        UserError: see :func:`frame_message` and :func:`sampling_message`.
+    """
+    photos = PhotoStore()
+    frame = frame_message(depsgraph, photos)
+    try:
+        job = RenderJob(frames=(frame,), sampling=sampling_message(depsgraph, width, height))
+    except SceneError as error:
+        raise UserError(f"The scene cannot be rendered: {error}.") from error
+    return job, photos.bytes_by_sha256
+
+
+def has_assets(scene: bpy.types.Scene) -> bool:
+    """Tell whether the scene has, or had, assets: one that is hidden or deleted is a removal, not a mistake."""
+    return bool(scene.neural_assets.hidden_boxes) or any(item.neural_asset.is_asset for item in scene.objects)
+
+
+def no_assets() -> UserError:
+    """Return the error of a scene without assets."""
+    return UserError(
+        "There is no asset in the scene.",
+        "Add one with View3D > Sidebar > Neural Assets > Add Asset from Box.",
+        operator="neural_assets.add_asset_from_box",
+    )
+
+
+def _placed_assets(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> list[PlacedAsset]:
+    """Return every asset that renders, instances included, in an order that does not depend on Blender's."""
+    hidden = _hidden_in_renders(depsgraph) if depsgraph.mode == "VIEWPORT" else set()
+    found: list[tuple[tuple[str, tuple[int, ...]], PlacedAsset]] = []
+    for instance in depsgraph.object_instances:
+        item = instance.object
+        shown = instance.parent if instance.is_instance else item
+        if not item.neural_asset.is_asset or item.type != "EMPTY":
+            continue
+        if item.hide_render or (shown is not None and (shown.hide_render or shown.original in hidden)):
+            continue
+        matrix = np.array(instance.matrix_world, dtype=np.float64)  # the instance is gone with the next one
+        order = (shown.name if shown else "") + "\0" + item.name, tuple(instance.persistent_id)
+        found.append((order, PlacedAsset(_asset(item.name, item.neural_asset, photos), Box(matrix))))
+    return [placed for _, placed in sorted(found, key=lambda entry: entry[0])]
+
+
+def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
+    if properties.photo is None or not has_camera(properties.source_camera):
+        raise UserError(
+            f"The asset '{name}' has no photo.",
+            "Select it and press Box Fits Photo, or delete it and add it again.",
+            operator="neural_assets.capture_source",
+        )
+    return Asset(
+        name=name,
+        photo=photos.photo(properties.photo),
+        source_box=box_of(properties.source_box),
+        source_camera=camera_of(properties.source_camera),
+        source_box_2d=tuple(min(max(float(value), 0.0), 1.0) for value in properties.source_box_2d),
+        quarter_turns=properties.quarter_turns,
+    )
+
+
+def _hidden_in_renders(depsgraph: bpy.types.Depsgraph) -> set[bpy.types.Object]:
+    """Return objects that only collections disabled in renders hold: a viewport's depsgraph still has them."""
+    shown: set[bpy.types.Object] = set()
+
+    def visit(layer: bpy.types.LayerCollection) -> None:
+        if layer.exclude or layer.collection.hide_render:
+            for child in layer.children:
+                if layer.exclude and not layer.collection.hide_render:
+                    visit(child)
+            return
+        shown.update(layer.collection.objects)
+        for child in layer.children:
+            visit(child)
+
+    visit(depsgraph.view_layer.layer_collection)
+    return {item for item in depsgraph.scene.objects if item not in shown}

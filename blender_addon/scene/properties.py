@@ -1,0 +1,140 @@
+"""What the add-on stores in a .blend: on every asset's object and on every scene.
+
+Matrices are kept as sixteen float32, row by row. That loses nothing: Blender itself holds every matrix in
+float32 and both sides of a comparison are read from the same evaluated values, so an asset that nobody moved
+has a source box equal to its target box to the last bit. Cameras are made orthonormal again when they are read.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from na_core.scene import MAX_STEPS, SAMPLING_PRESETS
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+PRESETS = (
+    ("proxy", "Proxy", "The photo painted onto the boxes: instant, runs no network", 0),
+    ("draft", "Draft", "The fewest denoising steps", 1),
+    ("standard", "Standard", "Good quality at little time per frame", 2),
+    ("high", "High", "The most detail", 3),
+    ("custom", "Custom", "The steps and guidance below", 4),
+)
+"""Items of the preset; the numbers are what .blend files store, so they never change."""
+
+
+class SourceCameraProperties(bpy.types.PropertyGroup):
+    """The camera that took a photo. ``fx`` = 0 means that there is none yet."""
+
+    world_from_camera: bpy.props.FloatVectorProperty(
+        name="World from Camera",
+        description="The camera's transform when the photo was taken, 4 x 4, row by row",
+        size=16,
+        default=IDENTITY,
+        options=set(),
+    )
+    fx: bpy.props.FloatProperty(
+        name="Focal Length X", description="In units of the picture's width", options=set()
+    )
+    fy: bpy.props.FloatProperty(
+        name="Focal Length Y", description="In units of the picture's height", options=set()
+    )
+    cx: bpy.props.FloatProperty(
+        name="Centre X", description="Principal point, 0 left to 1 right", default=0.5, options=set()
+    )
+    cy: bpy.props.FloatProperty(
+        name="Centre Y", description="Principal point, 0 top to 1 bottom", default=0.5, options=set()
+    )
+
+
+class HiddenBoxProperties(bpy.types.PropertyGroup):
+    """Where the background's photo shows an asset, so that it can be taken out. ``name`` is the asset's."""
+
+    world_from_box: bpy.props.FloatVectorProperty(
+        name="World from Box", description="4 x 4, row by row", size=16, default=IDENTITY, options=set()
+    )
+
+
+class AssetProperties(bpy.types.PropertyGroup):
+    """On every object: whether it is an asset, and what its photo shows. Duplicating and appending keep it."""
+
+    is_asset: bpy.props.BoolProperty(
+        name="Neural Asset", description="Render this empty as an object of its photo", options=set()
+    )
+    photo: bpy.props.PointerProperty(
+        name="Photo", description="The picture that the appearance comes from", type=bpy.types.Image
+    )
+    source_box: bpy.props.FloatVectorProperty(
+        name="Source Box",
+        description="The object's box in the photo: world from box, 4 x 4, row by row",
+        size=16,
+        default=IDENTITY,
+        options=set(),
+    )
+    source_camera: bpy.props.PointerProperty(type=SourceCameraProperties)
+    source_box_2d: bpy.props.FloatVectorProperty(
+        name="Source Rectangle",
+        description="Left, top, right, bottom around the object in the photo, 0 to 1",
+        size=4,
+        options=set(),
+    )
+    quarter_turns: bpy.props.IntProperty(
+        name="Quarter Turns",
+        description="Turns about the box's up axis that bring its front to the source camera, frozen at capture",
+        min=0,
+        max=3,
+        options=set(),
+    )
+
+
+class SceneProperties(bpy.types.PropertyGroup):
+    """On every scene: the background and how to sample. Sampling can be keyframed."""
+
+    photo: bpy.props.PointerProperty(
+        name="Photo", description="The picture that the background comes from", type=bpy.types.Image
+    )
+    source_camera: bpy.props.PointerProperty(type=SourceCameraProperties)
+    hidden_boxes: bpy.props.CollectionProperty(type=HiddenBoxProperties)
+    focal_length_assumed: bpy.props.BoolProperty(
+        name="Focal Length Assumed",
+        description="The photo did not tell its focal length; a common one was assumed",
+        options=set(),
+    )
+    preset: bpy.props.EnumProperty(
+        name="Preset", description="Quality against time", items=PRESETS, default="standard"
+    )
+    steps: bpy.props.IntProperty(
+        name="Steps",
+        description="Denoising steps per frame of the custom preset; 0 gives the proxy picture",
+        default=SAMPLING_PRESETS["standard"][0],
+        min=0,
+        max=MAX_STEPS,
+        soft_max=50,
+    )
+    guidance: bpy.props.FloatProperty(
+        name="Guidance",
+        description="Guidance scale of the custom preset; 1 is fastest, more follows the assets more closely",
+        default=SAMPLING_PRESETS["standard"][1],
+        min=0.0,
+        max=30.0,
+        soft_min=1.0,
+        soft_max=10.0,
+    )
+    seed: bpy.props.IntProperty(
+        name="Seed", description="The same seed gives the same picture", default=0, min=0, max=2**31 - 1
+    )
+
+
+CLASSES = (SourceCameraProperties, HiddenBoxProperties, AssetProperties, SceneProperties)
+
+
+def register() -> None:
+    """Attach the groups to Blender's types. Writes nothing to any scene."""
+    bpy.types.Object.neural_asset = bpy.props.PointerProperty(type=AssetProperties)
+    bpy.types.Scene.neural_assets = bpy.props.PointerProperty(type=SceneProperties)
+
+
+def unregister() -> None:
+    """Detach the groups; files keep the values."""
+    del bpy.types.Scene.neural_assets
+    del bpy.types.Object.neural_asset

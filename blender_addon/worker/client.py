@@ -1,0 +1,279 @@
+"""One render request to the worker: a thread reads the stream, the caller polls a queue and never blocks on it.
+
+The thread touches no bpy and ends with the request: :func:`render` joins it before it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from na_core.scene import RenderJob
+
+from ..errors import RenderCancelled, UserError
+from .process import PROTOCOL, Address
+
+POLL_SECONDS = 0.05
+SILENCE_SECONDS = 30.0
+"""A worker that sends nothing for this long, not even a heartbeat, has stopped answering."""
+
+UPLOAD_ROUNDS = 3
+"""A worker that asks for the same photo again after so many uploads will not be satisfied."""
+
+LARGEST_RECORD = 4 * 4096 * 4096
+"""Bytes of the largest picture that a record may announce."""
+
+
+class WorkerLost(Exception):
+    """The connection broke: the worker ended or was killed. A frame may be tried again."""
+
+
+class WorkerStalled(Exception):
+    """The worker holds the connection but sends nothing any more."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a frame is. ``step`` counts denoising steps; ``fraction`` is in [0, 1]."""
+
+    step: int
+    steps: int
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture: pixels (H, W, 3) uint8 sRGB from the top, and how it came about."""
+
+    pixels: NDArray[np.uint8]
+    seconds: float = 0.0
+    cached: bool = False
+
+
+@dataclass
+class _Record:
+    """One record of the stream, or the exception that ended it."""
+
+    event: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    payload: bytes = b""
+    error: Exception | None = None
+
+
+def _ignore(_: object) -> None:
+    """Do nothing with a progress or preview."""
+
+
+def render(
+    address: Address,
+    job: RenderJob,
+    photos: Mapping[str, bytes],
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[Progress], None] = _ignore,
+    on_preview: Callable[[Picture], None] | None = None,
+    silence_seconds: float = SILENCE_SECONDS,
+) -> Picture:
+    """Render the one frame of a job.
+
+    Args:
+        address: of a ready worker.
+        job: holds one frame.
+        photos: file bytes of every photo of the frame, by SHA-256; sent only if the worker lacks them.
+        should_stop: polled at least every 50 ms.
+        on_progress, on_preview: called on the caller's thread.
+        silence_seconds: see :data:`SILENCE_SECONDS`.
+
+    Raises:
+        RenderCancelled: ``should_stop`` returned true; the worker stops within a denoising step.
+        UserError: the worker refused; its message is a sentence for the user.
+        WorkerLost: the connection broke.
+        WorkerStalled: nothing came for ``silence_seconds``.
+    """
+    exchange = _Exchange(address, job, photos, preview=on_preview is not None)
+    picture: Picture | None = None
+    heard = time.monotonic()
+    try:
+        while True:
+            if should_stop():
+                raise RenderCancelled
+            try:
+                record = exchange.records.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                if time.monotonic() - heard > silence_seconds:
+                    raise WorkerStalled from None
+                continue
+            heard = time.monotonic()
+            if record.error is not None:
+                raise record.error
+            if record.event == "progress":
+                on_progress(_progress(record.data))
+            elif record.event == "preview" and on_preview is not None:
+                on_preview(_picture(record))
+            elif record.event == "frame":
+                picture = _picture(record)
+            elif record.event == "error":
+                raise UserError(str(record.data.get("message", "The worker failed without saying why.")))
+            elif record.event == "done":
+                if picture is None:
+                    raise WorkerLost("the worker finished without a picture")
+                return picture
+    finally:
+        exchange.close()
+
+
+def request_json(address: Address, path: str, timeout: float = 5.0) -> dict[str, Any]:
+    """Return the answer to a GET such as ``/v1/health``. Waits up to ``timeout`` seconds: not for the interface.
+
+    Raises:
+        UserError: the worker refused.
+        WorkerLost: it did not answer.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers=_headers(address))
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise _refusal(response.status, body)
+        return dict(json.loads(body))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise WorkerLost(str(error)) from error
+    finally:
+        connection.close()
+
+
+class _Exchange:
+    """The thread that sends a job and reads the stream, and the queue it fills."""
+
+    def __init__(self, address: Address, job: RenderJob, photos: Mapping[str, bytes], *, preview: bool) -> None:
+        self.records: queue.Queue[_Record] = queue.Queue()
+        self._address = address
+        self._body = job.to_json().encode()
+        self._photos = photos
+        self._preview = preview
+        self._closed = False
+        # Sending has no deadline of its own: the caller's silence limit closes the socket under it.
+        self._connection = http.client.HTTPConnection("127.0.0.1", address.port)
+        self._thread = threading.Thread(target=self._run, name="neural-assets-render", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Free the thread wherever it waits, and join it. The worker sees the connection close and cancels."""
+        self._closed = True
+        while True:
+            sock = self._connection.sock
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+            self._thread.join(0.2)
+            if not self._thread.is_alive():
+                break
+        self._connection.close()
+
+    def _run(self) -> None:
+        try:
+            self._send_and_read()
+        except UserError as error:
+            self.records.put(_Record("failure", error=error))
+        except Exception as error:
+            # Whatever breaks the conversation means that this worker cannot finish this frame.
+            lost = WorkerLost(f"{type(error).__name__}: {error}")
+            lost.__cause__ = error
+            self.records.put(_Record("failure", error=lost))
+
+    def _send_and_read(self) -> None:
+        for _ in range(UPLOAD_ROUNDS):
+            headers = {"Content-Type": "application/json"}
+            if self._preview:
+                headers["X-Neural-Assets-Preview"] = "1"
+            response = self._request("POST", "/v1/render", self._body, headers)
+            if response.status == 200:
+                self._read(response)
+                return
+            body = response.read()
+            missing = _missing_photos(response.status, body)
+            if not missing:
+                raise _refusal(response.status, body)
+            for sha256 in missing:
+                if sha256 not in self._photos:
+                    raise WorkerLost(f"the worker asks for a photo that is not in the frame: {sha256}")
+                answer = self._request(
+                    "PUT", f"/v1/photos/{sha256}", self._photos[sha256], {"Content-Type": "application/octet-stream"}
+                )
+                body = answer.read()
+                if answer.status not in (200, 201, 204):
+                    raise _refusal(answer.status, body)
+                self.records.put(_Record("uploaded"))
+        raise WorkerLost("the worker forgets photos as fast as they are sent")
+
+    def _request(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        if self._closed:
+            raise ConnectionAbortedError("closed")
+        self._connection.request(method, path, body, {**_headers(self._address), **headers})
+        return self._connection.getresponse()
+
+    def _read(self, response: http.client.HTTPResponse) -> None:
+        while True:
+            line = response.readline(1 << 20)
+            if not line:
+                raise ConnectionResetError("the stream ended early")
+            data = json.loads(line)
+            size = int(data.get("bytes", 0))
+            if not 0 <= size <= LARGEST_RECORD:
+                raise ValueError(f"a record of {size} bytes")
+            payload = response.read(size) if size else b""
+            if len(payload) != size:
+                raise ConnectionResetError("the stream ended inside a picture")
+            self.records.put(_Record(str(data.get("event")), data, payload))
+            if data.get("event") in ("done", "error"):
+                return
+
+
+def _headers(address: Address) -> dict[str, str]:
+    return {"Authorization": f"Bearer {address.token}", "X-Neural-Assets-Protocol": str(PROTOCOL)}
+
+
+def _error_of(body: bytes) -> dict[str, Any]:
+    try:
+        error = json.loads(body)["error"]
+        return dict(error)
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _missing_photos(status: int, body: bytes) -> list[str]:
+    error = _error_of(body)
+    if status == 404 and error.get("code") == "photos_missing":
+        return [str(sha256) for sha256 in error.get("photos", [])]
+    return []
+
+
+def _refusal(status: int, body: bytes) -> UserError:
+    message = _error_of(body).get("message")
+    return UserError(str(message) if message else f"The worker refused the request (HTTP status {status}).")
+
+
+def _progress(data: Mapping[str, Any]) -> Progress:
+    return Progress(int(data.get("step", 0)), int(data.get("steps", 0)), float(data.get("fraction", 0.0)))
+
+
+def _picture(record: _Record) -> Picture:
+    width, height = int(record.data["width"]), int(record.data["height"])
+    if len(record.payload) != width * height * 3:
+        raise WorkerLost(f"a picture of {len(record.payload)} bytes for {width} x {height} pixels")
+    pixels = np.frombuffer(record.payload, dtype=np.uint8).reshape(height, width, 3)
+    return Picture(pixels, float(record.data.get("seconds") or 0.0), bool(record.data.get("cached", False)))

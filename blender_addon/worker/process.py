@@ -1,0 +1,194 @@
+"""One worker process: started without blocking, ready when it says so on its first line, dead with its parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from .settings import PREFERENCE, WorkerSettings
+
+PROTOCOL = 1
+"""Version of the wire protocol; both sides refuse any other."""
+
+INHERITED_AWAY = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE")
+"""Variables of Blender's own Python that would lead the worker's Python to the wrong packages."""
+
+LOGS_KEPT = 10
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a ready worker answers, and what it said about itself."""
+
+    port: int
+    token: str
+    pid: int
+    version: str
+    device: str
+    checkpoint: str
+
+
+class WorkerProcess:
+    """A started worker. Threads may share it: its fields change only before ``settled`` is set.
+
+    Attributes:
+        settings: what it was started with.
+        log: file with everything it wrote to stderr.
+        settled: set once it is ready or has failed to start.
+        address: where it answers, once ready.
+        failure: why it did not start, if it did not.
+    """
+
+    def __init__(self, settings: WorkerSettings, log_folder: Path) -> None:
+        """Start the process and return at once.
+
+        Raises:
+            UserError: the settings name nothing that can be started.
+        """
+        settings.check()
+        self.settings = settings
+        self.settled = threading.Event()
+        self.address: Address | None = None
+        self.failure: UserError | None = None
+        self._token = secrets.token_urlsafe(32)
+        self.log = _new_log(log_folder)
+        environment = {name: value for name, value in os.environ.items() if name not in INHERITED_AWAY}
+        environment["NEURAL_ASSETS_TOKEN"] = self._token
+        environment["PYTHONUNBUFFERED"] = "1"
+        try:
+            with open(self.log, "wb") as log:
+                self._process = subprocess.Popen(
+                    settings.command(),
+                    stdin=subprocess.PIPE,  # kept open: its end tells the worker that Blender is gone
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=log_folder,
+                    env=environment,
+                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                )
+        except OSError as error:
+            raise UserError(
+                f"The worker's Python '{settings.python}' could not be started ({error.strerror or error}).",
+                f"Choose another under {PREFERENCE} > Worker Python.",
+            ) from error
+        threading.Thread(target=self._listen, name="neural-assets-worker", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Return the process id that the operating system gave."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Tell whether the process still runs."""
+        return self._process.poll() is None
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, negative for a signal, None while the process runs."""
+        return self._process.poll()
+
+    def stop(self, patience: float = 2.0) -> None:
+        """End the process: by closing its stdin, and after ``patience`` seconds by force."""
+        try:
+            if self._process.stdin:
+                self._process.stdin.close()
+        except OSError:
+            pass  # it was gone already
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def log_tail(self, lines: int = 1) -> str:
+        """Return the last lines of the log that are not empty, joined by new lines."""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+
+    def _listen(self) -> None:
+        """Read stdout: the first line settles the start, the rest is drained so that the worker never blocks."""
+        assert self._process.stdout is not None
+        try:
+            self._settle(self._process.stdout.readline())
+        finally:
+            self.settled.set()
+        for _ in self._process.stdout:
+            pass
+
+    def _settle(self, line: bytes) -> None:
+        try:
+            said = json.loads(line) if line.strip() else {}
+            if said.get("event") == "error":
+                self.failure = UserError(str(said["message"]))
+            elif said.get("event") == "ready":
+                if said["protocol"] != PROTOCOL:
+                    self.failure = UserError(
+                        f"The worker speaks protocol {said['protocol']}, this add-on speaks {PROTOCOL}.",
+                        f"Install the same version on both sides: {self._install_command()}",
+                    )
+                else:
+                    self.address = Address(
+                        port=int(said["port"]),
+                        token=self._token,
+                        pid=int(said["pid"]),
+                        version=str(said.get("version", "")),
+                        device=str(said.get("device", "")),
+                        checkpoint=str(said.get("checkpoint", "")),
+                    )
+            else:
+                self.failure = self._early_exit()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.failure = UserError(
+                f"The worker's Python '{self.settings.python}' answered with something that is no worker's.",
+                f"Choose another under {PREFERENCE} > Worker Python. It said: {line[:200]!r}",
+            )
+
+    def _early_exit(self) -> UserError:
+        """Turn an exit before the ready line into a sentence, from the log."""
+        try:
+            code: int | None = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            code = None
+        missing = re.findall(r"No module named '?([\w.]+)'?", self.log_tail(5))
+        if missing:
+            package = "neural-assets" if missing[-1].split(".")[0] == "server" else missing[-1]
+            return UserError(
+                f"The worker's Python '{self.settings.python}' has no {package}.",
+                f"Install it with: {self._install_command()}",
+            )
+        last = self.log_tail(1)
+        return UserError(
+            f"The worker ended before it was ready (exit code {code}){f': {last}' if last else '.'}",
+            f"Its log is {self.log}",
+        )
+
+    def _install_command(self) -> str:
+        python = f'"{self.settings.python}"' if " " in self.settings.python else self.settings.python
+        quote = '"' if sys.platform == "win32" else "'"
+        return f"{python} -m pip install {quote}neural-assets[worker]{quote}"
+
+
+def _new_log(folder: Path) -> Path:
+    """Return an unused path for a log, leaving the newest few of earlier ones."""
+    def written(path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    for old in sorted(folder.glob("worker-*.log"), key=written, reverse=True)[LOGS_KEPT - 1 :]:
+        try:
+            old.unlink()
+        except OSError:
+            pass  # another Blender holds it
+    return folder / f"worker-{os.getpid()}-{secrets.token_hex(3)}.log"

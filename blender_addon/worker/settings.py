@@ -1,0 +1,53 @@
+"""What to start: the worker's Python, device and checkpoint."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..errors import UserError
+
+PREFERENCE = "Edit > Preferences > Add-ons > Neural Assets"
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Settings that a worker process is started with; another value means another process.
+
+    Attributes:
+        python: path of the interpreter that has neural-assets installed; empty if nobody chose one.
+        device: "auto" or a PyTorch device.
+        checkpoint: folder of a checkpoint; empty for the built-in one.
+    """
+
+    python: str = ""
+    device: str = "auto"
+    checkpoint: str = ""
+
+    def check(self) -> None:
+        """Check what can be known before a process is started.
+
+        Raises:
+            UserError: no Python chosen, no such file, or no such checkpoint.
+        """
+        if not self.python:
+            raise UserError(
+                "No worker Python is set.",
+                f"Choose the Python that has neural-assets installed under {PREFERENCE} > Worker Python, "
+                "or set NEURAL_ASSETS_WORKER_PYTHON.",
+            )
+        if not os.path.isfile(self.python):
+            raise UserError(
+                f"The worker's Python '{self.python}' does not exist.",
+                f"Choose another under {PREFERENCE} > Worker Python.",
+            )
+        if self.checkpoint and not os.path.exists(self.checkpoint):
+            raise UserError(
+                f"The checkpoint '{self.checkpoint}' does not exist.",
+                f"Choose another under {PREFERENCE} > Checkpoint, or leave it empty for the built-in one.",
+            )
+
+    def command(self) -> list[str]:
+        """Return the command line. It holds no secret: the token goes through the environment."""
+        command = [self.python, "-m", "server", "worker", "--device", self.device]
+        return command + (["--checkpoint", self.checkpoint] if self.checkpoint else [])

@@ -1,0 +1,1 @@
+"""Data sets: labels, scenes, training pairs and contact sheets. No bpy."""

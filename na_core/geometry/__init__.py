@@ -1,0 +1,1 @@
+"""Cameras, boxes, box maps, proxy pictures and flow, in numpy alone."""

@@ -1,0 +1,198 @@
+"""Pinhole cameras: from Blender's lens settings, projection, rays and relative pose."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from na_core.scene import Camera
+
+SensorFit = Literal["AUTO", "HORIZONTAL", "VERTICAL"]
+
+DEPTH_EPSILON = 1e-6
+"""Divisors of a perspective division are kept at least this far from zero (metres)."""
+
+ASSUMED_FOCAL_FACTOR = 1.2
+"""Focal length in units of the longer side when a photo says nothing (about 45 degrees)."""
+
+
+def camera_from_lens(
+    world_from_camera: ArrayLike,
+    *,
+    lens: float,
+    width: int,
+    height: int,
+    sensor_width: float = 36.0,
+    sensor_height: float = 24.0,
+    sensor_fit: SensorFit = "AUTO",
+    shift_x: float = 0.0,
+    shift_y: float = 0.0,
+    pixel_aspect_x: float = 1.0,
+    pixel_aspect_y: float = 1.0,
+    resolution_percentage: float = 100.0,
+) -> Camera:
+    """Return the camera that Blender's perspective lens settings describe.
+
+    Follows Blender's ``BKE_camera_params_compute_viewplane``: the sensor size that counts is the width
+    unless the fit is vertical, lens shift is in units of the *fitted* side of the view, and pixel aspect
+    stretches the frame.
+
+    Args:
+        world_from_camera: (4, 4); scale is removed.
+        lens, sensor_width, sensor_height: millimetres.
+        width, height: resolution in pixels before ``resolution_percentage``.
+        sensor_fit: which side of the picture the sensor is fitted to; AUTO takes the longer.
+        shift_x, shift_y: Blender's lens shift.
+        pixel_aspect_x, pixel_aspect_y: Blender's pixel aspect.
+        resolution_percentage: Blender scales and truncates both sides to whole pixels.
+
+    Raises:
+        ValueError: lens, sensor or resolution is not positive.
+    """
+    columns = int(width * resolution_percentage / 100)
+    rows = int(height * resolution_percentage / 100)
+    if min(lens, sensor_width, sensor_height, columns, rows, pixel_aspect_x, pixel_aspect_y) <= 0:
+        raise ValueError("lens, sensor, resolution and pixel aspect must be positive")
+    frame_width, frame_height = columns * pixel_aspect_x, rows * pixel_aspect_y
+    if sensor_fit == "AUTO":
+        horizontal = frame_width >= frame_height
+        sensor = sensor_width
+    else:
+        horizontal = sensor_fit == "HORIZONTAL"
+        sensor = sensor_width if horizontal else sensor_height
+    fitted = frame_width if horizontal else frame_height
+    focal = lens / sensor * fitted
+    return Camera(
+        world_from_camera=rigid(world_from_camera),
+        fx=focal / frame_width,
+        fy=focal / frame_height,
+        cx=0.5 - shift_x * fitted / frame_width,
+        cy=0.5 + shift_y * fitted / frame_height,
+    )
+
+
+def camera_from_projection(world_from_camera: ArrayLike, projection: ArrayLike) -> Camera:
+    """Return the camera of an OpenGL-style projection matrix (4, 4), as Blender's ``calc_matrix_camera``."""
+    p = np.asarray(projection, dtype=np.float64)
+    return Camera(
+        world_from_camera=rigid(world_from_camera),
+        fx=p[0, 0] / 2,
+        fy=p[1, 1] / 2,
+        cx=0.5 - p[0, 2] / 2,
+        cy=0.5 + p[1, 2] / 2,
+    )
+
+
+def rigid(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Return a (4, 4) transform without its scale and shear: the nearest rotation, and the translation.
+
+    A mirrored transform keeps its view direction and its up; its x axis is turned round. (Blender shows the
+    picture of a camera with negative scale mirrored, which no rotation can do.)
+    """
+    m = np.array(matrix, dtype=np.float64)
+    u, _, vt = np.linalg.svd(m[:3, :3] / np.maximum(np.linalg.norm(m[:3, :3], axis=0), 1e-12))
+    rotation = u @ vt
+    if np.linalg.det(rotation) < 0:
+        rotation[:, 0] *= -1
+    m[:3, :3] = rotation
+    m[3] = (0, 0, 0, 1)
+    return m
+
+
+def focal_from_35mm(focal_35mm: float, width: int, height: int) -> float:
+    """Return the focal length in pixels of a photo whose EXIF gives the 35 mm equivalent.
+
+    The equivalence is by the diagonal (CIPA DCG-001): ``f35 * hypot(W, H) / hypot(36, 24)``.
+    """
+    return focal_35mm * math.hypot(width, height) / math.hypot(36.0, 24.0)
+
+
+def assumed_focal(width: int, height: int) -> float:
+    """Return the focal length in pixels that is assumed when a photo says nothing: 1.2 of the longer side."""
+    return ASSUMED_FOCAL_FACTOR * max(width, height)
+
+
+def camera_of_photo(focal: float, width: int, height: int, camera_height: float, pitch: float) -> Camera:
+    """Return an upright camera for a photo, above the world's origin and facing +Y.
+
+    Args:
+        focal: pixels (square).
+        width, height: of the photo in pixels.
+        camera_height: metres above the ground plane z = 0.
+        pitch: radians downwards from the horizon; 0 looks level.
+    """
+    c, s = math.cos(pitch), math.sin(pitch)
+    world_from_camera = np.eye(4)
+    world_from_camera[:3, 1] = (0, s, c)
+    world_from_camera[:3, 2] = (0, -c, s)  # the camera looks along -Z: (0, cos, -sin)
+    world_from_camera[2, 3] = camera_height
+    return Camera(world_from_camera, fx=focal / width, fy=focal / height)
+
+
+def camera_from_world(camera: Camera) -> NDArray[np.float64]:
+    """Return the (4, 4) inverse of ``world_from_camera``."""
+    return np.linalg.inv(camera.world_from_camera)
+
+
+def project_points(camera: Camera, points: ArrayLike) -> NDArray[np.float64]:
+    """Project world points.
+
+    Args:
+        camera: the camera.
+        points: (..., 3) metres.
+
+    Returns:
+        (..., 3): x, y in image coordinates (unclipped) and depth in metres, positive in front. The divisor
+        is kept away from zero, so the result is finite for every finite point; points behind the camera
+        keep their negative depth.
+    """
+    homogeneous = camera_from_world(camera)
+    local = np.asarray(points, dtype=np.float64) @ homogeneous[:3, :3].T + homogeneous[:3, 3]
+    return project_local(local, camera.fx, camera.fy, camera.cx, camera.cy)
+
+
+def project_local(
+    local: NDArray[np.float64], fx: ArrayLike, fy: ArrayLike, cx: ArrayLike, cy: ArrayLike
+) -> NDArray[np.float64]:
+    """Project camera-frame points (..., 3) with intrinsics that broadcast against ``local[..., 0]``."""
+    depth = -local[..., 2]
+    divisor = np.where(np.abs(depth) < DEPTH_EPSILON, np.copysign(DEPTH_EPSILON, depth), depth)
+    out = np.empty_like(local)
+    out[..., 0] = local[..., 0] / divisor * fx + cx
+    out[..., 1] = -local[..., 1] / divisor * fy + cy
+    out[..., 2] = depth
+    return out
+
+
+def pixel_centres(width: int, height: int) -> NDArray[np.float64]:
+    """Return the image coordinates (H, W, 2) of pixel centres: ((i + 1/2) / W, (j + 1/2) / H)."""
+    x = (np.arange(width) + 0.5) / width
+    y = (np.arange(height) + 0.5) / height
+    return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
+
+
+def rays(camera: Camera, image_points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return world directions (..., 3) through image points (..., 2), scaled to one metre of depth."""
+    local = np.stack(
+        [
+            (image_points[..., 0] - camera.cx) / camera.fx,
+            -(image_points[..., 1] - camera.cy) / camera.fy,
+            -np.ones(image_points.shape[:-1]),
+        ],
+        axis=-1,
+    )
+    return local @ camera.world_from_camera[:3, :3].T
+
+
+def relative_pose(source: Camera, target: Camera) -> NDArray[np.float64]:
+    """Return ``target_from_source`` (4, 4): the target's camera_from_world @ the source's world_from_camera."""
+    return camera_from_world(target) @ source.world_from_camera
+
+
+def relative_pose_numbers(source: Camera, target: Camera) -> NDArray[np.float64]:
+    """Return the background's 12 pose numbers: the relative rotation row-major (9), then translation (3)."""
+    pose = relative_pose(source, target)
+    return np.concatenate([pose[:3, :3].ravel(), pose[:3, 3]])

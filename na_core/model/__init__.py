@@ -1,0 +1,1 @@
+"""The generator: encoder, tokenizer, VAE, UNet and the pipeline that joins them."""

@@ -1,0 +1,106 @@
+"""Finding and loading checkpoints: safetensors in diffusers' layout, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+from na_core.model.pipeline import NeuralAssetsPipeline
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
+"""Checkpoints that come with the package, by folder name."""
+
+COMPONENTS = ("encoder", "tokenizer3d", "vae", "unet", "scheduler")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used. ``code`` is "checkpoint_missing" or "checkpoint_corrupt"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def resolve_checkpoint(name: str | Path) -> Path:
+    """Return the folder of an embedded checkpoint's name or of a path, after checking that it is complete.
+
+    Raises:
+        CheckpointError: no such checkpoint, parts of it are missing, or its weights are not safetensors.
+    """
+    folder = Path(name)
+    if not folder.is_dir() and (EMBEDDED / str(name)).is_dir():
+        folder = EMBEDDED / str(name)
+    if not folder.is_dir():
+        raise CheckpointError(
+            "checkpoint_missing",
+            f"There is no checkpoint '{name}'. Choose a folder that holds a model_index.json, "
+            f"or leave the setting empty to use the built-in 'mini'.",
+        )
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise CheckpointError(
+            "checkpoint_missing",
+            f"The folder '{name}' is not a checkpoint: it holds no model_index.json. Choose the folder that does.",
+        )
+    try:
+        json.loads(index.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _corrupt(name, "model_index.json is not JSON") from error
+    for component in COMPONENTS:
+        part = folder / component
+        if not part.is_dir():
+            raise _corrupt(name, f"its folder '{component}' is missing")
+        if any(file.suffix in PICKLES for file in part.iterdir()):
+            raise CheckpointError(
+                "checkpoint_corrupt",
+                f"The checkpoint '{name}' holds pickled weights in '{component}', which can run code. "
+                f"Save it again as safetensors.",
+            )
+        if component != "scheduler" and not any(part.glob("*.safetensors")):
+            raise _corrupt(name, f"the weights of '{component}' are missing")
+    return folder
+
+
+def _corrupt(name: str | Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        "checkpoint_corrupt",
+        f"The checkpoint '{name}' is damaged: {what}. Copy or download it again.",
+    )
+
+
+def load_checkpoint(
+    name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> NeuralAssetsPipeline:
+    """Load a checkpoint ready to render: from local files only, safetensors only.
+
+    Raises:
+        CheckpointError: it is missing or damaged; the text says what to do.
+    """
+    folder = resolve_checkpoint(name)
+    try:
+        pipeline = NeuralAssetsPipeline.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the loaders of three libraries raise on damaged files
+        raise _corrupt(name, f"{type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+    pipeline.to(device)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def fingerprint(name: str | Path) -> str:
+    """Return a SHA-256 over a checkpoint's files: equal checkpoints give equal pictures."""
+    folder = resolve_checkpoint(name)
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in (".json", ".safetensors"):
+            digest.update(file.relative_to(folder).as_posix().encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,431 @@
+"""The pipeline: frames and photos in, pictures out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
+from diffusers.utils import BaseOutput
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from transformers import ViTModel
+
+from na_core.geometry.boxes import bounds_2d
+from na_core.geometry.proxy import Plate, clean_plate
+from na_core.model.conditioning import (
+    BOX_MAP_CHANNELS,
+    Conditions,
+    background_picture,
+    conditions,
+    object_picture,
+    padded_frame,
+)
+from na_core.model.tokenizer3d import Tokenizer3D
+from na_core.scene import Frame, Sampling
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+CACHE_ENTRIES = 32
+"""Encoder features and clean plates kept per pipeline, least recently used first out."""
+
+Preview = Callable[[], NDArray[np.uint8]]
+StepCallback = Callable[[int, int, Preview], None]
+
+
+class RenderCancelled(Exception):  # noqa: N818 (not an error: the caller asked for it)
+    """Raised by a step callback to end a render at once."""
+
+
+@dataclass
+class NeuralAssetsOutput(BaseOutput):
+    """``images``: (F, H, W, 3) uint8 sRGB."""
+
+    images: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conditions of B frames as tensors on the pipeline's device.
+
+    Attributes:
+        tokens: (B, L, D). attention_mask: (B, L) bool, or None where every token counts.
+        spatial: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
+        anchor: (B, c, h, w) proxy latents that the residual is added to, or None.
+        proxy: (B, 3, H, W) in [-1, 1].
+    """
+
+    tokens: Tensor
+    attention_mask: Tensor | None
+    spatial: Tensor | None
+    anchor: Tensor | None
+    proxy: Tensor
+
+
+class NeuralAssetsPipeline(DiffusionPipeline):
+    """Renders frames with a latent diffusion decoder conditioned on objects and their boxes.
+
+    Components: ``encoder`` (ViT), ``tokenizer3d``, ``vae``, ``unet``, ``scheduler``. The ``paper`` preset is the
+    paper's; every addition of ``guided`` is a switch of its own.
+
+    Args:
+        preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
+        spatial_conditioning: box map, validity and proxy latents join the UNet's input.
+        residual: diffuse the residual to the proxy's latents, divided by ``residual_scale``, instead of the
+            picture's latents.
+        residual_scale: standard deviation of that residual over the training set.
+        detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
+            that what the VAE cannot represent survives where nothing changes.
+        slots: objects that ``paper`` pads to (its sequence has no attention mask).
+        picture_size: side in pixels of the training pictures.
+    """
+
+    model_cpu_offload_seq = "encoder->tokenizer3d->unet->vae"
+
+    encoder: ViTModel
+    tokenizer3d: Tokenizer3D
+    vae: AutoencoderTiny | AutoencoderKL
+    unet: UNet2DConditionModel
+    scheduler: DDIMScheduler
+
+    def __init__(
+        self,
+        encoder: ViTModel,
+        tokenizer3d: Tokenizer3D,
+        vae: AutoencoderTiny | AutoencoderKL,
+        unet: UNet2DConditionModel,
+        scheduler: DDIMScheduler,
+        preset: str = "guided",
+        spatial_conditioning: bool = True,
+        residual: bool = True,
+        residual_scale: float = 1.0,
+        detail_transfer: bool = True,
+        slots: int = 23,
+        picture_size: int = 256,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            encoder=encoder, tokenizer3d=tokenizer3d, vae=vae, unet=unet, scheduler=scheduler
+        )
+        self.register_to_config(
+            preset=preset,
+            spatial_conditioning=spatial_conditioning,
+            residual=residual,
+            residual_scale=residual_scale,
+            detail_transfer=detail_transfer,
+            slots=slots,
+            picture_size=picture_size,
+        )
+        self._features: OrderedDict[tuple, Tensor] = OrderedDict()
+        self._plates: OrderedDict[tuple, Plate] = OrderedDict()
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent."""
+        return latent_factor(self.vae)
+
+    @property
+    def multiple(self) -> int:
+        """Pictures are padded to multiples of this many pixels."""
+        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    def clear_cache(self) -> None:
+        """Forget encoder features and clean plates (they are keyed by content, so this only frees memory)."""
+        self._features.clear()
+        self._plates.clear()
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        frames: Sequence[Frame],
+        photos: Mapping[str, NDArray[np.uint8]],
+        sampling: Sampling,
+        callback: StepCallback | None = None,
+        batch_size: int = 1,
+    ) -> NeuralAssetsOutput:
+        """Render frames.
+
+        Args:
+            frames: what to render.
+            photos: every photo that the frames name, by SHA-256: (H, W, 3) uint8 sRGB, upright.
+            sampling: steps (0 returns proxies), guidance, seed and size. The same sampling gives the same
+                picture, whatever else is in the batch.
+            callback: called after each denoising step with the step's number (from 1), the number of steps
+                in all, and a function that decodes the present estimate of the batch's first frame. It may
+                raise :class:`RenderCancelled`.
+            batch_size: frames denoised at once.
+
+        Raises:
+            KeyError: a photo is missing.
+            RenderCancelled: from the callback.
+        """
+        images: list[NDArray[np.uint8]] = []
+        batches = range(0, len(frames), batch_size)
+        total = max(sampling.steps, 1) * len(batches)
+        for number, start in enumerate(batches):
+            chosen = frames[start : start + batch_size]
+            done = number * max(sampling.steps, 1)
+
+            def report(step: int, preview: Preview, done: int = done) -> None:
+                if callback is not None:
+                    callback(done + step, total, preview)
+
+            images.extend(self._render(chosen, photos, sampling, report))
+        return NeuralAssetsOutput(images=np.stack(images) if images else np.zeros((0, 0, 0, 3), np.uint8))
+
+    def _render(
+        self,
+        frames: Sequence[Frame],
+        photos: Mapping[str, NDArray[np.uint8]],
+        sampling: Sampling,
+        report: Callable[[int, Preview], None],
+    ) -> list[NDArray[np.uint8]]:
+        width, height = sampling.width, sampling.height
+        wide, high = (-(-side // self.multiple) * self.multiple for side in (width, height))
+        pictures = {
+            photo.sha256: _picture(photos[photo.sha256], width, height)
+            for frame in frames
+            for photo in frame.photos()
+        }
+        computed = [
+            conditions(
+                padded_frame(frame, width, height, wide, high),
+                pictures,
+                wide,
+                high,
+                factor=self.factor,
+                guided=self.config.preset == "guided",
+                plate=self._plate(frame, pictures),
+            )
+            for frame in frames
+        ]
+
+        def crop(batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return batch[:, :height, :width]
+
+        if sampling.steps == 0:
+            proxies = crop(to_bytes(np.stack([c.proxy.picture for c in computed])))
+            report(1, lambda: proxies[0])
+            return list(proxies)
+        batch = self.batch(frames, computed, pictures)
+        null = None
+        if sampling.guidance != 1:
+            null = self.batch(frames, computed, pictures, null=True)
+        latents = self._denoise(batch, null, sampling, lambda s, z: report(s, lambda: crop(self.decode(z, batch))[0]))
+        return list(crop(self.decode(latents, batch)))
+
+    def _denoise(
+        self,
+        batch: Batch,
+        null: Batch | None,
+        sampling: Sampling,
+        report: Callable[[int, Tensor], None],
+    ) -> Tensor:
+        """Run the sampler: the latents (or residual latents) that it ends with."""
+        count = batch.proxy.shape[0]
+        side = [size // self.factor for size in batch.proxy.shape[2:]]
+        shape = (1, latent_channels(self.vae), *side)
+        generator = torch.Generator("cpu").manual_seed(sampling.seed)
+        noise = torch.randn(shape, generator=generator).to(self.device, batch.tokens.dtype)
+        latents = noise.repeat(count, 1, 1, 1) * self.scheduler.init_noise_sigma
+        self.scheduler.set_timesteps(sampling.steps, device=self.device)
+        for step, timestep in enumerate(self.scheduler.timesteps, start=1):
+            scaled = self.scheduler.scale_model_input(latents, timestep)
+            prediction = self.predict(scaled, timestep, batch)
+            if null is not None:
+                unconditional = self.predict(scaled, timestep, null)
+                prediction = unconditional + sampling.guidance * (prediction - unconditional)
+            result = self.scheduler.step(prediction, timestep, latents, eta=0.0)
+            latents = result.prev_sample
+            estimate = result.pred_original_sample
+            report(step, latents if estimate is None else estimate)
+        return latents
+
+    def predict(self, latents: Tensor, timestep: Tensor, batch: Batch) -> Tensor:
+        """Run the UNet on noisy latents (B, c, h, w) at a timestep () or (B,): its output (B, c, h, w)."""
+        if batch.spatial is not None:
+            latents = torch.cat([latents, batch.spatial], dim=1)
+        return self.unet(
+            latents,
+            timestep,
+            encoder_hidden_states=batch.tokens,
+            encoder_attention_mask=batch.attention_mask,
+        ).sample
+
+    def batch(
+        self,
+        frames: Sequence[Frame],
+        computed: Sequence[Conditions],
+        pictures: Mapping[str, NDArray[np.float32]],
+        null: bool = False,
+    ) -> Batch:
+        """Stack frames' conditions; with ``null``, the unconditional branch of guidance.
+
+        The null branch knows no object, no pose and no box map, but keeps the proxy, which the residual is
+        measured from.
+        """
+        guided = self.config.preset == "guided"
+        slots = max([len(c.poses) for c in computed] + ([] if guided else [self.config.slots]))
+        slots = max(slots, 1)
+        features = torch.stack([self._object_features(frame, pictures, slots) for frame in frames])
+        scene = torch.stack([self._background_features(frame, pictures) for frame in frames])
+        nulls = torch.full((len(frames),), null, device=self.device)
+        tokens = self.tokenizer3d(
+            features,
+            scene,
+            self._tensor(np.stack([_pad(c.rectangles, slots) for c in computed])),
+            self._tensor(np.stack([_pad(c.poses, slots) for c in computed])),
+            self._tensor(np.stack([c.background_pose for c in computed])),
+            nulls,
+        )
+        mask = None
+        if guided:
+            filled = [np.r_[np.arange(slots) < len(c.poses), True] for c in computed]
+            mask = torch.as_tensor(np.stack(filled), device=self.device)
+            mask = mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
+        proxy = self._tensor(np.stack([c.proxy.picture for c in computed])).permute(0, 3, 1, 2) * 2 - 1
+        anchor = spatial = None
+        if self.config.residual or self.config.spatial_conditioning:
+            anchor = encode(self.vae, proxy)
+        if self.config.spatial_conditioning:
+            maps = self._tensor(np.stack([c.map_channels for c in computed]))
+            if null:
+                maps = maps * 0
+            spatial = torch.cat([anchor, maps], dim=1)
+        return Batch(tokens, mask, spatial, anchor if self.config.residual else None, proxy)
+
+    def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:
+        """Decode latents, or residual latents, to pictures (B, H, W, 3) uint8."""
+        if batch.anchor is not None:
+            latents = batch.anchor[: len(latents)] + latents * self.config.residual_scale
+        decoded = decode(self.vae, latents)
+        if batch.anchor is not None and self.config.detail_transfer:
+            decoded = batch.proxy + decoded - decode(self.vae, batch.anchor)
+        return to_bytes((decoded.float() / 2 + 0.5).permute(0, 2, 3, 1).cpu().numpy())
+
+    def _tensor(self, array: NDArray) -> Tensor:
+        return torch.as_tensor(array, device=self.device).to(self.unet.dtype)
+
+    def _plate(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> Plate:
+        picture = pictures[frame.background.photo.sha256]
+        key = (frame.background, picture.shape)
+        return _cached(self._plates, key, lambda: clean_plate(picture, frame.background))
+
+    def _object_features(
+        self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]], slots: int
+    ) -> Tensor:
+        """Encode each asset's photo without its surroundings: (1 or slots, h, w, C)."""
+        by_photo: dict[str, list[tuple[float, float, float, float]]] = {}
+        for placed in frame.assets:
+            by_photo.setdefault(placed.asset.photo.sha256, []).append(placed.asset.source_box_2d)
+        if not by_photo:
+            by_photo[frame.background.photo.sha256] = []
+        encoded = {}
+        for sha256, rectangles in by_photo.items():
+            key = ("objects", sha256, pictures[sha256].shape, tuple(sorted(set(rectangles))))
+            encoded[sha256] = _cached(
+                self._features, key, lambda s=sha256, r=rectangles: self.encode(object_picture(pictures[s], r))
+            )
+        if len(encoded) == 1 and len(frame.photos()) == 1:
+            single = next(iter(encoded.values()))[None]
+            return single.expand(slots, -1, -1, -1)
+        each = [encoded[placed.asset.photo.sha256] for placed in frame.assets]
+        each += [torch.zeros_like(next(iter(encoded.values())))] * (slots - len(each))
+        return torch.stack(each)
+
+    def _background_features(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> Tensor:
+        """Encode the background's photo without its objects: (h, w, C)."""
+        background = frame.background
+        picture = pictures[background.photo.sha256]
+        rectangles = [bounds_2d(background.source_camera, box) for box in background.hidden_boxes]
+        key = ("background", background.photo.sha256, picture.shape, tuple(rectangles))
+        return _cached(self._features, key, lambda: self.encode(background_picture(picture, rectangles)))
+
+    def encode(self, picture: NDArray[np.float32]) -> Tensor:
+        """Return the encoder's features (h, w, C) of a picture (H, W, 3) in [0, 1]."""
+        return encode_features(self.encoder, self._tensor(picture[None]).permute(0, 3, 1, 2))[0]
+
+
+def encode_features(encoder: ViTModel, pictures: Tensor) -> Tensor:
+    """Encode pictures (B, 3, H, W) in [0, 1]: patch features (B, h, w, C) without the class token.
+
+    Pictures are resized bilinearly with antialiasing to the encoder's size and normalised by ImageNet's mean
+    and deviation (paper reference, section 1).
+    """
+    side = encoder.config.image_size
+    if pictures.shape[-2:] != (side, side):
+        resized = F.interpolate(pictures.float(), (side, side), mode="bilinear", antialias=True)
+        pictures = resized.to(pictures.dtype)
+    mean = pictures.new_tensor(IMAGENET_MEAN)[:, None, None]
+    std = pictures.new_tensor(IMAGENET_STD)[:, None, None]
+    states = encoder((pictures - mean) / std).last_hidden_state[:, 1:]
+    cells = side // encoder.config.patch_size
+    return states.unflatten(1, (cells, cells))
+
+
+def latent_factor(vae: AutoencoderTiny | AutoencoderKL) -> int:
+    """Return the pixels per latent of a VAE."""
+    if isinstance(vae, AutoencoderTiny):
+        return 2 ** (len(vae.config.encoder_block_out_channels) - 1)
+    return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def latent_channels(vae: AutoencoderTiny | AutoencoderKL) -> int:
+    """Return the channels of a VAE's latents."""
+    return int(vae.config.latent_channels)
+
+
+def encode(vae: AutoencoderTiny | AutoencoderKL, pictures: Tensor) -> Tensor:
+    """Encode pictures (B, 3, H, W) in [-1, 1] to scaled latents (B, c, h, w), without sampling."""
+    if isinstance(vae, AutoencoderTiny):
+        return vae.encode(pictures).latents * vae.config.scaling_factor
+    return vae.encode(pictures).latent_dist.mode() * vae.config.scaling_factor
+
+
+def decode(vae: AutoencoderTiny | AutoencoderKL, latents: Tensor) -> Tensor:
+    """Decode scaled latents (B, c, h, w) to pictures (B, 3, H, W) in about [-1, 1]."""
+    return vae.decode(latents / vae.config.scaling_factor).sample
+
+
+def to_bytes(pictures: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Round pictures in [0, 1] to uint8, clipping what lies outside."""
+    return np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
+
+
+def _picture(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float32]:
+    """Resize a photo so that its pixels match the result's: exactly its size if the shapes agree."""
+    rows, columns = photo.shape[:2]
+    if abs(columns * height - rows * width) <= max(width, height):
+        size = (width, height)
+    else:
+        scale = min(1.0, max(width, height) / max(columns, rows))
+        size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    if size != (columns, rows):
+        photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+    return photo.astype(np.float32) / 255
+
+
+def _pad(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return np.pad(rows, ((0, count - len(rows)), (0, 0)))
+
+
+def _cached(store: OrderedDict, key: tuple, make: Callable[[], Any]) -> Any:
+    if key in store:
+        store.move_to_end(key)
+        return store[key]
+    value = store[key] = make()
+    while len(store) > CACHE_ENTRIES:
+        store.popitem(last=False)
+    return value
+
+
+def spatial_channels(channels: int) -> int:
+    """Return how many channels spatial conditioning adds to ``conv_in`` for a VAE with that many latents."""
+    return channels + BOX_MAP_CHANNELS

@@ -1,0 +1,308 @@
+"""The HTTP interface under /v1: health, capabilities, photos and render."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+import na_core
+from na_core.scene import SAMPLING_PRESETS, SCHEMA_VERSION, RenderJob, SceneError
+from server.access import AccessGate
+from server.caches import ByteLimitedCache
+from server.failures import Failure
+from server.jobs import Job, Picture, Renderer, RenderQueue
+from server.photos import decode_photo, file_too_large
+from server.protocol import (
+    HEARTBEAT_SECONDS,
+    MAX_FRAMES,
+    MAX_JOB_BYTES,
+    MAX_PHOTO_BYTES,
+    MAX_PICTURE_SIDE,
+    MEDIA_TYPE,
+    PREVIEW_HEADER,
+    PROTOCOL_VERSION,
+    encode_record,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class LoadedRenderer(Renderer, Protocol):
+    """A renderer that can also tell what it is."""
+
+    name: str
+    preset: str | None
+    device: str
+    dtype: str
+
+    def peak_memory_mib(self) -> dict[str, float | None]:
+        """Return the peaks of ``process`` and ``device`` memory so far, MiB."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much the worker's caches may hold, in bytes."""
+
+    photo_cache_bytes: int = 512 * 2**20
+    frame_cache_bytes: int = 512 * 2**20
+
+
+class Health(BaseModel):
+    """The answer of /v1/health."""
+
+    status: str = "ok"
+    protocol: int = PROTOCOL_VERSION
+    version: str = na_core.__version__
+    busy: bool
+    pid: int
+
+
+class PeakMemory(BaseModel):
+    """Largest memory so far, MiB; null where it is unknown or does not apply."""
+
+    process: float | None
+    device: float | None
+
+
+class CacheState(BaseModel):
+    """How full a cache is."""
+
+    entries: int
+    bytes: int
+    limit: int
+
+
+class Capabilities(BaseModel):
+    """The answer of /v1/capabilities."""
+
+    checkpoint: str
+    fingerprint: str
+    preset: str | None
+    device: str
+    dtype: str
+    max_side: int = MAX_PICTURE_SIDE
+    max_frames: int = MAX_FRAMES
+    max_photo_bytes: int = MAX_PHOTO_BYTES
+    schema_version: int = SCHEMA_VERSION
+    sampling_presets: dict[str, tuple[int, float]] = SAMPLING_PRESETS
+    peak_memory_mib: PeakMemory
+    caches: dict[str, CacheState]
+
+
+class StoredPhoto(BaseModel):
+    """The answer to an upload: the picture's size as the worker keeps it, pixels."""
+
+    width: int
+    height: int
+
+
+def create_app(renderer: LoadedRenderer, *, token: str, port: int, limits: Limits | None = None) -> FastAPI:
+    """Return the ASGI application that serves a renderer to whoever holds ``token`` at ``port``."""
+    limits = limits or Limits()
+    photos: ByteLimitedCache[Picture] = ByteLimitedCache(
+        limits.photo_cache_bytes, lambda picture: picture.nbytes
+    )
+    queue = RenderQueue(renderer, limits.frame_cache_bytes)
+    app = FastAPI(title="Neural Assets worker", openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_middleware(AccessGate, token=token, port=port)
+    app.add_exception_handler(Failure, _answer_failure)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_bug)
+
+    @app.get("/v1/health")
+    async def health() -> Health:
+        return Health(busy=queue.busy, pid=os.getpid())
+
+    @app.get("/v1/capabilities")
+    async def capabilities() -> Capabilities:
+        return Capabilities(
+            checkpoint=renderer.name,
+            fingerprint=renderer.fingerprint,
+            preset=renderer.preset,
+            device=renderer.device,
+            dtype=renderer.dtype,
+            peak_memory_mib=PeakMemory(**renderer.peak_memory_mib()),
+            caches={
+                name: CacheState(entries=len(cache), bytes=cache.size, limit=cache.limit)
+                for name, cache in (("photos", photos), ("frames", queue.frames))
+            },
+        )
+
+    @app.put("/v1/photos/{sha256}")
+    async def store_photo(sha256: str, request: Request) -> StoredPhoto:
+        _check_photo_name(sha256)
+        picture = photos.get(sha256)
+        if picture is None:
+            data = await _read_body(request, MAX_PHOTO_BYTES, file_too_large())
+            picture = await asyncio.to_thread(_decode_checked, data, sha256)
+            photos.put(sha256, picture)
+        return StoredPhoto(width=picture.shape[1], height=picture.shape[0])
+
+    @app.get("/v1/photos/{sha256}")
+    @app.head("/v1/photos/{sha256}")
+    async def find_photo(sha256: str) -> StoredPhoto:
+        _check_photo_name(sha256)
+        picture = photos.get(sha256)
+        if picture is None:
+            raise _photos_missing([sha256])
+        return StoredPhoto(width=picture.shape[1], height=picture.shape[0])
+
+    @app.post("/v1/render")
+    async def render(request: Request) -> Response:
+        body = await _read_body(
+            request,
+            MAX_JOB_BYTES,
+            Failure(
+                "job_too_large",
+                f"The frames take more than {MAX_JOB_BYTES // 2**20} MiB: ask for fewer at once.",
+                status=413,
+            ),
+        )
+        message = await asyncio.to_thread(parse_job, bytes(body))
+        needed = dict.fromkeys(photo.sha256 for frame in message.frames for photo in frame.photos())
+        # The job keeps its photos by itself: later uploads may push them out of the cache.
+        held = {sha256: picture for sha256 in needed if (picture := photos.get(sha256)) is not None}
+        if missing := [sha256 for sha256 in needed if sha256 not in held]:
+            raise _photos_missing(missing)
+        wants_previews = request.headers.get(PREVIEW_HEADER) == "1"
+        return JobResponse(queue, Job(message, held, wants_previews))
+
+    return app
+
+
+def parse_job(body: bytes) -> RenderJob:
+    """Parse and check a render request's body.
+
+    Raises:
+        Failure: ``scene_invalid``, whose message names the field, or ``picture_too_large``.
+    """
+    try:
+        data = json.loads(body)
+        count = len(data["frames"]) if isinstance(data, dict) and isinstance(data.get("frames"), list) else 1
+        if not 1 <= count <= MAX_FRAMES:
+            raise SceneError("renderjob.frames", f"expected 1 to {MAX_FRAMES} frames, got {count}")
+        job = RenderJob.from_dict(data)
+    except SceneError as error:
+        raise Failure(
+            "scene_invalid", f"The request is malformed: {error}.", status=422, field=error.path
+        ) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise Failure("scene_invalid", f"The request is malformed: {error}.", status=422) from error
+    side = max(job.sampling.width, job.sampling.height)
+    if side > MAX_PICTURE_SIDE:
+        raise Failure(
+            "picture_too_large",
+            f"The picture's longer side is {side} pixels, the worker renders up to {MAX_PICTURE_SIDE}: lower "
+            "the resolution.",
+            status=422,
+            max_side=MAX_PICTURE_SIDE,
+        )
+    return job
+
+
+class JobResponse(StreamingResponse):
+    """Streams a job's records; when the connection closes, the job is withdrawn."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, queue: RenderQueue, job: Job) -> None:
+        super().__init__(_stream(job), headers={"Cache-Control": "no-store"})
+        self._queue = queue
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the records until the job or the connection ends."""
+        self._queue.submit(self._job)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._queue.withdraw(self._job)
+
+
+async def _stream(job: Job) -> AsyncIterator[bytes]:
+    while True:
+        item = await job.mailbox.take(HEARTBEAT_SECONDS)
+        if item is None:
+            yield encode_record({"event": "heartbeat"})
+            continue
+        record, payload = item
+        yield encode_record(record, payload)
+        if payload is not None:
+            yield payload
+        if record["event"] in ("done", "error"):
+            return
+
+
+async def _read_body(request: Request, limit: int, too_large: Failure) -> bytearray:
+    """Return the request's body; what announces or turns out to exceed ``limit`` bytes is refused early."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise too_large
+    body = bytearray()
+    async for part in request.stream():
+        if len(body) + len(part) > limit:
+            raise too_large
+        body += part
+    return body
+
+
+def _decode_checked(data: bytearray, sha256: str) -> Picture:
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise Failure(
+            "hash_mismatch",
+            f"The upload's SHA-256 is {found[:12]}…, not {sha256[:12]}… as announced: the file changed "
+            "meanwhile, try again.",
+        )
+    return decode_photo(data)
+
+
+def _check_photo_name(sha256: str) -> None:
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise Failure(
+            "photo_name_invalid", "A photo is named by its SHA-256: 64 lower-case hexadecimal digits."
+        )
+
+
+def _photos_missing(photos: list[str]) -> Failure:
+    return Failure(
+        "photos_missing", f"{len(photos)} photo(s) must be uploaded first.", status=404, photos=photos
+    )
+
+
+async def _answer_failure(_request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, Failure)
+    return JSONResponse({"error": failure.to_dict()}, status_code=failure.status)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    name = HTTPStatus(error.status_code).name.lower()
+    return JSONResponse(
+        {"error": {"code": name, "message": f"{request.method} {request.url.path}: {error.detail}."}},
+        status_code=error.status_code,
+        headers=error.headers,
+    )
+
+
+async def _answer_bug(request: Request, error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    message = (
+        f"The worker failed on {request.method} {request.url.path} ({type(error).__name__}); see its log."
+    )
+    return JSONResponse({"error": {"code": "internal", "message": message}}, status_code=500)

@@ -1,0 +1,162 @@
+"""The pipeline behind the worker: choose a device, load a checkpoint, render a frame.
+
+Torch is imported when a function is called, so that the rest of the worker can say that it is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from na_core.scene import Frame, Sampling
+from server.failures import Failure, is_out_of_memory
+from server.jobs import OnStep, Picture
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "bfloat16")
+
+
+def choose_device(wanted: str) -> str:
+    """Return ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; ``auto`` takes the fastest that there is.
+
+    Raises:
+        Failure: ``device_unavailable``.
+    """
+    import torch
+
+    kind, _, number = wanted.partition(":")
+    if kind not in DEVICES or (number and not (kind == "cuda" and number.isdecimal())):
+        raise Failure(
+            "device_unavailable", f"There is no device {wanted!r}: choose one of {', '.join(DEVICES)}."
+        )
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    if kind == "auto":
+        return available[0]
+    if kind not in available:
+        raise Failure(
+            "device_unavailable",
+            f"This machine's torch {torch.__version__} finds no {kind} device (only {', '.join(available)}): "
+            "start with --device auto, or install a torch built for your GPU and a current driver.",
+        )
+    if number and int(number) >= torch.cuda.device_count():
+        raise Failure(
+            "device_unavailable",
+            f"There is no {wanted}, this machine has {torch.cuda.device_count()} CUDA device(s): start with "
+            "--device cuda.",
+        )
+    return wanted
+
+
+def choose_dtype(wanted: str, device: str) -> torch.dtype:
+    """Return the precision; ``auto`` is bfloat16 on a CUDA GPU that computes in it, else float32.
+
+    Raises:
+        Failure: ``dtype_unavailable``.
+    """
+    import torch
+
+    if wanted not in DTYPES:
+        raise Failure(
+            "dtype_unavailable", f"There is no precision {wanted!r}: choose one of {', '.join(DTYPES)}."
+        )
+    if wanted == "auto":
+        fast = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+
+
+class PipelineRenderer:
+    """A loaded pipeline on its device.
+
+    Attributes:
+        name: of the checkpoint, as people call it (``mini``, or the folder's name).
+        preset: ``guided`` or ``paper``.
+        device, dtype: where and how it computes.
+        fingerprint: changes with anything that changes the pictures.
+    """
+
+    def __init__(self, pipeline: Any, *, name: str, device: str, dtype: torch.dtype, weights: str) -> None:
+        self._pipeline = pipeline
+        self.name = name
+        self.preset: str | None = pipeline.config.get("preset")
+        self.device = device
+        self.dtype = str(dtype).removeprefix("torch.")
+        self.fingerprint = f"{weights} {device} {self.dtype}"
+
+    @classmethod
+    def load(cls, checkpoint: str, device: str = "auto", dtype: str = "auto") -> Self:
+        """Load a checkpoint: a folder, or a name that na_core knows (``mini``).
+
+        Raises:
+            Failure: ``checkpoint_missing``, ``checkpoint_corrupt``, ``device_unavailable``,
+                ``dtype_unavailable`` or ``out_of_memory``.
+        """
+        chosen_device = choose_device(device)
+        chosen_dtype = choose_dtype(dtype, chosen_device)
+
+        from na_core.model.checkpoints import CheckpointError, fingerprint, load_checkpoint
+
+        try:
+            pipeline = load_checkpoint(checkpoint, chosen_device, chosen_dtype)
+            weights = fingerprint(checkpoint)
+        except CheckpointError as error:
+            raise Failure(error.code, error.message) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise Failure(
+                "out_of_memory",
+                f"Not enough memory on {chosen_device} to load the checkpoint {checkpoint!r}: close other "
+                "programs that use it, or start with --device cpu.",
+            ) from error
+        return cls(
+            pipeline, name=Path(checkpoint).name, device=chosen_device, dtype=chosen_dtype, weights=weights
+        )
+
+    def render(
+        self, frame: Frame, photos: Mapping[str, Picture], sampling: Sampling, on_step: OnStep
+    ) -> Picture:
+        """Return the frame's picture, (height, width, 3) uint8.
+
+        An exception that ``on_step`` raises ends the rendering at that step and passes through.
+        """
+        picture: Picture = self._pipeline([frame], photos, sampling, on_step).images[0]
+        return picture
+
+    def release_memory(self) -> None:
+        """Give cached GPU memory back to the driver, so that other programs can use it."""
+        import torch
+
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        elif self.device == "mps":
+            torch.mps.empty_cache()
+
+    def peak_memory_mib(self) -> dict[str, float | None]:
+        """Return the peaks so far in MiB: ``process`` (resident memory) and ``device`` (None on the CPU)."""
+        import torch
+
+        device_bytes = torch.cuda.max_memory_allocated() if self.device.startswith("cuda") else None
+        return {
+            "process": peak_resident_mib(),
+            "device": None if device_bytes is None else round(device_bytes / 2**20, 1),
+        }
+
+
+def peak_resident_mib() -> float | None:
+    """Return the process's largest resident memory so far in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

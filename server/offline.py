@@ -1,0 +1,107 @@
+"""Render a file of frames to pictures, without Blender and without a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from na_core.scene import RenderJob, SceneError
+from server.failures import Failure
+from server.jobs import OnStep, Picture, Renderer
+from server.photos import decode_photo
+from server.protocol import MAX_PHOTO_BYTES
+
+
+def read_job(path: Path) -> RenderJob:
+    """Return the frames and the sampling that a JSON file holds.
+
+    Raises:
+        Failure: ``scene_invalid``, whose message names the file and the field.
+        OSError: the file cannot be read.
+    """
+    try:
+        return RenderJob.from_json(path.read_bytes())
+    except (SceneError, OverflowError) as error:
+        raise Failure("scene_invalid", f"{path} is no file of frames: {error}.") from error
+
+
+def find_photos(names: set[str], folder: Path) -> dict[str, Path]:
+    """Return the file of each photo, found by SHA-256 among a folder's own files.
+
+    Raises:
+        Failure: ``photos_missing``.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if len(found) == len(names):
+            break
+        if path.is_file() and path.stat().st_size <= MAX_PHOTO_BYTES:
+            name = hashlib.sha256(path.read_bytes()).hexdigest()
+            if name in names:
+                found[name] = path
+    if missing := sorted(names - found.keys()):
+        listed = ", ".join(f"{name[:12]}…" for name in missing)
+        raise Failure(
+            "photos_missing",
+            f"The folder {folder} lacks {len(missing)} photo(s) of the frames (SHA-256 {listed}): name the "
+            "folder that has them with --photos.",
+            photos=missing,
+        )
+    return found
+
+
+def picture_path(folder: Path, index: int) -> Path:
+    """Return where the picture of frame ``index`` (from 0) goes: frame_0001.png is the first."""
+    return folder / f"frame_{index + 1:04d}.png"
+
+
+def render_job(
+    job: RenderJob,
+    photos: dict[str, Path],
+    out: Path,
+    load: Callable[[], Renderer],
+    *,
+    overwrite: bool = False,
+    on_step: OnStep | None = None,
+) -> Iterator[tuple[int, bool]]:
+    """Render a job's frames to PNG files; yields ``(index, rendered)`` after each, False if it was there.
+
+    The renderer is loaded when the first frame needs it; a photo is decoded once.
+
+    Raises:
+        Failure: a photo or the checkpoint cannot be read.
+        OSError: a picture cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    renderer: Renderer | None = None
+    decoded: dict[str, Picture] = {}
+    for index, frame in enumerate(job.frames):
+        path = picture_path(out, index)
+        if path.exists() and not overwrite:
+            yield index, False
+            continue
+        for photo in frame.photos():
+            if photo.sha256 not in decoded:
+                try:
+                    decoded[photo.sha256] = decode_photo(photos[photo.sha256].read_bytes())
+                except Failure as failure:
+                    raise Failure(failure.code, f"{photos[photo.sha256]}: {failure.message}") from failure
+        renderer = renderer or load()
+        picture = renderer.render(frame, decoded, job.sampling, on_step or _ignore_step)
+        _write_png(path, picture)
+        yield index, True
+
+
+def _ignore_step(_step: int, _steps: int, _preview: Callable[[], Picture]) -> None:
+    pass
+
+
+def _write_png(path: Path, picture: Picture) -> None:
+    from PIL import Image
+
+    # In one step, so that an interrupted run leaves no half picture that the next one would skip.
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    Image.fromarray(picture).save(partial, format="PNG")
+    partial.replace(path)

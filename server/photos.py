@@ -1,0 +1,101 @@
+"""Turn the bytes of an image file from outside into pixels, safely."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from server.failures import Failure
+from server.protocol import MAX_PHOTO_BYTES
+
+MAX_PIXELS = 150_000_000
+"""A photo with more pixels is refused before its pixels are decoded (a 108-megapixel phone photo passes)."""
+MAX_SIDE = 2048
+"""Photos are kept with their longer side at most this long, pixels."""
+TRANSPARENT = (128, 128, 128)
+"""What shows through transparent pixels: mid grey, the decoder's zero, so that no edge of a cut-out glows."""
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "TGA", "PPM")
+"""What is tried. Pillow's other readers are left out: some call programs, few photos need them."""
+
+# Pillow warns above its own limit; ours is checked below, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+def decode_photo(data: bytes | bytearray) -> NDArray[np.uint8]:
+    """Return the picture that an image file holds: (height, width, 3) uint8 sRGB, read-only.
+
+    EXIF rotation is applied, transparency laid over mid grey, 16 bits reduced to 8, and a picture whose
+    longer side exceeds 2048 pixels made smaller. Colour profiles are ignored, as Blender does.
+
+    Raises:
+        Failure: ``photo_too_large`` (file or pixels) or ``photo_unreadable``.
+    """
+    if not data:
+        raise Failure("photo_unreadable", "The photo's file is empty: export or copy it again.")
+    if len(data) > MAX_PHOTO_BYTES:
+        raise file_too_large()
+    try:
+        with Image.open(io.BytesIO(data), formats=[name for name in FORMATS if _available(name)]) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise Failure(
+                    "photo_too_large",
+                    f"The photo has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million: "
+                    "save it smaller.",
+                    status=413,
+                )
+            # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size when that still is large enough.
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            if max(upright.size) > MAX_SIDE and upright.mode not in ("P", "1"):
+                upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+            picture = _to_rgb(upright)
+            picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+            pixels = np.array(picture, dtype=np.uint8)
+    except Failure:
+        raise
+    except MemoryError as error:
+        raise Failure(
+            "photo_too_large", "Not enough memory to decode the photo: save it smaller.", status=413
+        ) from error
+    # Pillow's readers raise nearly anything on damaged files (SyntaxError, struct.error, KeyError, ...).
+    except Exception as error:
+        raise Failure(
+            "photo_unreadable",
+            "The file is no photo that can be read: save it as JPEG or PNG. (It may be damaged, or a format "
+            "such as HEIC or RAW.)",
+        ) from error
+    pixels.flags.writeable = False
+    return pixels
+
+
+def file_too_large() -> Failure:
+    """Return the failure of a file beyond the limit on uploads."""
+    return Failure(
+        "photo_too_large",
+        f"The photo's file is larger than {MAX_PHOTO_BYTES // 2**20} MiB: save it smaller, or as JPEG.",
+        status=413,
+    )
+
+
+def _available(name: str) -> bool:
+    Image.init()
+    return name in Image.OPEN
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        # Pillow's own conversion clips 16 bits to 255 instead of scaling them.
+        values = np.asarray(image, dtype=np.float64)
+        scale = 255.0 if image.mode == "F" else 255.0 / 65535.0
+        grey = np.nan_to_num(values * scale, nan=0.0).clip(0, 255).round().astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.has_transparency_data:
+        cut_out = image.convert("RGBA")
+        ground = Image.new("RGBA", cut_out.size, (*TRANSPARENT, 255))
+        return Image.alpha_composite(ground, cut_out).convert("RGB")
+    return image.convert("RGB")
