@@ -23,7 +23,7 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
 
     worker_python: bpy.props.StringProperty(
         name="Worker Python",
-        description="The Python interpreter that has neural-assets[worker] installed; Blender's own is never touched",
+        description="The Python that has neural-assets[worker] installed; Blender's own is never touched",
         subtype="FILE_PATH",
     )
     device: bpy.props.EnumProperty(
@@ -48,11 +48,12 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
 
 
 def worker_settings() -> WorkerSettings:
-    """Return what to start: preferences, overridden by ``NEURAL_ASSETS_WORKER_PYTHON``, ``_DEVICE``, ``_CHECKPOINT``.
+    """Return what to start: the preferences, which the environment overrides.
 
+    The variables: ``NEURAL_ASSETS_WORKER_PYTHON``, ``NEURAL_ASSETS_DEVICE``, ``NEURAL_ASSETS_CHECKPOINT``.
     Preferences are read, not the scene, so a render thread may call this.
     """
-    addon = bpy.context.preferences.addons.get(__package__)
+    addon: bpy.types.Addon | None = bpy.context.preferences.addons.get(__package__)
     chosen = addon.preferences if addon else None
 
     def setting(variable: str, field: str, default: str) -> str:

@@ -90,7 +90,7 @@ def demo(
     photo: Annotated[
         Path | None, typer.Option(help="A photo; default: the one that comes with the project.")
     ] = None,
-    boxes: Annotated[Path | None, typer.Option(help="Its 3D boxes as JSON; default: detected.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="Its 3D boxes as JSON; needed with --photo.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the animation and summary.json.")] = Path("out/demo"),
 ) -> None:
     """Import a photo, move its objects and render an animation in a headless Blender."""
@@ -115,7 +115,7 @@ def dataset_show(
     out: Annotated[Path, typer.Option(help="The picture to write.")],
 ) -> None:
     """Write a contact sheet of a data set."""
-    from na_core.data.contact_sheet import contact_sheet  # type: ignore[import-not-found,unused-ignore]
+    from na_core.data.contact_sheet import contact_sheet
 
     contact_sheet(folder, out)
 
@@ -126,8 +126,14 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last saved state.")] = False,
 ) -> None:
     """Train a checkpoint."""
-    from na_core.training.train import main  # type: ignore[import-not-found,unused-ignore]
+    from na_core.training.config import load_config
+    from na_core.training.train import main
+    from server.failures import Failure
 
+    try:
+        load_config(config)
+    except ValueError as error:
+        raise Failure("config_invalid", str(error)) from error
     main(config, resume)
 
 

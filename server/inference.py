@@ -154,9 +154,14 @@ class PipelineRenderer:
 
 def peak_resident_mib() -> float | None:
     """Return the process's largest resident memory so far in MiB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
+    if sys.platform == "linux":
+        # getrusage would count the parent's memory too: exec hands its peak on, and Blender's is large.
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 2**10, 1)
+    if sys.platform == "win32":
         return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -175,21 +175,28 @@ class RenderQueue:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 job = self._current = self._waiting.popleft()
                 self._announce_positions()
-            try:
-                self._render(job)
-                _post_quietly(job, {"event": "done"})
-            except Cancelled:
-                logger.info("a job was cancelled")
-            except Failure as failure:
-                _post_quietly(job, {"event": "error", **failure.to_dict()})
-            except BaseException as error:
-                logger.exception("a job failed")
-                _post_quietly(job, {"event": "error", **_explain(error, job.request.sampling).to_dict()})
-                del error  # its traceback holds the tensors that may have filled the memory
-                self._renderer.release_memory()
-            finally:
-                # No name may keep the job's photos alive while the thread waits for the next one.
-                self._current = job = None  # type: ignore[assignment]
+            last_record = self._run(job)
+            # Free first: whoever reads the last record and asks again at once must not be told to queue.
+            self._current = None
+            _post_quietly(job, last_record)
+            del job  # while this thread waits for the next job, its photos need not live on
+
+    def _run(self, job: Job) -> dict[str, Any]:
+        """Render a job whatever happens, and return its last record."""
+        try:
+            self._render(job)
+            return {"event": "done"}
+        except Cancelled:
+            logger.info("a job was cancelled")
+            return {"event": "error", "code": "cancelled", "message": "The render was cancelled."}
+        except Failure as error:
+            failure = error
+        except BaseException as error:
+            logger.exception("a job failed")
+            failure = _explain(error, job.request.sampling)
+        # Here the exception is gone, and with it the tensors that its traceback held.
+        self._renderer.release_memory()
+        return {"event": "error", **failure.to_dict()}
 
     def _render(self, job: Job) -> None:
         sampling = job.request.sampling

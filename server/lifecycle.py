@@ -10,6 +10,7 @@ import socket
 import stat
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Any, TextIO
 
@@ -92,12 +93,28 @@ def die_with_parent() -> None:
 
 def _leave_at_end_of_input() -> None:
     descriptor = sys.stdin.fileno()
+    if sys.platform == "win32":
+        _leave_at_end_of_pipe(descriptor)
     while True:
         try:
             if not os.read(descriptor, 4096):
                 leave()
         except OSError:
             leave()
+
+
+def _leave_at_end_of_pipe(descriptor: int) -> None:
+    """Poll a pipe on Windows: a blocking read of stdin makes the loading of numpy's libraries hang there."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        handle = msvcrt.get_osfhandle(descriptor)
+        peek = ctypes.WinDLL("kernel32").PeekNamedPipe
+        pointer = ctypes.c_void_p
+        peek.argtypes = (pointer, pointer, ctypes.c_uint32, pointer, pointer, pointer)
+        while peek(handle, None, 0, None, None, None):
+            time.sleep(0.2)
+        leave()
 
 
 def _watch_parent_process() -> None:

@@ -58,6 +58,8 @@ def encode_record(record: Mapping[str, Any], payload: bytes | None = None) -> by
 def read_records(stream: Reader) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Yield ``(record, payload)`` until the stream ends between two records; no payload gives ``b""``.
 
+    A stream that ends without ``done`` or ``error`` broke off: http.client shows a lost connection as an end.
+
     Raises:
         RecordError: a line that is no JSON object, or a stream that ends inside a record.
     """

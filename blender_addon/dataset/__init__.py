@@ -1,7 +1,7 @@
 """Training pictures: rendered tabletop clips with exact cameras, boxes and masks.
 
 From a shell: ``python -m blender_addon.dataset render --out DIR --scenes 10``. From Python: :func:`render`.
-Needs Blender (an interactive one or the ``bpy`` package), Pillow and tqdm; the add-on itself never imports it.
+Needs Blender (the ``bpy`` package, or one with a window), Pillow and tqdm; the add-on never imports it.
 """
 
 from .farm import render

@@ -19,16 +19,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--out", required=True, metavar="DIR", help="the data set's folder")
     command.add_argument("--scenes", type=int, required=True, metavar="N", help="how many scenes")
     command.add_argument("--frames", type=int, default=4, metavar="K", help="pictures of each scene (4)")
-    command.add_argument("--size", type=int, default=256, metavar="PX", help="side of the square picture (256)")
+    command.add_argument(
+        "--size", type=int, default=256, metavar="PX", help="side of the square picture (256)"
+    )
     command.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the first scene (0)")
-    command.add_argument("--split", choices=SPLITS, default="train", help="no two splits share an object (train)")
+    command.add_argument(
+        "--split", choices=SPLITS, default="train", help="no two splits share an object (train)"
+    )
     command.add_argument("--jobs", type=int, metavar="J", help="worker processes (one per core)")
     command.add_argument("--samples", type=int, default=6, help="Cycles samples per pixel (6)")
     options = parser.parse_args(arguments)
     try:
         fresh = render(
-            options.out, scenes=options.scenes, frames=options.frames, size=options.size, seed=options.seed,
-            split=options.split, jobs=options.jobs, samples=options.samples,
+            options.out,
+            scenes=options.scenes,
+            frames=options.frames,
+            size=options.size,
+            seed=options.seed,
+            split=options.split,
+            jobs=options.jobs,
+            samples=options.samples,
         )
     except (ValueError, RuntimeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

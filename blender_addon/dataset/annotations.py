@@ -21,8 +21,10 @@ def mask_bounds(mask: NDArray[np.bool_]) -> Rectangle:
         return 0.0, 0.0, 0.0, 0.0
     height, width = mask.shape
     return (
-        float(columns[0] / width), float(rows[0] / height),
-        float((columns[-1] + 1) / width), float((rows[-1] + 1) / height),
+        float(columns[0] / width),
+        float(rows[0] / height),
+        float((columns[-1] + 1) / width),
+        float((rows[-1] + 1) / height),
     )
 
 

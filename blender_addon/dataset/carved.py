@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import bmesh
 import bpy
@@ -20,7 +21,8 @@ def _surface(mesh: bpy.types.Mesh, slot: int, smooth: bool) -> Surface:
 
 
 def _evaluated(thing: bpy.types.Object, slot: int, smooth: bool) -> Surface:
-    bpy.context.scene.collection.objects.link(thing)
+    scene: Any = bpy.context.scene
+    scene.collection.objects.link(thing)
     evaluated = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())
     surface = _surface(evaluated.to_mesh(), slot, smooth)
     evaluated.to_mesh_clear()
@@ -36,7 +38,8 @@ def suzanne(random: Random) -> list[Surface]:
     builder.to_mesh(mesh)
     builder.free()
     thing = bpy.data.objects.new("suzanne", mesh)
-    thing.modifiers.new("smooth", "SUBSURF").levels = 1
+    smooth: Any = thing.modifiers.new("smooth", "SUBSURF")
+    smooth.levels = 1
     head = _evaluated(thing, 0, True)
     bpy.data.meshes.remove(mesh)
     stretch = np.array([random.uniform(0.85, 1.15), random.uniform(0.85, 1.2), random.uniform(0.85, 1.15)])
@@ -49,8 +52,10 @@ def suzanne(random: Random) -> list[Surface]:
 
 def solid_text(random: Random) -> list[Surface]:
     """Return two to four extruded letters that stand on a plinth, readable from the front."""
-    letters = "".join(random.choice(list(string.ascii_uppercase + "234567")) for _ in range(int(random.integers(2, 5))))
-    curve = bpy.data.curves.new("text", "FONT")
+    letters = "".join(
+        random.choice(list(string.ascii_uppercase + "234567")) for _ in range(int(random.integers(2, 5)))
+    )
+    curve: Any = bpy.data.curves.new("text", "FONT")
     curve.body = letters
     curve.extrude = random.uniform(0.08, 0.25)
     curve.bevel_depth = 0.015
@@ -69,17 +74,26 @@ def carving(random: Random) -> list[Surface]:
     """Return a rounded block with bites taken out of it (booleans)."""
     size = random.uniform(0.6, 1.2, size=3)
     block = moved(rounded_box(size, random.uniform(0.03, 0.12)), (0, 0, size[2] / 2))
+    scene: Any = bpy.context.scene
     made = [_object("block", block)]
     for i in range(int(random.integers(1, 4))):
         if random.random() < 0.5:
             bite = ball(random.uniform(0.2, 0.4) * size.mean(), 20)
         else:
-            bite = turned(moved(cylinder(random.uniform(0.1, 0.22), 3, 20), (0, 0, -1.5)), str(random.choice(["x", "y"])), 90)
+            bite = turned(
+                moved(cylinder(random.uniform(0.1, 0.22), 3, 20), (0, 0, -1.5)),
+                str(random.choice(["x", "y"])),
+                90,
+            )
         # bites prefer the front: the solid shows which way it faces
-        at = (random.uniform(-0.45, 0.45) * size[0], random.uniform(-0.6, 0.1) * size[1], random.uniform(0.4, 1) * size[2])
+        at = (
+            random.uniform(-0.45, 0.45) * size[0],
+            random.uniform(-0.6, 0.1) * size[1],
+            random.uniform(0.4, 1) * size[2],
+        )
         cutter = _object(f"bite {i}", moved(bite, at))
-        bpy.context.scene.collection.objects.link(cutter)
-        modifier = made[0].modifiers.new(f"bite {i}", "BOOLEAN")
+        scene.collection.objects.link(cutter)
+        modifier: Any = made[0].modifiers.new(f"bite {i}", "BOOLEAN")
         modifier.object, modifier.operation, modifier.solver = cutter, "DIFFERENCE", "EXACT"
         made.append(cutter)
     meshes = [thing.data for thing in made]
@@ -87,7 +101,9 @@ def carving(random: Random) -> list[Surface]:
     for cutter in made[1:]:
         bpy.data.objects.remove(cutter)
     bpy.data.batch_remove(meshes)
-    badge = moved(rounded_box((size[0] * 0.3, 0.06, size[2] * 0.15), 0.01), (0.1, -size[1] / 2, size[2] * 0.15))
+    badge = moved(
+        rounded_box((size[0] * 0.3, 0.06, size[2] * 0.15), 0.01), (0.1, -size[1] / 2, size[2] * 0.15)
+    )
     return [carved, worn(badge, 3)]
 
 

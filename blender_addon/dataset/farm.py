@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -39,8 +40,15 @@ def _scene(order: Order, seed: int) -> bool:
     from .generate import generate
 
     return generate(
-        order.out, order.split, seed, frames=order.frames, width=order.width, height=order.height,
-        samples=order.samples, threads=order.threads, objects=order.objects,
+        order.out,
+        order.split,
+        seed,
+        frames=order.frames,
+        width=order.width,
+        height=order.height,
+        samples=order.samples,
+        threads=order.threads,
+        objects=order.objects,
     )
 
 
@@ -99,13 +107,14 @@ def render(
     missing = [s for s in range(seed, seed + scenes) if not (folder / f"{s:08d}").exists()]
     jobs = min(jobs, max(1, len(missing)))
     order = Order(Path(out), split, frames, width, height, samples, max(1, cores // jobs), objects)
-    done = 0
+    done, start = 0, time.monotonic()
     with _bar(scenes, scenes - len(missing), progress) as bar:
-        for fresh in _one_by_one(order, missing) if jobs == 1 else _pooled(order, missing, jobs):
+        results = _one_by_one(order, missing) if jobs == 1 else _pooled(order, missing, jobs)
+        for counted, fresh in enumerate(results, 1):
             done += fresh
             bar.update()
-            rate = bar.format_dict["rate"] or (bar.n - bar.initial) / max(bar.format_dict["elapsed"], 1e-3)
-            bar.set_postfix_str(f"{rate * 3600:.0f} scenes/hour", refresh=False)
+            speed = counted / max(time.monotonic() - start, 1e-3) * 3600
+            bar.set_postfix_str(f"{speed:.0f} scenes/hour", refresh=False)
     return done
 
 

@@ -20,7 +20,7 @@ from .capture import exposure, prepare, render_passes, to_srgb
 from .carved import ALL_FAMILIES
 from .layout import Pose, View, clip, spread
 from .materials import wardrobe
-from .objects import build, evaluated_vertices, tight_box
+from .objects import build, evaluated_vertices, faces_of, tight_box
 from .stage import build_stage
 from .streams import stream
 
@@ -34,14 +34,22 @@ def scene_folder(out: Path, split: str, seed: int) -> Path:
 
 
 def generate(
-    out: Path, split: str, seed: int, *, frames: int, width: int, height: int, samples: int, threads: int = 0,
+    out: Path,
+    split: str,
+    seed: int,
+    *,
+    frames: int,
+    width: int,
+    height: int,
+    samples: int,
+    threads: int = 0,
     objects: int | None = None,
 ) -> bool:
     """Render one scene; return False if it was there already.
 
-    The scene is written to a temporary sibling that is renamed when complete, so that a reader never sees half a
-    scene. Blender's current file is replaced. The same seed gives the same labels and, up to the noise of
-    rendering, the same pictures.
+    The scene is written to a temporary sibling that is renamed when complete, so that a reader never sees
+    half a scene. Blender's current file is replaced. The same seed gives the same labels and, up to the noise
+    of rendering, the same pictures.
 
     Args:
         out: the data set's folder.
@@ -74,7 +82,14 @@ def generate(
 
 
 def _render_scene(
-    folder: Path, split: str, seed: int, frames: int, width: int, height: int, samples: int, threads: int,
+    folder: Path,
+    split: str,
+    seed: int,
+    frames: int,
+    width: int,
+    height: int,
+    samples: int,
+    threads: int,
     count: int | None,
 ) -> dict[str, Any]:
     from PIL import Image
@@ -87,7 +102,8 @@ def _render_scene(
     build_stage(stream(split, seed, "stage"), split, [state.view for state in states], spread(sizes))
     camera = _camera()
     prepare(width, height, samples, threads)
-    meshes = [[tuple(polygon.vertices) for polygon in thing.data.polygons] for thing in things]
+    scene: Any = bpy.context.scene
+    meshes = [faces_of(thing) for thing in things]
 
     labels: list[dict[str, Any]] = []
     factor = 1.0
@@ -95,10 +111,10 @@ def _render_scene(
         for thing, pose, size in zip(things, state.poses, sizes, strict=True):
             _pose(thing, pose, float(size[2]))
         label_camera = _look(camera, state.view, width, height)
-        bpy.context.scene.cycles.seed = number
+        scene.cycles.seed = number
         colour, index = render_passes()
         if number == 0:  # one exposure for the clip: brightness belongs to the place, not to the frame
-            factor = exposure(colour)
+            factor = exposure(colour) * 2 ** stream(split, seed, "exposure").uniform(-0.4, 0.3)
         picture, mask = f"frame_{number:03d}.png", f"mask_{number:03d}.png"
         Image.fromarray(to_srgb(colour * factor)).save(folder / picture, compress_level=4)
         Image.fromarray(index).save(folder / mask, compress_level=4)
@@ -118,13 +134,25 @@ def _render_scene(
             world = evaluated_vertices(evaluated) @ matrix[:3, :3].T + matrix[:3, 3]
             whole = silhouette(label_camera, world, meshes[i], width, height)
             visible.append(round(visible_share(seen, whole), 4))
-        labels.append({
-            "picture": picture, "mask": mask, "camera": label_camera.to_dict(), "boxes": boxes,
-            "boxes_2d": bounds, "visible": visible,
-        })
+        labels.append(
+            {
+                "picture": picture,
+                "mask": mask,
+                "camera": label_camera.to_dict(),
+                "boxes": boxes,
+                "boxes_2d": bounds,
+                "visible": visible,
+            }
+        )
     return {
-        "schema_version": LABELS_VERSION, "seed": seed, "split": split, "width": width, "height": height,
-        "objects": [{"name": thing.name, "family": family} for thing, family in zip(things, families, strict=True)],
+        "schema_version": LABELS_VERSION,
+        "seed": seed,
+        "split": split,
+        "width": width,
+        "height": height,
+        "objects": [
+            {"name": thing.name, "family": family} for thing, family in zip(things, families, strict=True)
+        ],
         "frames": labels,
     }
 
@@ -147,11 +175,13 @@ def _objects(split: str, seed: int, count: int | None) -> tuple[list[bpy.types.O
 
 
 def _camera() -> bpy.types.Object:
-    thing = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
-    bpy.context.scene.collection.objects.link(thing)
-    bpy.context.scene.camera = thing
-    thing.data.sensor_fit = "HORIZONTAL"
-    thing.data.clip_start = 0.02
+    scene: Any = bpy.context.scene
+    data = bpy.data.cameras.new("camera")
+    data.sensor_fit = "HORIZONTAL"
+    data.clip_start = 0.02
+    thing = bpy.data.objects.new("camera", data)
+    scene.collection.objects.link(thing)
+    scene.camera = thing
     return thing
 
 
@@ -166,8 +196,9 @@ def _pose(thing: bpy.types.Object, pose: Pose | None, height: float) -> None:
 def _look(thing: bpy.types.Object, view: View, width: int, height: int) -> Camera:
     """Aim Blender's camera; return the camera of the labels, read back from Blender."""
     thing.matrix_world = Matrix(view.world_from_camera().tolist())
-    thing.data.angle_x = view.field
+    lens: Any = thing.data
+    lens.angle_x = view.field
     depsgraph = bpy.context.evaluated_depsgraph_get()
     evaluated = thing.evaluated_get(depsgraph)
     projection = evaluated.calc_matrix_camera(depsgraph, x=width, y=height)
-    return camera_from_projection(evaluated.matrix_world, projection)
+    return camera_from_projection(np.array(evaluated.matrix_world), np.array(projection))

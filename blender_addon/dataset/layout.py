@@ -18,6 +18,9 @@ GAP = 0.015
 FRAMING_MARGIN = 0.04
 """Most centres stay at least this far inside the picture."""
 
+LARGEST_SHARE = 0.6
+"""Most objects' diagonals take at most this share of the picture's width."""
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -31,9 +34,9 @@ class Pose:
 
 @dataclass(frozen=True)
 class View:
-    """A camera: position (3,) and the point (3,) that it looks at in metres, roll and field of view in radians.
+    """A camera: position (3,) and the point (3,) that it looks at in metres.
 
-    ``field`` is the horizontal field of view.
+    ``roll`` and ``field``, the horizontal field of view, are in radians.
     """
 
     position: Array
@@ -82,20 +85,23 @@ def overlap(a: Array, b: Array) -> bool:
     return True
 
 
-def _centred(view: View, pose: Pose, size: Array, aspect: float) -> bool:
-    """Tell whether the middle of an object is inside the picture; ``aspect`` is height / width."""
+def _framed(view: View, pose: Pose, size: Array, aspect: float) -> bool:
+    """Tell whether an object is in the picture and not too close; ``aspect`` is height / width."""
     world = np.array([pose.x, pose.y, size[2] * pose.scale / 2, 1.0])
     x, y, z = (np.linalg.inv(view.world_from_camera()) @ world)[:3]
     if z > -0.2:
         return False
-    reach = math.tan(view.field / 2) * -z * (1 - 2 * FRAMING_MARGIN)
+    half = math.tan(view.field / 2) * -z
+    if np.linalg.norm(size) * pose.scale > 2 * half * LARGEST_SHARE:
+        return False
+    reach = half * (1 - 2 * FRAMING_MARGIN)
     return bool(abs(x) <= reach and abs(y) <= reach * aspect)
 
 
 def spread(sizes: Sequence[Array]) -> float:
     """Return the radius in metres of the disc that objects of the given sizes (3,) are strewn over."""
     area = sum(float(size[0] * size[1]) for size in sizes)
-    return max(0.75 * math.sqrt(area / math.pi) * 2.0, 0.7 * max(float(max(size[:2])) for size in sizes))
+    return max(1.3 * math.sqrt(area / math.pi), 0.7 * max(float(max(size[:2])) for size in sizes))
 
 
 def first_view(random: Random, sizes: Sequence[Array]) -> View:
@@ -103,7 +109,7 @@ def first_view(random: Random, sizes: Sequence[Array]) -> View:
     field = math.radians(random.uniform(30, 70))
     radius = spread(sizes)
     tall = max(float(size[2]) for size in sizes)
-    reach = max(radius * random.uniform(0.95, 1.45), tall * random.uniform(0.9, 1.3))
+    reach = max(radius * random.uniform(0.8, 1.25), tall * random.uniform(0.8, 1.2))
     distance = reach / math.tan(field / 2) + radius * 0.35
     pitch = math.radians(random.uniform(10, 45))
     target = np.array([*random.normal(0, 0.08 * radius, size=2), tall * random.uniform(0.1, 0.35)])
@@ -111,7 +117,9 @@ def first_view(random: Random, sizes: Sequence[Array]) -> View:
     return _aimed(random, target, distance, azimuth, pitch, field)
 
 
-def _aimed(random: Random, target: Array, distance: float, azimuth: float, pitch: float, field: float) -> View:
+def _aimed(
+    random: Random, target: Array, distance: float, azimuth: float, pitch: float, field: float
+) -> View:
     flat = math.cos(pitch)
     offset = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(pitch)]) * distance
     position = target + offset
@@ -128,11 +136,19 @@ def moved_view(random: Random, view: View, sizes: Sequence[Array]) -> View:
     pitch = math.asin(offset[2] / distance) + math.radians(random.normal(0, 5))
     pitch = float(np.clip(pitch, math.radians(9), math.radians(50)))
     shift = np.array([*random.normal(0, 0.12 * spread(sizes), size=2), random.normal(0, 0.02)])
-    return _aimed(random, view.target + shift, distance * math.exp(random.normal(0, 0.1)), azimuth, pitch, view.field)
+    return _aimed(
+        random, view.target + shift, distance * math.exp(random.normal(0, 0.1)), azimuth, pitch, view.field
+    )
 
 
 def _place(
-    random: Random, size: Array, yaw: float, scale: float, taken: Sequence[Array], view: View, aspect: float,
+    random: Random,
+    size: Array,
+    yaw: float,
+    scale: float,
+    taken: Sequence[Array],
+    view: View,
+    aspect: float,
     radius: float,
 ) -> Pose | None:
     """Return a free pose that the camera sees, or None when none was found."""
@@ -143,16 +159,23 @@ def _place(
         shape = corners(pose, size)
         if any(overlap(shape, other) for other in taken):
             continue
-        if np.linalg.norm(view.position[:2] - (pose.x, pose.y)) < float(np.linalg.norm(size)) * scale * 0.5 + 0.25:
+        if (
+            np.linalg.norm(view.position[:2] - (pose.x, pose.y))
+            < float(np.linalg.norm(size)) * scale * 0.5 + 0.25
+        ):
             continue
-        if attempt < 60 and not _centred(view, pose, size, aspect):
+        if attempt < 60 and not _framed(view, pose, size, aspect):
             continue
         return pose
     return None
 
 
 def _states(
-    random: Random, sizes: Sequence[Array], before: Sequence[Pose | None], changes: Sequence[int], view: View,
+    random: Random,
+    sizes: Sequence[Array],
+    before: Sequence[Pose | None],
+    changes: Sequence[int],
+    view: View,
     aspect: float,
 ) -> tuple[Pose | None, ...]:
     """Return poses in which the objects in ``changes`` are newly placed and the others stay."""
@@ -190,8 +213,8 @@ def clip(random: Random, sizes: Sequence[Array], frames: int, aspect: float = 1.
         frames: how many.
         aspect: picture height / width.
 
-    Each frame after the first starts from an earlier one: mostly every object moves, sometimes one thing alone
-    changes (an object, or only the camera). About half of the frames keep the camera.
+    Each frame after the first starts from an earlier one: mostly every object moves, sometimes one thing
+    alone changes (an object, or only the camera). About half of the frames keep the camera.
     """
     view = first_view(random, sizes)
     poses: tuple[Pose | None, ...] = (None,) * len(sizes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 
@@ -9,11 +11,11 @@ from .patterns import Picture, Random, label, palette, texture
 
 
 def image(name: str, picture: Picture) -> bpy.types.Image:
-    """Return a Blender image of an sRGB picture (H, W, 3) in [0, 1] whose first row is the lowest."""
+    """Return a Blender image of an sRGB picture (H, W, 3) in [0, 1] whose first row is on top."""
     height, width = picture.shape[:2]
     pixels = np.ones((height, width, 4), dtype=np.float32)
-    pixels[..., :3] = picture
-    made = bpy.data.images.new(name, width, height)
+    pixels[..., :3] = picture[::-1]  # Blender's first row is the lowest
+    made: Any = bpy.data.images.new(name, width, height)
     made.pixels.foreach_set(pixels.ravel())
     return made
 
@@ -24,7 +26,8 @@ def textured(
     """Return a Principled material whose base colour is ``picture``, laid out by the mesh's UV map."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
-    nodes, links = material.node_tree.nodes, material.node_tree.links
+    tree: Any = material.node_tree
+    nodes, links = tree.nodes, tree.links
     shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Roughness"].default_value = roughness
     shader.inputs["Metallic"].default_value = metallic
@@ -37,9 +40,13 @@ def textured(
 
 def glowing(name: str, picture: Picture, strength: float) -> bpy.types.Material:
     """Return an emitting material: what is far away keeps its look under any lamp."""
-    material = bpy.data.materials.new(name)
+    material: Any = bpy.data.materials.new(name)
     material.use_nodes = True
-    nodes, links = material.node_tree.nodes, material.node_tree.links
+    material.cycles.emission_sampling = (
+        "NONE"  # lit by lamps and the world; a lamp as large as this only adds noise
+    )
+    tree: Any = material.node_tree
+    nodes, links = tree.nodes, tree.links
     nodes.remove(next(node for node in nodes if node.type == "BSDF_PRINCIPLED"))
     shader = nodes.new("ShaderNodeEmission")
     shader.inputs["Strength"].default_value = strength

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import bpy
 import numpy as np
@@ -25,12 +26,19 @@ def _nearest_axis_uv(surface: Surface) -> NDArray[np.float64]:
         axis = int(np.argmax(np.abs(normal)))
         positive = int(normal[axis] > 0)
         i, j = {0: (1, 2), 1: (0, 2), 2: (0, 1)}[axis]
-        out.append(points[:, (i, j)] + offsets[axis * 2 + positive])
+        # seen from outside, a front, right or top face has its first axis to the right; the others mirror it
+        mirrored = positive == (axis == 1)
+        flat = points[:, (i, j)] * (-1 if mirrored else 1, 1)
+        out.append(flat + offsets[axis * 2 + positive])
     return np.concatenate(out)
 
 
 def build(
-    name: str, surfaces: Sequence[Surface], size: float, density: float, materials: Sequence[bpy.types.Material]
+    name: str,
+    surfaces: Sequence[Surface],
+    size: float,
+    density: float,
+    materials: Sequence[bpy.types.Material],
 ) -> bpy.types.Object:
     """Return an object made of surfaces, its origin at the middle of its bounds.
 
@@ -51,7 +59,8 @@ def build(
             for surface in surfaces
         ]
     )
-    loops, starts, slots, smooth = [], [], [], []
+    loops: list[int] = []
+    starts, slots, smooth = [], [], []
     base = 0
     for surface in surfaces:
         for face in surface.faces:
@@ -74,7 +83,8 @@ def build(
     mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", uv.astype(np.float32).ravel())
     mesh.update(calc_edges=True)
     thing = bpy.data.objects.new(name, mesh)
-    bpy.context.scene.collection.objects.link(thing)
+    scene: Any = bpy.context.scene
+    scene.collection.objects.link(thing)
     return thing
 
 
@@ -90,7 +100,13 @@ def tight_box(thing: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> NDArra
 
 def evaluated_vertices(evaluated: bpy.types.Object) -> NDArray[np.float64]:
     """Return the vertices (V, 3) of an evaluated mesh object in its local frame."""
-    mesh = evaluated.data
+    mesh: Any = evaluated.data
     flat = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
     mesh.vertices.foreach_get("co", flat)
     return flat.reshape(-1, 3).astype(np.float64)
+
+
+def faces_of(thing: bpy.types.Object) -> list[tuple[int, ...]]:
+    """Return the vertex indices of each polygon of a mesh object."""
+    mesh: Any = thing.data
+    return [tuple(polygon.vertices) for polygon in mesh.polygons]

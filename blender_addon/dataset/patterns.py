@@ -1,7 +1,7 @@
 """Baked textures: fine, asymmetric patterns as numpy pictures.
 
 Cycles takes two to three times as long when it evaluates procedural shader nodes; a picture costs nothing.
-All pictures are (H, W, 3) float in [0, 1], sRGB, and repeat without a seam unless a photo or decals lie on top.
+All pictures are (H, W, 3) float in [0, 1], sRGB, the first row on top. Most repeat without a seam.
 """
 
 from __future__ import annotations
@@ -46,8 +46,16 @@ def colour(random: Random, *, vivid: float = 0.5) -> NDArray[np.float64]:
 
 
 def palette(random: Random, count: int) -> NDArray[np.float64]:
-    """Return ``count`` sRGB colours (count, 3) of distinct lightness."""
-    colours = np.stack([colour(random) for _ in range(count)])
+    """Return ``count`` sRGB colours (count, 3), the first two of distinct lightness.
+
+    A part of the palettes keeps to the browns, beiges and greys that rooms are made of.
+    """
+    vivid = float(random.choice([0.0, 0.3, 0.7]))
+    colours = np.stack([colour(random, vivid=vivid) for _ in range(count)])
+    if random.random() < 0.4:
+        hues, saturations = random.normal(0.08, 0.03, count) % 1, random.beta(1.5, 3, count) * 0.8
+        values = random.uniform(0.15, 0.95, count)
+        colours = np.array([colorsys.hsv_to_rgb(*hsv) for hsv in zip(hues, saturations, values, strict=True)])
     if count > 1 and np.ptp(colours[:2].mean(axis=1)) < 0.2:
         colours[1] = np.clip(colours[1] * 0.4 if colours[0].mean() > 0.4 else 0.6 + colours[1] * 0.4, 0, 1)
     return colours
@@ -79,7 +87,9 @@ def _stripes(random: Random, side: int, colours: Picture) -> Picture:
     a, b = int(random.integers(-6, 7)), int(random.integers(1, 7))
     wave = a * x + b * y + random.uniform(0, 0.6) * noise(random, side, 2.2, 1)
     duty = random.uniform(-0.6, 0.6)
-    return _mix(np.clip((np.sin(2 * math.pi * wave) + duty) * random.uniform(1, 12) * 0.5 + 0.5, 0, 1), colours)
+    return _mix(
+        np.clip((np.sin(2 * math.pi * wave) + duty) * random.uniform(1, 12) * 0.5 + 0.5, 0, 1), colours
+    )
 
 
 def _checks(random: Random, side: int, colours: Picture) -> Picture:
@@ -118,10 +128,20 @@ def _wood(random: Random, side: int, colours: Picture) -> Picture:
     shift = random.random(planks)[index]
     grain = noise(random, side, 1.4, 2)
     grain = np.roll(np.repeat(grain[:, :: max(1, side // 32)], side // 32, axis=1)[:, :side], 0, axis=1)
-    rings = np.sin(2 * math.pi * (y * planks * 2.3 + shift * 3 + 1.2 * noise(random, side, 2.4, 1) + 0.15 * np.sin(
-        2 * math.pi * (x + shift))))
+    rings = np.sin(
+        2
+        * math.pi
+        * (
+            y * planks * 2.3
+            + shift * 3
+            + 1.2 * noise(random, side, 2.4, 1)
+            + 0.15 * np.sin(2 * math.pi * (x + shift))
+        )
+    )
     base = np.array([random.uniform(0.45, 0.85), 0, 0])
-    base[1], base[2] = base[0] * random.uniform(0.62, 0.8), base[0] * random.uniform(0.3, 0.58)
+    base[1], base[2] = base[0] * random.uniform(0.6, 0.9), base[0] * random.uniform(0.3, 0.8)
+    if random.random() < 0.3:  # stained or painted
+        base = colours[0]
     picture = base * (0.72 + 0.16 * rings + 0.35 * (grain - 0.5) + 0.25 * (shift - 0.5))[..., None]
     gap = (y * planks) % 1 < 0.02 * planks / 2
     return np.where(gap[..., None] & (planks > 1), picture * 0.4, picture)
@@ -153,7 +173,15 @@ def _plain(random: Random, side: int, colours: Picture) -> Picture:
 
 
 PATTERNS: tuple[Callable[[Random, int, Picture], Picture], ...] = (
-    _blotches, _stripes, _checks, _plaid, _dots, _wood, _tiles, _marble, _plain,
+    _blotches,
+    _stripes,
+    _checks,
+    _plaid,
+    _dots,
+    _wood,
+    _tiles,
+    _marble,
+    _plain,
 )
 
 
@@ -183,9 +211,13 @@ def _photo(random: Random, split: str, side: int) -> Picture | None:
     size = int(random.integers(160, 512))
     x, y = random.integers(0, 513 - size, size=2)
     crop = np.rot90(source[y : y + size, x : x + size], int(random.integers(4)))
-    picture = np.asarray(
-        Image.fromarray((crop * 255).astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC), np.float64
-    ) / 255
+    picture = (
+        np.asarray(
+            Image.fromarray((crop * 255).astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC),
+            np.float64,
+        )
+        / 255
+    )
     grey = picture.mean(axis=-1)
     grey = (grey - grey.min()) / max(float(np.ptp(grey)), 1e-6)
     if random.random() < 0.6:
@@ -206,9 +238,14 @@ def _decals(random: Random, picture: Picture, count: int) -> Picture:
         stamp = Image.new("L", (width, width), 0)
         draw = ImageDraw.Draw(stamp)
         if kind <= 2:
-            word = "".join(random.choice(list(string.ascii_letters + string.digits)) for _ in range(random.integers(1, 6)))
+            word = "".join(
+                random.choice(list(string.ascii_letters + string.digits))
+                for _ in range(random.integers(1, 6))
+            )
             size = max(8, int(width / max(1.0, 0.62 * len(word))))
-            draw.text((width / 2, width / 2), word, fill=255, anchor="mm", font=ImageFont.load_default(size=size))
+            draw.text(
+                (width / 2, width / 2), word, fill=255, anchor="mm", font=ImageFont.load_default(size=size)
+            )
         elif kind == 3:
             corners = random.uniform(0, width, size=(int(random.integers(3, 6)), 2))
             draw.polygon([tuple(p) for p in corners], fill=255)
@@ -216,12 +253,20 @@ def _decals(random: Random, picture: Picture, count: int) -> Picture:
             draw.ellipse((2, width * 0.2, width - 2, width * 0.8), fill=255)
             draw.ellipse((width * 0.25, width * 0.35, width * 0.6, width * 0.65), fill=0)
         stamp = stamp.rotate(float(random.choice([0, 0, 90, 180, 270, 20, -35])), expand=True)
-        at = tuple(int(v) for v in random.uniform(0, side - width, size=2))
-        image.paste(ink, at, stamp)
+        left, top = (int(v) for v in random.uniform(0, side - width, size=2))
+        image.paste(ink, (left, top), stamp)
     return np.asarray(image, dtype=np.float64) / 255
 
 
-def texture(random: Random, split: str, side: int, *, decals: bool = True, fixed: Picture | None = None) -> Picture:
+def texture(
+    random: Random,
+    split: str,
+    side: int,
+    *,
+    decals: bool = True,
+    fixed: Picture | None = None,
+    photos: float = 0.16,
+) -> Picture:
     """Return a random texture (side, side, 3).
 
     Args:
@@ -230,16 +275,17 @@ def texture(random: Random, split: str, side: int, *, decals: bool = True, fixed
         side: pixels.
         decals: whether words and shapes may be printed on it.
         fixed: colours (N, 3) to use instead of random ones.
+        photos: how often a material photo is taken instead of a pattern.
     """
     colours = palette(random, int(random.integers(2, 5))) if fixed is None else fixed
-    photo = _photo(random, split, side) if random.random() < 0.16 else None
+    photo = _photo(random, split, side) if random.random() < photos else None
     if photo is not None:
         picture = photo
     else:
         picture = PATTERNS[int(random.integers(len(PATTERNS)))](random, side, colours)
         if random.random() < 0.25:
             other = PATTERNS[int(random.integers(len(PATTERNS)))](random, side, palette(random, 2))
-            share = _sharp(noise(random, side, 2.4, 1), 0.1)[..., None] * random.uniform(0.4, 1)
+            share: Picture = _sharp(noise(random, side, 2.4, 1), 0.1)[..., None] * random.uniform(0.4, 1)
             picture = picture * (1 - share) + other * share
     fine = noise(random, side, random.uniform(0.6, 1.5), 3) - 0.5
     coarse = noise(random, side, 2.2, 1) - 0.5
@@ -262,9 +308,9 @@ def label(random: Random, split: str, side: int) -> Picture:
 
 
 def panorama(random: Random, width: int, height: int) -> Picture:
-    """Return a far backdrop (height, width, 3), bottom row first: hazy ridges under a shaded sky."""
+    """Return a far backdrop (height, width, 3): hazy ridges under a shaded sky."""
     x = np.arange(width)
-    rows = np.linspace(0, 1, height)[:, None]
+    rows = np.linspace(1, 0, height)[:, None]
     low, high = colour(random, vivid=0.2) * 0.4 + 0.45, colour(random, vivid=0.5) * 0.5 + 0.3
     sky = low + (high - low) * np.clip(rows, 0, 1)[..., None]
     side = 256
@@ -273,7 +319,8 @@ def panorama(random: Random, width: int, height: int) -> Picture:
     picture = sky + random.uniform(0, 0.5) * np.clip(cloud - 0.5, 0, 1)[..., None]
     for i in range(int(random.integers(1, 5))):
         line = sum(
-            random.uniform(0.2, 1) / k * np.sin(2 * math.pi * k * x / width + random.uniform(0, 6)) for k in (2, 5, 9, 17, 40)
+            random.uniform(0.2, 1) / k * np.sin(2 * math.pi * k * x / width + random.uniform(0, 6))
+            for k in (2, 5, 9, 17, 40)
         )
         ridge = 0.5 - 0.1 * i + 0.06 * line
         ink = colour(random, vivid=0.3) * (0.4 + 0.5 * cloud[..., None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import bpy
 import numpy as np
@@ -28,30 +29,34 @@ def _add(name: str, surface: Surface, material: bpy.types.Material) -> None:
     if surface.uv is not None:
         mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", surface.uv.astype(np.float32).ravel())
     mesh.materials.append(material)
-    bpy.context.scene.collection.objects.link(bpy.data.objects.new(name, mesh))
+    scene: Any = bpy.context.scene
+    scene.collection.objects.link(bpy.data.objects.new(name, mesh))
 
 
 def _wide(random: Random, split: str, side: int) -> Picture:
     """Return a texture for a large surface: calmer than an object's, without decals."""
-    picture = texture(random, split, side, decals=False)
-    calm = random.uniform(0.15, 0.85)
+    picture = texture(random, split, side, decals=False, photos=0.35)
+    calm = random.uniform(0.35, 1.0)
     return picture * calm + picture.mean(axis=(0, 1)) * (1 - calm)
 
 
 def build_stage(random: Random, split: str, views: Sequence[View], radius: float) -> None:
-    """Build the ground, 0 to 3 walls or a far backdrop, and the light, around objects within ``radius`` metres."""
+    """Build ground, walls or a far backdrop, and light, around objects within ``radius`` metres."""
     ground = _wide(random, split, 512)
     extent = 30.0
     floor = [(-extent, -extent, 0), (extent, -extent, 0), (extent, extent, 0), (-extent, extent, 0)]
     tile = radius * random.uniform(1.2, 4.0)
-    _add("ground", _sheet(floor, tile), textured("ground", ground, roughness=random.uniform(0.25, 0.95)))
+    _add("ground", _sheet(floor, tile), textured("ground", ground, roughness=1 - 0.7 * random.random() ** 2))
     kind = random.random()
     if kind < 0.62:
         _walls(random, split, views, radius)
     elif kind < 0.9:
         backdrop = moved(lathe([(14.0, -0.1), (14.0, 9.0)], 48), (0, 0, 0))
-        inward = Surface(backdrop.vertices, tuple(face[::-1] for face in backdrop.faces),
-                         backdrop.uv.reshape(-1, 4, 2)[:, ::-1].reshape(-1, 2) if backdrop.uv is not None else None)
+        inward = Surface(
+            backdrop.vertices,
+            tuple(face[::-1] for face in backdrop.faces),
+            backdrop.uv.reshape(-1, 4, 2)[:, ::-1].reshape(-1, 2) if backdrop.uv is not None else None,
+        )
         _add("backdrop", inward, glowing("backdrop", panorama(random, 1536, 384), random.uniform(0.6, 1.3)))
     _light(random, radius)
 
@@ -75,7 +80,9 @@ def _walls(random: Random, split: str, views: Sequence[View], radius: float) -> 
     for i, corners in enumerate(walls):
         _add(f"wall {i}", _sheet(corners, tile), material)
     if random.random() < 0.5:
-        board = moved(rounded_box((2 * side + 8, 0.03, random.uniform(0.06, 0.15)), 0.006), (0, back - 0.015, 0.05))
+        board = moved(
+            rounded_box((2 * side + 8, 0.03, random.uniform(0.06, 0.15)), 0.006), (0, back - 0.015, 0.05)
+        )
         _add("skirting", board, textured("skirting", texture(random, split, 64), roughness=0.6))
     if random.random() < 0.45:
         w, h = random.uniform(0.4, 1.2, size=2)
@@ -94,18 +101,22 @@ def _tint(random: Random, amount: float) -> np.ndarray:
 
 def _light(random: Random, radius: float) -> None:
     world = bpy.data.worlds.new("world")
-    bpy.context.scene.world = world
+    scene: Any = bpy.context.scene
+    scene.world = world
     world.use_nodes = True
-    node = next(n for n in world.node_tree.nodes if n.type == "BACKGROUND")
+    tree: Any = world.node_tree
+    node = next(n for n in tree.nodes if n.type == "BACKGROUND")
     node.inputs["Color"].default_value = (*_tint(random, 0.1), 1.0)
-    node.inputs["Strength"].default_value = math.exp(random.uniform(math.log(0.25), math.log(1.0)))
+    node.inputs["Strength"].default_value = math.exp(random.uniform(math.log(0.15), math.log(0.8)))
     for i in range(int(random.integers(1, 3))):
-        strength = math.exp(random.uniform(math.log(0.8), math.log(5.0))) * (1.0 if i == 0 else 0.4)
+        strength = math.exp(random.uniform(math.log(1.5), math.log(8.0))) * (1.0 if i == 0 else 0.3)
         sun = random.random() < 0.5
-        data = bpy.data.lights.new(f"lamp {i}", "SUN" if sun else "AREA")
+        data: Any = bpy.data.lights.new(f"lamp {i}", "SUN" if sun else "AREA")
         data.color = tuple(_tint(random, 0.15))
         azimuth, height = random.uniform(0, 2 * math.pi), math.radians(random.uniform(25, 75))
-        towards = np.array([math.cos(azimuth) * math.cos(height), math.sin(azimuth) * math.cos(height), math.sin(height)])
+        towards = np.array(
+            [math.cos(azimuth) * math.cos(height), math.sin(azimuth) * math.cos(height), math.sin(height)]
+        )
         distance = max(radius * random.uniform(2.0, 4.0), 1.2)
         if sun:
             data.energy = strength
@@ -114,7 +125,7 @@ def _light(random: Random, radius: float) -> None:
             data.size = distance * random.uniform(0.15, 0.7)
             data.energy = strength * distance**2 * math.pi * 2.0  # the sun's irradiance at the middle
         thing = bpy.data.objects.new(f"lamp {i}", data)
-        thing.matrix_world = Matrix(View(towards * distance, np.zeros(3), 0.0, 1.0).world_from_camera().tolist())
-        bpy.context.scene.collection.objects.link(thing)
-
-
+        thing.matrix_world = Matrix(
+            View(towards * distance, np.zeros(3), 0.0, 1.0).world_from_camera().tolist()
+        )
+        scene.collection.objects.link(thing)

@@ -70,7 +70,8 @@ def grid(points: Array, *, wrap: bool, caps: bool = False, repeats: tuple[float,
     """
     m, n = points.shape[:2]
     columns = n if wrap else n - 1
-    faces, uv = [], []
+    faces: list[tuple[int, ...]] = []
+    uv: list[tuple[float, float]] = []
     for i in range(m - 1):
         for j in range(columns):
             k = (j + 1) % n
@@ -82,9 +83,9 @@ def grid(points: Array, *, wrap: bool, caps: bool = False, repeats: tuple[float,
         circle = np.linspace(0, 2 * math.pi, n, endpoint=False)
         disc = np.stack([np.cos(circle), np.sin(circle)], axis=1) * 0.3 + 0.5
         faces.append(tuple(range(n - 1, -1, -1)))
-        uv += [tuple(p) for p in disc[::-1]]
+        uv += [(float(u), float(v)) for u, v in disc[::-1]]
         faces.append(tuple((m - 1) * n + j for j in range(n)))
-        uv += [tuple(p) for p in disc]
+        uv += [(float(u), float(v)) for u, v in disc]
     return Surface(points.reshape(-1, 3).astype(np.float64), tuple(faces), np.array(uv, dtype=np.float64))
 
 
@@ -98,7 +99,8 @@ def lathe(profile: ArrayLike, segments: int = 28, *, start: float = 0.0, sweep: 
     angles = np.radians(start + np.linspace(0, sweep, segments + (not closed), endpoint=not closed))
     radius, z = line[:, :1], line[:, 1:]
     points = np.stack(
-        [radius * np.cos(angles), radius * np.sin(angles), np.broadcast_to(z, (len(line), len(angles)))], axis=-1
+        [radius * np.cos(angles), radius * np.sin(angles), np.broadcast_to(z, (len(line), len(angles)))],
+        axis=-1,
     )
     return grid(points, wrap=closed)
 
@@ -111,7 +113,7 @@ def ball(radii: ArrayLike, segments: int = 24) -> Surface:
 
 
 def cylinder(radius: float, height: float, segments: int = 24, *, top: float | None = None) -> Surface:
-    """Return a closed cylinder (a cone with ``top`` radius) with slightly rounded rims, from z = 0 upwards."""
+    """Return a closed cylinder from z = 0 upwards, its rims slightly rounded; ``top`` radius makes a cone."""
     upper = radius if top is None else top
     bevel = min(radius, upper, height) * 0.08
     return lathe(
@@ -179,9 +181,7 @@ def rounded_box(size: ArrayLike, radius: float | None = None, segments: int = 2)
     faces: list[tuple[int, ...]] = []
     for axis in range(3):
         i, j = (axis + 1) % 3, (axis + 2) % 3
-        lines = [
-            np.concatenate([-(half[k] - r) - bend[::-1], (half[k] - r) + bend]) for k in (i, j)
-        ]
+        lines = [np.concatenate([-(half[k] - r) - bend[::-1], (half[k] - r) + bend]) for k in (i, j)]
         for sign in (-1, 1):
             sheet = np.empty((len(lines[0]), len(lines[1]), 3))
             sheet[..., axis] = sign * half[axis]

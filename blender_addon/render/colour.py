@@ -26,8 +26,8 @@ def scene_linear(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def working_from_rec709() -> NDArray[np.float32]:
     """Return the (3, 3) matrix into the working space, which is per file from Blender 5.0 on."""
-    primaries = (Color(rgb).from_srgb_to_scene_linear() for rgb in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
-    return np.array([tuple(colour) for colour in primaries], dtype=np.float32).T
+    primaries = [Color(rgb).from_srgb_to_scene_linear() for rgb in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
+    return np.array([(colour.r, colour.g, colour.b) for colour in primaries], dtype=np.float32).T
 
 
 def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ leaves a truncated file, prints "Saved" and calls the render finished. Nothing c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 
@@ -42,10 +43,8 @@ def check_disk_space(scene: bpy.types.Scene) -> None:
         free = shutil.disk_usage(folder).free
     except OSError:
         return
-    try:
+    with contextlib.suppress(OSError):
         free += os.path.getsize(path)  # overwritten, so its space comes back
-    except OSError:
-        pass
     needed = largest_file(scene)
     if free < needed:
         raise UserError(
@@ -63,7 +62,9 @@ def largest_file(scene: bpy.types.Scene) -> int:
         return pixels + OVERHEAD
     channels = CHANNELS.get(settings.color_mode, 4)
     depth = 4 if settings.file_format == "HDR" else BYTES_PER_CHANNEL.get(settings.color_depth, 2)
-    layers = 2 if settings.file_format == "OPEN_EXR_MULTILAYER" else 1  # Combined, and the Composite beside it
+    layers = (
+        2 if settings.file_format == "OPEN_EXR_MULTILAYER" else 1
+    )  # Combined, and the Composite beside it
     return int(pixels * channels * depth * layers * 1.05) + OVERHEAD
 
 

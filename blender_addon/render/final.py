@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 
 import bpy
@@ -16,6 +17,9 @@ from .border import border_cut
 from .colour import resized, scene_linear
 from .disk_space import check_disk_space
 from .picture import Observer, render_picture
+
+PREVIEW_SECONDS = 0.2
+"""Previews that come faster are not shown: converting them would hold up the frame, and Esc."""
 
 
 def guarded_render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
@@ -46,7 +50,7 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
         RenderCancelled: Esc.
     """
     scene = depsgraph.scene_eval
-    if engine.is_animation or bpy.app.background:  # F12 in a window writes no file
+    if engine.is_animation or in_background():  # F12 in a window writes no file
         check_disk_space(depsgraph.scene)
     width, height = engine.resolution_x, engine.resolution_y
     job, photos = job_message(depsgraph, width, height)
@@ -61,9 +65,14 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
             cut = border_cut(pixels, scene.render, *_pass_size(result, width, height))
             combined.rect.foreach_set(np.ascontiguousarray(cut[::-1]).ravel())
 
+        shown = 0.0
+
         def preview(picture: Picture) -> None:
-            show(picture)
-            engine.update_result(result)
+            nonlocal shown
+            if time.monotonic() - shown > PREVIEW_SECONDS:
+                show(picture)
+                engine.update_result(result)
+                shown = time.monotonic()
 
         def progress(now: Progress) -> None:
             engine.update_progress(now.fraction)
@@ -77,7 +86,7 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
                 should_stop=engine.test_break,
                 on_status=lambda text: engine.update_stats("Neural Assets", text),
                 on_progress=progress,
-                on_preview=None if bpy.app.background else preview,  # nobody looks
+                on_preview=None if in_background() else preview,  # nobody looks
             ),
             what=f"frame {scene.frame_current}",
         )
@@ -93,6 +102,11 @@ def stamp(engine: bpy.types.RenderEngine, seed: int, steps: int, checkpoint: str
     """Write into the result's metadata what it takes to render the same picture again."""
     for name, value in (("NA.seed", seed), ("NA.steps", steps), ("NA.checkpoint", checkpoint)):
         engine.get_result().stamp_data_add_field(name, str(value))
+
+
+def in_background() -> bool:
+    """Tell whether Blender runs without a window."""
+    return bpy.app.background
 
 
 def _pass_size(result: bpy.types.RenderResult, width: int, height: int) -> tuple[int, int]:

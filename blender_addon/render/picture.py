@@ -1,4 +1,4 @@
-"""A job to a picture: through the worker, which is started when needed and given one more chance when lost."""
+"""A job to a picture: through the worker, started when needed and given one more chance when lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from na_core.scene import RenderJob
 
 from ..errors import UserError
+from ..storage import user_folder
 from ..worker import client, supervisor
 from ..worker.client import Picture, Progress, WorkerLost, WorkerStalled
 from ..worker.process import Address, WorkerProcess
@@ -31,7 +32,7 @@ def render_picture(
     job: RenderJob,
     photos: Mapping[str, bytes],
     settings: WorkerSettings,
-    observer: Observer = Observer(),  # noqa: B008 (frozen)
+    observer: Observer = Observer(),
     *,
     what: str = "this frame",
     silence_seconds: float = client.SILENCE_SECONDS,
@@ -50,8 +51,6 @@ def render_picture(
         UserError: the worker cannot be started, refuses, is lost twice, or stops answering.
         RenderCancelled: ``should_stop`` returned true.
     """
-    from ..storage import user_folder
-
     log_folder = user_folder("logs")
     for attempt in range(1, ATTEMPTS + 1):
         observer.on_status("Starting the worker" if attempt == 1 else "Restarting the worker")
@@ -84,7 +83,7 @@ def render_picture(
 
 
 def _lost(process: WorkerProcess, what: str, error: Exception) -> UserError:
-    code = process.exit_code()
+    code = process.exit_code(patience=1.0)  # the connection breaks a moment before the process is gone
     supervisor.forget(process)
     ended = f"exit code {code}" if code is not None else f"connection lost, {error}"
     memory = " The system may have run out of memory." if code == -9 else ""
@@ -98,6 +97,7 @@ def _check_size(picture: Picture, job: RenderJob) -> None:
     height, width = picture.pixels.shape[:2]
     if (width, height) != (job.sampling.width, job.sampling.height):
         raise UserError(
-            f"The worker sent {width} x {height} pixels instead of {job.sampling.width} x {job.sampling.height}.",
+            f"The worker sent {width} x {height} pixels instead of "
+            f"{job.sampling.width} x {job.sampling.height}.",
             "Install the same version of neural-assets in Blender and in the worker's Python.",
         )

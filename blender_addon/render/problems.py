@@ -5,14 +5,14 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..worker.settings import WorkerSettings
 from ..scene.assets import no_photo
 from ..scene.frame import has_assets, no_assets
 from ..scene.stored import has_camera
+from ..worker.settings import WorkerSettings
 
 
 def problems(scene: bpy.types.Scene, settings: WorkerSettings) -> list[UserError]:
-    """Return what keeps the scene from being rendered, most urgent first. Reads little: a panel may call it."""
+    """Return what keeps the scene from being rendered, most urgent first; quick enough for a panel."""
     found: list[UserError] = []
     if scene.neural_assets.photo is None or not has_camera(scene.neural_assets.source_camera):
         found.append(no_photo())
@@ -48,7 +48,9 @@ def warnings(scene: bpy.types.Scene) -> list[str]:
     view = scene.view_settings
     if scene.render.engine == "NEURAL_ASSETS":
         if view.view_transform != "Standard" or view.look not in ("None", ""):
-            found.append("Colours differ from the photo's: set the view transform to Standard and the look to None")
+            found.append(
+                "Colours differ from the photo's: set the view transform to Standard and the look to None"
+            )
         if scene.render.dither_intensity > 0:
             found.append("Dither adds noise to the picture: set it to 0")
     if scene.neural_assets.focal_length_assumed:

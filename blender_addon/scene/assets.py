@@ -147,8 +147,12 @@ def capture_source(
     properties.photo = settings.photo
     properties.source_box = flat(matrix)
     copy_camera(properties.source_camera, settings.source_camera)
-    properties.source_box_2d = _check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
+    properties.source_box_2d = (
+        _check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
+    )
     properties.quarter_turns = source_quarter_turns(box, camera)
+    for item in (asset, scene):
+        item.update_tag()  # writing custom properties does not tell the depsgraph
 
 
 def _hidden_box(scene: bpy.types.Scene, properties: AssetProperties) -> bpy.types.PropertyGroup | None:

@@ -12,17 +12,21 @@ from na_core.scene import Camera
 from ..errors import UserError
 
 
-def camera_message(depsgraph: bpy.types.Depsgraph, camera: bpy.types.Object | None = None) -> Camera:
-    """Return the scene's camera, or the one given, as the evaluated depsgraph has it.
+def camera_message(depsgraph: bpy.types.Depsgraph, size: tuple[int, int] | None = None) -> Camera:
+    """Return the scene's camera as the evaluated depsgraph has it.
 
-    Resolution percentage, pixel aspect, sensor fit and lens shift are all in the result, through Blender's own
-    projection matrix.
+    Resolution percentage, pixel aspect, sensor fit and lens shift are all in the result, through Blender's
+    own projection matrix.
+
+    Args:
+        depsgraph: evaluated.
+        size: width and height of another picture with square pixels that it takes, such as the photo.
 
     Raises:
         UserError: the scene has no camera, or it is not a perspective one.
     """
     scene = depsgraph.scene_eval
-    camera = camera or scene.camera
+    camera = scene.camera
     if camera is None:
         raise UserError(
             "The scene has no camera.",
@@ -35,13 +39,13 @@ def camera_message(depsgraph: bpy.types.Depsgraph, camera: bpy.types.Object | No
             f"The camera '{camera.name}' is not a perspective camera.",
             "Set Properties > Camera > Lens > Type to Perspective.",
         )
-    width, height = resolution(scene)
+    width, height = size or resolution(scene)
     projection = evaluated.calc_matrix_camera(
         depsgraph,
         x=width,
         y=height,
-        scale_x=scene.render.pixel_aspect_x,
-        scale_y=scene.render.pixel_aspect_y,
+        scale_x=1.0 if size else scene.render.pixel_aspect_x,
+        scale_y=1.0 if size else scene.render.pixel_aspect_y,
     )
     return camera_from_projection(np.array(evaluated.matrix_world), np.array(projection))
 

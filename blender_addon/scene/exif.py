@@ -20,7 +20,7 @@ MILLIMETRES_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 CROP_TOLERANCE = 0.02
 """A file whose aspect differs by more than this from what the camera wrote was cropped."""
 
-_FORMATS = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii"}
+_FORMATS = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 13: "I"}
 _RATIONALS = (5, 10)
 
 

@@ -59,8 +59,8 @@ def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = No
     """Return the frame that the evaluated depsgraph stands at.
 
     Args:
-        depsgraph: evaluated; its scene, frame, camera and objects count. Assets that are disabled in renders are
-            left out: the object is then gone from the picture.
+        depsgraph: evaluated; its scene, frame, camera and objects count. Assets that are disabled in renders
+            are left out: the object is then gone from the picture.
         photos: collects the photos' bytes, for the worker.
 
     Raises:
@@ -113,7 +113,9 @@ def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) ->
     )
 
 
-def job_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> tuple[RenderJob, dict[str, bytes]]:
+def job_message(
+    depsgraph: bpy.types.Depsgraph, width: int, height: int
+) -> tuple[RenderJob, dict[str, bytes]]:
     """Return the job of rendering the depsgraph's frame, and the photos' bytes by SHA-256.
 
     Raises:
@@ -129,7 +131,7 @@ def job_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> tupl
 
 
 def has_assets(scene: bpy.types.Scene) -> bool:
-    """Tell whether the scene has, or had, assets: one that is hidden or deleted is a removal, not a mistake."""
+    """Tell whether the scene has, or had, assets: hiding or deleting one is a removal, not a mistake."""
     return bool(scene.neural_assets.hidden_boxes) or any(item.neural_asset.is_asset for item in scene.objects)
 
 
@@ -166,18 +168,19 @@ def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
             "Select it and press Box Fits Photo, or delete it and add it again.",
             operator="neural_assets.capture_source",
         )
+    x0, y0, x1, y1 = (min(max(float(value), 0.0), 1.0) for value in properties.source_box_2d)
     return Asset(
         name=name,
         photo=photos.photo(properties.photo),
         source_box=box_of(properties.source_box),
         source_camera=camera_of(properties.source_camera),
-        source_box_2d=tuple(min(max(float(value), 0.0), 1.0) for value in properties.source_box_2d),
+        source_box_2d=(x0, y0, x1, y1),
         quarter_turns=properties.quarter_turns,
     )
 
 
 def _hidden_in_renders(depsgraph: bpy.types.Depsgraph) -> set[bpy.types.Object]:
-    """Return objects that only collections disabled in renders hold: a viewport's depsgraph still has them."""
+    """Return objects that only collections disabled in renders hold: a viewport's depsgraph has them."""
     shown: set[bpy.types.Object] = set()
 
     def visit(layer: bpy.types.LayerCollection) -> None:

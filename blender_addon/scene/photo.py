@@ -68,7 +68,8 @@ def load_photo(path: str, orientation: int = 1) -> bpy.types.Image:
     if not os.path.isfile(path):
         raise UserError(f"There is no photo at '{path}'.", "Choose a file that exists.")
     problem = UserError(
-        f"'{os.path.basename(path)}' is not a photo that Blender can read.", "Choose a JPEG, PNG, WebP or TIFF file."
+        f"'{os.path.basename(path)}' is not a photo that Blender can read.",
+        "Choose a JPEG, PNG, WebP or TIFF file.",
     )
     try:
         image = bpy.data.images.load(path, check_existing=False)

@@ -6,15 +6,17 @@ import math
 import os
 
 import bpy
+import numpy as np
 
 from na_core.geometry.camera import assumed_focal, camera_of_photo, focal_from_35mm
 from na_core.scene import Camera
 
 from ..errors import UserError
+from .assets import no_photo
 from .camera import camera_message, place_camera
 from .exif import Exif, focal_pixels, read_exif
 from .photo import load_photo
-from .stored import store_camera
+from .stored import camera_of, has_camera, store_camera
 
 ENGINE = "NEURAL_ASSETS"
 CAMERA_NAME = "Photo Camera"
@@ -34,14 +36,14 @@ def import_photo(
 ) -> bpy.types.Image:
     """Make a photo the scene's background and set the scene up to render pictures like it.
 
-    The photo is packed into the .blend, upright. The scene gets its resolution, an upright camera with the photo
-    as background image, this render engine, and colours that leave the photo as it is (view transform
+    The photo is packed into the .blend, upright. The scene gets its resolution, an upright camera with the
+    photo as background image, this render engine, and colours that leave the photo as it is (view transform
     Standard, no look, no dither). Assets of an earlier photo keep their own photo and stay.
 
     Args:
         path: of the photo.
         scene: the current one if None.
-        focal_length_35mm: 35 mm equivalent in millimetres; from EXIF if None, assumed if the file says nothing.
+        focal_length_35mm: 35 mm equivalent in millimetres; if None from EXIF, assumed if that is silent.
         camera_height: metres above the ground plane z = 0.
         pitch: radians downwards; 15 degrees if None.
         camera: the whole camera if it is known; overrides the three above.
@@ -83,16 +85,42 @@ def import_photo(
 def capture_photo_camera(scene: bpy.types.Scene | None = None) -> None:
     """Declare that the scene's camera, as it stands now, took the photo.
 
-    For after its pitch, height or lens was put right by hand, before assets are added: assets keep the photo's
-    camera of the moment they were captured.
+    For after its pitch, height or lens was put right by hand, before assets are added: assets keep the
+    photo's camera of the moment they were captured.
 
     Raises:
-        UserError: no perspective camera.
+        UserError: no photo, or no perspective camera.
     """
     scene = scene or bpy.context.scene
+    store_camera(scene.neural_assets.source_camera, _camera_on_photo(scene))
+    scene.update_tag()  # writing custom properties does not tell the depsgraph
+
+
+def camera_fits_photo(scene: bpy.types.Scene) -> bool:
+    """Tell whether the scene's camera stands where the photo was taken, with the same lens.
+
+    Only then does a rectangle in camera view mean the same rectangle of the photo.
+
+    Raises:
+        UserError: no photo, or no perspective camera.
+    """
+    stored = scene.neural_assets.source_camera
+    if scene.neural_assets.photo is None or not has_camera(stored):
+        raise no_photo()
+    now, then = _camera_on_photo(scene), camera_of(stored)
+    return bool(
+        np.allclose(now.world_from_camera, then.world_from_camera, atol=1e-4)
+        and np.allclose((now.fx, now.fy, now.cx, now.cy), (then.fx, then.fy, then.cx, then.cy), atol=1e-4)
+    )
+
+
+def _camera_on_photo(scene: bpy.types.Scene) -> Camera:
+    """Return the scene's camera with intrinsics in units of the photo, whatever the render's resolution."""
+    if scene.neural_assets.photo is None:
+        raise no_photo()
     view_layer = scene.view_layers[0]
     view_layer.update()
-    store_camera(scene.neural_assets.source_camera, camera_message(view_layer.depsgraph))
+    return camera_message(view_layer.depsgraph, tuple(scene.neural_assets.photo.size))
 
 
 def import_summary(scene: bpy.types.Scene) -> str:
@@ -129,9 +157,13 @@ def _focal(exif: Exif, width: int, height: int, focal_length_35mm: float | None)
 def _photo_camera(scene: bpy.types.Scene) -> bpy.types.Object:
     """Return the camera of the scene's earlier photo, or a new one: the artist's own camera is left alone."""
     photo, camera = scene.neural_assets.photo, scene.camera
-    if photo is not None and camera is not None and camera.type == "CAMERA":
-        if any(background.image == photo for background in camera.data.background_images):
-            return camera
+    if (
+        photo is not None
+        and camera is not None
+        and camera.type == "CAMERA"
+        and any(background.image == photo for background in camera.data.background_images)
+    ):
+        return camera
     camera = bpy.data.objects.new(CAMERA_NAME, bpy.data.cameras.new(CAMERA_NAME))
     scene.collection.objects.link(camera)
     scene.camera = camera

@@ -2,7 +2,7 @@
 
 Matrices are kept as sixteen float32, row by row. That loses nothing: Blender itself holds every matrix in
 float32 and both sides of a comparison are read from the same evaluated values, so an asset that nobody moved
-has a source box equal to its target box to the last bit. Cameras are made orthonormal again when they are read.
+has a source box equal to its target box to the last bit. Cameras are made orthonormal again when read.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class HiddenBoxProperties(bpy.types.PropertyGroup):
 
 
 class AssetProperties(bpy.types.PropertyGroup):
-    """On every object: whether it is an asset, and what its photo shows. Duplicating and appending keep it."""
+    """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it."""
 
     is_asset: bpy.props.BoolProperty(
         name="Neural Asset", description="Render this empty as an object of its photo", options=set()
@@ -80,7 +80,7 @@ class AssetProperties(bpy.types.PropertyGroup):
     )
     quarter_turns: bpy.props.IntProperty(
         name="Quarter Turns",
-        description="Turns about the box's up axis that bring its front to the source camera, frozen at capture",
+        description="Turns about the box's up axis that bring its front to the source camera",
         min=0,
         max=3,
         options=set(),

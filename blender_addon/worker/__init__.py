@@ -1,1 +1,1 @@
-"""The connection to the worker process: starting it, talking to it, ending it. No bpy data is touched here."""
+"""The connection to the worker process: starting it, talking to it, ending it. Touches no bpy data."""

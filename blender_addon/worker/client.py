@@ -1,4 +1,4 @@
-"""One render request to the worker: a thread reads the stream, the caller polls a queue and never blocks on it.
+"""One render request to the worker: a thread reads the stream, the caller polls a queue and never blocks.
 
 The thread touches no bpy and ends with the request: :func:`render` joins it before it returns.
 """
@@ -134,7 +134,7 @@ def render(
 
 
 def request_json(address: Address, path: str, timeout: float = 5.0) -> dict[str, Any]:
-    """Return the answer to a GET such as ``/v1/health``. Waits up to ``timeout`` seconds: not for the interface.
+    """Return the answer to a GET such as ``/v1/health``, waiting up to ``timeout`` seconds for it.
 
     Raises:
         UserError: the worker refused.
@@ -154,10 +154,23 @@ def request_json(address: Address, path: str, timeout: float = 5.0) -> dict[str,
         connection.close()
 
 
+class _Connection(http.client.HTTPConnection):
+    """Remembers its socket: http.client drops it from sight while a response that ends with it is read."""
+
+    opened: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect, as http.client does by itself."""
+        super().connect()
+        self.opened = self.sock
+
+
 class _Exchange:
     """The thread that sends a job and reads the stream, and the queue it fills."""
 
-    def __init__(self, address: Address, job: RenderJob, photos: Mapping[str, bytes], *, preview: bool) -> None:
+    def __init__(
+        self, address: Address, job: RenderJob, photos: Mapping[str, bytes], *, preview: bool
+    ) -> None:
         self.records: queue.Queue[_Record] = queue.Queue()
         self._address = address
         self._body = job.to_json().encode()
@@ -165,18 +178,17 @@ class _Exchange:
         self._preview = preview
         self._closed = False
         # Sending has no deadline of its own: the caller's silence limit closes the socket under it.
-        self._connection = http.client.HTTPConnection("127.0.0.1", address.port)
+        self._connection = _Connection("127.0.0.1", address.port)
         self._thread = threading.Thread(target=self._run, name="neural-assets-render", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Free the thread wherever it waits, and join it. The worker sees the connection close and cancels."""
+        """Free the thread wherever it waits, and join it. The worker sees the end and cancels."""
         self._closed = True
         while True:
-            sock = self._connection.sock
-            if sock is not None:
+            if self._connection.opened is not None:
                 with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+                    self._connection.opened.shutdown(socket.SHUT_RDWR)
             self._thread.join(0.2)
             if not self._thread.is_alive():
                 break
@@ -210,7 +222,10 @@ class _Exchange:
                 if sha256 not in self._photos:
                     raise WorkerLost(f"the worker asks for a photo that is not in the frame: {sha256}")
                 answer = self._request(
-                    "PUT", f"/v1/photos/{sha256}", self._photos[sha256], {"Content-Type": "application/octet-stream"}
+                    "PUT",
+                    f"/v1/photos/{sha256}",
+                    self._photos[sha256],
+                    {"Content-Type": "application/octet-stream"},
                 )
                 body = answer.read()
                 if answer.status not in (200, 201, 204):

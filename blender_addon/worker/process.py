@@ -1,7 +1,8 @@
-"""One worker process: started without blocking, ready when it says so on its first line, dead with its parent."""
+"""One worker process: started without blocking, ready on its first line, dead with its parent."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError
@@ -29,7 +30,7 @@ class Address:
     """Where a ready worker answers, and what it said about itself."""
 
     port: int
-    token: str
+    token: str = field(repr=False)
     pid: int
     version: str
     device: str
@@ -90,17 +91,18 @@ class WorkerProcess:
         """Tell whether the process still runs."""
         return self._process.poll() is None
 
-    def exit_code(self) -> int | None:
-        """Return the exit code, negative for a signal, None while the process runs."""
-        return self._process.poll()
+    def exit_code(self, patience: float = 0.0) -> int | None:
+        """Return the exit code, negative for a signal; None if it still runs after ``patience`` seconds."""
+        try:
+            return self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return None
 
     def stop(self, patience: float = 2.0) -> None:
         """End the process: by closing its stdin, and after ``patience`` seconds by force."""
-        try:
+        with contextlib.suppress(OSError):  # it may be gone already
             if self._process.stdin:
                 self._process.stdin.close()
-        except OSError:
-            pass  # it was gone already
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -116,7 +118,7 @@ class WorkerProcess:
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
     def _listen(self) -> None:
-        """Read stdout: the first line settles the start, the rest is drained so that the worker never blocks."""
+        """Read stdout: the first line settles the start, the rest is drained lest the worker block."""
         assert self._process.stdout is not None
         try:
             self._settle(self._process.stdout.readline())
@@ -155,10 +157,7 @@ class WorkerProcess:
 
     def _early_exit(self) -> UserError:
         """Turn an exit before the ready line into a sentence, from the log."""
-        try:
-            code: int | None = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            code = None
+        code = self.exit_code(patience=5.0)
         missing = re.findall(r"No module named '?([\w.]+)'?", self.log_tail(5))
         if missing:
             package = "neural-assets" if missing[-1].split(".")[0] == "server" else missing[-1]
@@ -180,6 +179,7 @@ class WorkerProcess:
 
 def _new_log(folder: Path) -> Path:
     """Return an unused path for a log, leaving the newest few of earlier ones."""
+
     def written(path: Path) -> float:
         try:
             return path.stat().st_mtime
@@ -187,8 +187,6 @@ def _new_log(folder: Path) -> Path:
             return 0.0
 
     for old in sorted(folder.glob("worker-*.log"), key=written, reverse=True)[LOGS_KEPT - 1 :]:
-        try:
+        with contextlib.suppress(OSError):  # another Blender may hold it
             old.unlink()
-        except OSError:
-            pass  # another Blender holds it
     return folder / f"worker-{os.getpid()}-{secrets.token_hex(3)}.log"

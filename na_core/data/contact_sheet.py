@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from na_core.data.labels import FrameLabels
+from na_core.data.labels import FrameLabels, load_labels
 from na_core.data.scenes import Scene, read_picture, scene_folders
-from na_core.data.labels import load_labels
 from na_core.geometry.boxes import project_boxes
 
 if TYPE_CHECKING:
@@ -48,12 +47,18 @@ def contact_sheet(
     folders = scene_folders(folder)
     if not folders:
         raise FileNotFoundError(f"{folder}: no complete scene here")
-    picked = [folders[i] for i in sorted({int(v) for v in np.linspace(0, len(folders) - 1, min(limit, len(folders)))})]
+    picked = [
+        folders[i]
+        for i in sorted({int(v) for v in np.linspace(0, len(folders) - 1, min(limit, len(folders)))})
+    ]
     rows = []
     for path in picked:
         scene = Scene(path, load_labels(path))
         rows.append([_cell(scene, i, side, labels) for i in range(len(scene.labels.frames))])
-    width, height = max(sum(c.width for c in row) for row in rows), sum(max(c.height for c in row) for row in rows)
+    width, height = (
+        max(sum(c.width for c in row) for row in rows),
+        sum(max(c.height for c in row) for row in rows),
+    )
     sheet = Image.new("RGB", (width, height), (24, 24, 24))
     y = 0
     for row in rows:
@@ -77,7 +82,13 @@ def _cell(scene: Scene, frame: int, side: int, labels: bool) -> Image.Image:
     if labels:
         draw = ImageDraw.Draw(image)
         draw_labels(draw, scene.labels.frames[frame], image.width, image.height)
-        draw.text((3, 2), f"{scene.folder.name}/{frame}", fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0))
+        draw.text(
+            (3, 2),
+            f"{scene.folder.name}/{frame}",
+            fill=(255, 255, 255),
+            stroke_width=1,
+            stroke_fill=(0, 0, 0),
+        )
     return image
 
 
@@ -102,6 +113,10 @@ def draw_labels(draw: ImageDraw.ImageDraw, frame: FrameLabels, width: int, heigh
                 draw.line([tuple(points[a]), tuple(points[b])], fill=ink, width=thick)
         x0, y0, x1, y1 = rectangle
         if x1 > x0 and y1 > y0:
-            draw.rectangle((x0 * width, y0 * height, x1 * width - 1, y1 * height - 1), outline=(255, 255, 255))
+            draw.rectangle(
+                (x0 * width, y0 * height, x1 * width - 1, y1 * height - 1), outline=(255, 255, 255)
+            )
             text = f"{i + 1} {frame.visible[i]:.0%}"
-            draw.text((x0 * width + 3, y0 * height + 1), text, fill=ink, stroke_width=1, stroke_fill=(0, 0, 0))
+            draw.text(
+                (x0 * width + 3, y0 * height + 1), text, fill=ink, stroke_width=1, stroke_fill=(0, 0, 0)
+            )

@@ -31,7 +31,7 @@ class FrameLabels:
     """One picture of a scene.
 
     Attributes:
-        picture, mask: file names beside ``scene.json``; the mask holds 0 for the background, n for object n - 1.
+        picture, mask: file names beside ``scene.json``; in the mask 0 is the background, n object n - 1.
         camera: that took the picture.
         boxes: for each object, None where it is absent.
         boxes_2d: for each object, tight around its visible pixels, half-open in [0, 1]; zeros if unseen.

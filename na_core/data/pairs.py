@@ -19,8 +19,8 @@ SEEN = 0.02
 def pairs(scene: Scene) -> list[tuple[int, int]]:
     """Return the ordered (source frame, target frame) pairs that can be learned from.
 
-    A pair in which the target shows an object that the source does not show is left out: nothing says what the
-    object looks like.
+    A pair in which the target shows an object that the source does not show is left out: nothing says what
+    the object looks like.
     """
     count = len(scene.labels.frames)
     return [(s, t) for s, t in itertools.permutations(range(count), 2) if is_usable(scene, s, t)]
@@ -42,7 +42,7 @@ def frame_message(scene: Scene, source: int, target: int) -> tuple[Frame, Mappin
 
     Returns:
         The frame, and the path of each photo that it names, by SHA-256. Every source box is hidden from the
-        background. Objects that are absent in either frame are not among the assets; assets keep the scene's order.
+        background. Objects that are absent in either frame are not among the assets, which keep their order.
     """
     before, after = scene.labels.frames[source], scene.labels.frames[target]
     path = scene.picture_path(source)

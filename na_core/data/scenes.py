@@ -31,12 +31,14 @@ class Scene:
 def scene_folders(folder: str | Path) -> list[Path]:
     """Return the complete scene folders in a split's folder (or one level below), sorted.
 
-    Half-written scenes have a hidden name, and none has ``scene.json`` before its pictures, so that a data set may
-    be read while it grows.
+    Half-written scenes have a hidden name, so that a data set may be read while it grows.
     """
     root = Path(folder)
-    found = {path.parent for pattern in (LABELS_FILE, f"*/{LABELS_FILE}", f"*/*/{LABELS_FILE}")
-             for path in root.glob(pattern)}
+    found = {
+        path.parent
+        for pattern in (LABELS_FILE, f"*/{LABELS_FILE}", f"*/*/{LABELS_FILE}")
+        for path in root.glob(pattern)
+    }
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))
 
 

@@ -32,7 +32,9 @@ def box_matrix(centre: ArrayLike, dimensions: ArrayLike, yaw: float = 0.0) -> ND
 def box_corners(world_from_box: ArrayLike) -> NDArray[np.float64]:
     """Return the world corners (..., 8, 3) of boxes (..., 4, 4). Shear is kept."""
     m = np.asarray(world_from_box, dtype=np.float64)
-    return UNIT_CORNERS @ np.swapaxes(m[..., :3, :3], -1, -2) + m[..., None, :3, 3]
+    # One large product over all boxes: many small ones are several times slower.
+    rows = m[..., :3, :].reshape(-1, 4) @ np.vstack([UNIT_CORNERS.T, np.ones(8)])
+    return np.swapaxes(rows.reshape(*m.shape[:-2], 3, 8), -1, -2)
 
 
 def project_boxes(cameras: Sequence[Camera], world_from_box: ArrayLike) -> NDArray[np.float64]:

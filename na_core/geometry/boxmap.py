@@ -92,7 +92,7 @@ def seen_from(camera: Camera, world_from_box: ArrayLike, local: ArrayLike) -> ND
     if abs(np.linalg.det(matrix[:3, :3])) < DEGENERATE_VOLUME:
         return np.zeros(len(point), bool)
     at = 2 * (np.linalg.inv(matrix) @ np.append(camera.world_from_camera[:3, 3], 1.0))[:3]
-    if (np.abs(at) < 1).all():
+    if (np.abs(at) <= 1).all():
         return np.ones(len(point), bool)
     # A point on an edge belongs to both faces and is seen if one of them is.
     on_face = np.abs(point) >= np.abs(point).max(axis=1, keepdims=True) - EDGE

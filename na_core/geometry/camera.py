@@ -188,7 +188,7 @@ def rays(camera: Camera, image_points: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def relative_pose(source: Camera, target: Camera) -> NDArray[np.float64]:
-    """Return ``target_from_source`` (4, 4): the target's camera_from_world @ the source's world_from_camera."""
+    """Return ``target_from_source`` (4, 4): target's camera_from_world @ source's world_from_camera."""
     return camera_from_world(target) @ source.world_from_camera
 
 

@@ -63,7 +63,10 @@ def box_from_rectangle(
     away = contact[:2] - camera.world_from_camera[:2, 3]
     distance = float(np.linalg.norm(away))
     if distance < 1e-6 * depth:  # straight below the camera: the picture's up is as good as any direction
-        away, distance = camera.world_from_camera[:2, 1], float(np.linalg.norm(camera.world_from_camera[:2, 1]))
+        away, distance = (
+            camera.world_from_camera[:2, 1],
+            float(np.linalg.norm(camera.world_from_camera[:2, 1])),
+        )
     away = away / max(distance, 1e-12)
     if yaw is None:
         yaw = math.atan2(-away[0], away[1])
@@ -113,7 +116,7 @@ def ground_contact(
 
 
 def projected_bounds(camera: Camera, world_from_box: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return unclipped bounds (x0, y0, x1, y1) of a box, or None where a corner is not in front of the camera."""
+    """Return unclipped bounds (x0, y0, x1, y1) of a box, or None if a corner is behind the camera."""
     points = project_points(camera, box_corners(world_from_box))
     if (points[:, 2] < _NEAR).any():
         return None
@@ -171,7 +174,9 @@ def _fit(
         )
         normal = jacobian.T @ jacobian
         for _ in range(12):
-            move = np.linalg.solve(normal + damping * (np.diag(np.diag(normal)) + 1e-9 * np.eye(4)), -jacobian.T @ now)
+            move = np.linalg.solve(
+                normal + damping * (np.diag(np.diag(normal)) + 1e-9 * np.eye(4)), -jacobian.T @ now
+            )
             candidate = parameters + np.clip(move, -1, 1) * scale
             after = residual(candidate)
             if after @ after < now @ now:

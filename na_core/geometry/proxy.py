@@ -107,7 +107,7 @@ def proxy_picture(
     if plate is None:
         plate = clean_plate(pictures[frame.background.photo.sha256], frame.background)
     targets = box_map(frame.camera, [placed.box.world_from_box for placed in frame.assets], width, height)
-    sources = _SourceMaps(frame, width, height)
+    sources = _SourceMaps(frame, pictures)
     photo = pictures[frame.background.photo.sha256]
     picture, validity = _background(frame, photo, plate, sources.background(), targets.index < 0)
     for number, placed in enumerate(frame.assets):
@@ -136,7 +136,7 @@ def _background(
         frame: what to render.
         photo: (h, w, 3), the background's.
         plate: its clean plate.
-        source: (H, W) which hidden box each of the photo's pixels shows, -1 for none, at the result's size.
+        source: (h, w) which hidden box each of the photo's pixels shows, -1 for none.
         shown: (H, W) where the frame shows background; the rest is left black.
 
     Returns:
@@ -156,7 +156,7 @@ def _background(
 
 
 def _gone(frame: Frame, source: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return how far the plate replaces the photo, (H, W) in [0, 1].
+    """Return how far the plate replaces the photo, (h, w) in [0, 1].
 
     1 where the photo shows a hidden box, which is not background wherever the object is now; in the strip
     around a box how far its object has left; 0 elsewhere.
@@ -204,12 +204,12 @@ def _lookup(grid: NDArray, points: NDArray[np.float64]) -> NDArray:
 
 
 class _SourceMaps:
-    """Box maps of the photos' own views, made on first use: which object owns which photo pixel."""
+    """Box maps of the photos' own views and sizes, made on first use: which object owns which photo pixel."""
 
-    def __init__(self, frame: Frame, width: int, height: int) -> None:
+    def __init__(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> None:
         self._boxes: dict[tuple[str, str], list[Box]] = {}
         self._maps: dict[tuple[str, str], NDArray[np.int32]] = {}
-        self._size = (width, height)
+        self._sizes = {sha256: picture.shape[1::-1] for sha256, picture in pictures.items()}
         background = frame.background
         self._hidden = len(background.hidden_boxes)
         self._background_camera = background.source_camera
@@ -232,14 +232,15 @@ class _SourceMaps:
         return _lookup(self._map(key, asset.source_camera), points) == number
 
     def background(self) -> NDArray[np.int32]:
-        """Return which hidden box each pixel of the background's photo shows (H, W), -1 for none."""
+        """Return which hidden box each pixel of the background's photo shows (h, w), -1 for none."""
         owner = self._map(self._background_key, self._background_camera)
         return np.where(owner < self._hidden, owner, -1)
 
     def _map(self, key: tuple[str, str], camera: Camera) -> NDArray[np.int32]:
         if key not in self._maps:
             matrices = [box.world_from_box for box in self._boxes[key]]
-            self._maps[key] = box_map(camera, matrices, *self._size).index
+            width, height = self._sizes[key[0]]
+            self._maps[key] = box_map(camera, matrices, width, height).index
         return self._maps[key]
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import torch
+from transformers import ViTModel
 
 from na_core.model.pipeline import NeuralAssetsPipeline
 
@@ -14,6 +15,9 @@ EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
 """Checkpoints that come with the package, by folder name."""
 
 COMPONENTS = ("encoder", "tokenizer3d", "vae", "unet", "scheduler")
+LIBRARIES = ("diffusers", "transformers", "na_core", "na_core.model.tokenizer3d")
+"""Where a checkpoint's index may take classes from."""
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -45,14 +49,18 @@ def resolve_checkpoint(name: str | Path) -> Path:
     if not index.is_file():
         raise CheckpointError(
             "checkpoint_missing",
-            f"The folder '{name}' is not a checkpoint: it holds no model_index.json. Choose the folder that does.",
+            f"The folder '{name}' is not a checkpoint: it holds no model_index.json. "
+            f"Choose the folder that does.",
         )
     try:
-        json.loads(index.read_text(encoding="utf-8"))
+        classes = json.loads(index.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _corrupt(name, "model_index.json is not JSON") from error
     for component in COMPONENTS:
         part = folder / component
+        entry = classes.get(component) if isinstance(classes, dict) else None
+        if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in LIBRARIES:
+            raise _corrupt(name, f"model_index.json does not say which of our classes '{component}' is")
         if not part.is_dir():
             raise _corrupt(name, f"its folder '{component}' is missing")
         if any(file.suffix in PICKLES for file in part.iterdir()):
@@ -83,8 +91,15 @@ def load_checkpoint(
     """
     folder = resolve_checkpoint(name)
     try:
+        # By itself: the pipeline's loader would add a pooling layer that no checkpoint holds.
+        encoder = ViTModel.from_pretrained(
+            folder / "encoder",
+            add_pooling_layer=False,
+            local_files_only=True,
+            use_safetensors=True,
+        ).to(dtype)
         pipeline = NeuralAssetsPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype
+            folder, encoder=encoder, local_files_only=True, use_safetensors=True, torch_dtype=dtype
         )
     except MemoryError:
         raise

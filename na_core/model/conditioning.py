@@ -168,9 +168,7 @@ def background_picture(
     return out
 
 
-def _pixels(
-    picture: NDArray[np.float32], rectangles: Sequence[Sequence[float]]
-) -> list[tuple[slice, slice]]:
+def _pixels(picture: NDArray[np.float32], rectangles: Sequence[Sequence[float]]) -> list[tuple[slice, slice]]:
     """Return each rectangle's half-open pixel rows and columns; edges are round(box * size)."""
     height, width = picture.shape[:2]
     return [

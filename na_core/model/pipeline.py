@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
 
 
-class RenderCancelled(Exception):  # noqa: N818 (not an error: the caller asked for it)
+class RenderCancelled(Exception):
     """Raised by a step callback to end a render at once."""
 
 
@@ -59,7 +60,7 @@ class Batch:
         tokens: (B, L, D). attention_mask: (B, L) bool, or None where every token counts.
         spatial: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
         anchor: (B, c, h, w) proxy latents that the residual is added to, or None.
-        proxy: (B, 3, H, W) in [-1, 1].
+        proxy: (B, 3, H, W) in [-1, 1], float32.
     """
 
     tokens: Tensor
@@ -72,8 +73,8 @@ class Batch:
 class NeuralAssetsPipeline(DiffusionPipeline):
     """Renders frames with a latent diffusion decoder conditioned on objects and their boxes.
 
-    Components: ``encoder`` (ViT), ``tokenizer3d``, ``vae``, ``unet``, ``scheduler``. The ``paper`` preset is the
-    paper's; every addition of ``guided`` is a switch of its own.
+    Components: ``encoder`` (ViT), ``tokenizer3d``, ``vae``, ``unet``, ``scheduler``. The ``paper`` preset is
+    the paper's; every addition of ``guided`` is a switch of its own.
 
     Args:
         preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
@@ -218,7 +219,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         null = None
         if sampling.guidance != 1:
             null = self.batch(frames, computed, pictures, null=True)
-        latents = self._denoise(batch, null, sampling, lambda s, z: report(s, lambda: crop(self.decode(z, batch))[0]))
+        latents = self._denoise(
+            batch, null, sampling, lambda s, z: report(s, lambda: crop(self.decode(z, batch))[0])
+        )
         return list(crop(self.decode(latents, batch)))
 
     def _denoise(
@@ -290,11 +293,13 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             filled = [np.r_[np.arange(slots) < len(c.poses), True] for c in computed]
             mask = torch.as_tensor(np.stack(filled), device=self.device)
             mask = mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
-        proxy = self._tensor(np.stack([c.proxy.picture for c in computed])).permute(0, 3, 1, 2) * 2 - 1
+        # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
+        proxy = torch.as_tensor(np.stack([c.proxy.picture for c in computed]), device=self.device)
+        proxy = proxy.permute(0, 3, 1, 2) * 2 - 1
         anchor = spatial = None
         if self.config.residual or self.config.spatial_conditioning:
-            anchor = encode(self.vae, proxy)
-        if self.config.spatial_conditioning:
+            anchor = encode(self.vae, proxy.to(self.unet.dtype))
+        if anchor is not None and self.config.spatial_conditioning:
             maps = self._tensor(np.stack([c.map_channels for c in computed]))
             if null:
                 maps = maps * 0
@@ -307,7 +312,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             latents = batch.anchor[: len(latents)] + latents * self.config.residual_scale
         decoded = decode(self.vae, latents)
         if batch.anchor is not None and self.config.detail_transfer:
-            decoded = batch.proxy + decoded - decode(self.vae, batch.anchor)
+            decoded = batch.proxy + (decoded - decode(self.vae, batch.anchor))
         return to_bytes((decoded.float() / 2 + 0.5).permute(0, 2, 3, 1).cpu().numpy())
 
     def _tensor(self, array: NDArray) -> Tensor:
@@ -329,10 +334,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             by_photo[frame.background.photo.sha256] = []
         encoded = {}
         for sha256, rectangles in by_photo.items():
-            key = ("objects", sha256, pictures[sha256].shape, tuple(sorted(set(rectangles))))
-            encoded[sha256] = _cached(
-                self._features, key, lambda s=sha256, r=rectangles: self.encode(object_picture(pictures[s], r))
-            )
+            picture = pictures[sha256]
+            key = ("objects", sha256, picture.shape, tuple(sorted(set(rectangles))), *self._where())
+            encode_objects = partial(self._encode_objects, picture, rectangles)
+            encoded[sha256] = _cached(self._features, key, encode_objects)
         if len(encoded) == 1 and len(frame.photos()) == 1:
             single = next(iter(encoded.values()))[None]
             return single.expand(slots, -1, -1, -1)
@@ -345,8 +350,17 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         background = frame.background
         picture = pictures[background.photo.sha256]
         rectangles = [bounds_2d(background.source_camera, box) for box in background.hidden_boxes]
-        key = ("background", background.photo.sha256, picture.shape, tuple(rectangles))
+        key = ("background", background.photo.sha256, picture.shape, tuple(rectangles), *self._where())
         return _cached(self._features, key, lambda: self.encode(background_picture(picture, rectangles)))
+
+    def _where(self) -> tuple[torch.device, torch.dtype]:
+        """Cached features are of no use on another device or in another precision."""
+        return self.device, self.unet.dtype
+
+    def _encode_objects(
+        self, picture: NDArray[np.float32], rectangles: Sequence[tuple[float, float, float, float]]
+    ) -> Tensor:
+        return self.encode(object_picture(picture, rectangles))
 
     def encode(self, picture: NDArray[np.float32]) -> Tensor:
         """Return the encoder's features (h, w, C) of a picture (H, W, 3) in [0, 1]."""

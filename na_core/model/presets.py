@@ -130,7 +130,8 @@ def _vae(scale: Scale) -> AutoencoderTiny | AutoencoderKL:
 def _unet(scale: Scale, guided: bool) -> UNet2DConditionModel:
     channels = scale.unet_channels
     depth = len(channels)
-    if channels[0] == 320:  # Stable Diffusion attends at the highest resolutions, the small models at the lowest
+    # Stable Diffusion attends at the highest resolutions, the small models at the lowest.
+    if channels[0] == 320:
         down = ("CrossAttnDownBlock2D",) * (depth - 1) + ("DownBlock2D",)
         up = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (depth - 1)
     else:
@@ -148,7 +149,8 @@ def _unet(scale: Scale, guided: bool) -> UNet2DConditionModel:
         cross_attention_dim=scale.token_size,
         attention_head_dim=tuple(width // scale.head_size for width in channels),
         use_linear_projection=True,
-        norm_num_groups=min(32, channels[0]),
+        # Two channels at least: a group of one has no variance where the deepest level is a single cell.
+        norm_num_groups=min(32, channels[0] // 2),
     )
 
 

@@ -36,7 +36,8 @@ def roi_align(features: Tensor, rectangles: Tensor, cells: int) -> Tensor:
 
     Args:
         features: (B, H, W, C).
-        rectangles: (B, N, 4), x0, y0, x1, y1 in [0, 1]. Empty rectangles (no width or no height) pool to zero.
+        rectangles: (B, N, 4), x0, y0, x1, y1 in [0, 1]. Empty rectangles (no width or no height) pool to
+            zero.
         cells: cells per side.
 
     Returns:

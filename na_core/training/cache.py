@@ -78,7 +78,7 @@ def scene_pairs(scene: Scene, guided: bool, factor: int) -> ScenePairs | None:
         columns["poses"].append(np.pad(c.poses, pad))
         columns["background_poses"].append(c.background_pose)
         columns["rectangles"].append(np.pad(c.rectangles, pad))
-        columns["counts"].append(np.int32(len(c.poses)))
+        columns["counts"].append(np.array(len(c.poses), np.int32))
     stacked = {name: np.stack(values) for name, values in columns.items()}
     return ScenePairs(frames=np.stack(pictures), hidden=hidden, order=np.array(order, np.int32), **stacked)
 
@@ -88,7 +88,7 @@ def _cache_one(folder: Path, out: Path, guided: bool, factor: int) -> None:
     partial = out.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.savez(file, **({} if made is None else vars(made)))
-    partial.rename(out)
+    partial.replace(out)
 
 
 def cache_pairs(scenes: Path, cache: Path, *, guided: bool, factor: int, jobs: int) -> list[Path]:
@@ -102,8 +102,8 @@ def cache_pairs(scenes: Path, cache: Path, *, guided: bool, factor: int, jobs: i
     folders = scene_folders(scenes)
     if not folders:
         raise FileNotFoundError(
-            f"{scenes}: no complete scene. Make some with: neural-assets dataset render --out {scenes.parent} "
-            f"--split {scenes.name} --scenes 300"
+            f"{scenes}: no complete scene. Make some with: "
+            f"neural-assets dataset render --out {scenes.parent} --split {scenes.name} --scenes 300"
         )
     cache.mkdir(parents=True, exist_ok=True)
     files = {folder: cache / f"{folder.name}.npz" for folder in folders}

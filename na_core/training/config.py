@@ -53,6 +53,10 @@ class TrainingConfig:
     decoder: DecoderConfig
 
 
+_FORMS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "Path": (str,)}
+"""What TOML holds for a field's type."""
+
+
 def load_config(path: Path) -> TrainingConfig:
     """Read a configuration.
 
@@ -68,10 +72,10 @@ def load_config(path: Path) -> TrainingConfig:
     nested = {"vae": VaeConfig, "decoder": DecoderConfig}
     values = dict(data)
     for name, kind in nested.items():
-        values[name] = _build(kind, data.get(name, {}), f"{path}: {name}")
-    for name in ("scenes", "output"):
         if name in values:
-            values[name] = Path(values[name])
+            if not isinstance(values[name], dict):
+                raise ValueError(f"{path}: '{name}' must be a table, [{name}]")
+            values[name] = _build(kind, values[name], f"{path}: {name}")
     return _build(TrainingConfig, values, str(path))
 
 
@@ -83,7 +87,7 @@ def _build(kind: type, values: dict[str, Any], where: str) -> Any:
     for name, type_name in known.items():
         if name not in values:
             raise ValueError(f"{where}: missing field '{name}'")
-        expected = {"int": (int,), "float": (int, float), "str": (str,)}.get(str(type_name))
+        expected = _FORMS.get(str(type_name))
         if expected and (isinstance(values[name], bool) or not isinstance(values[name], expected)):
             raise ValueError(f"{where}: '{name}' must be of type {type_name}")
-    return kind(**values)
+    return kind(**{n: Path(v) if known[n] == "Path" else v for n, v in values.items()})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +21,17 @@ from na_core.training.cache import load_pairs
 from na_core.training.config import TrainingConfig
 from na_core.training.loop import Trainables, run_loop
 from na_core.training.vae import encode_pictures
+
+PIPELINE_SETTINGS = (
+    "preset",
+    "spatial_conditioning",
+    "residual",
+    "residual_scale",
+    "detail_transfer",
+    "slots",
+    "picture_size",
+)
+"""What a pipeline is configured with beside its components."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,10 @@ def load_pair_set(files: Sequence[Path], pipeline: NeuralAssetsPipeline) -> Pair
     slots = max(scene.poses.shape[1] for scene in scenes)
     columns: dict[str, list] = {
         name: []
-        for name in ("pictures", "hidden", "order", "maps", "poses", "background_poses", "rectangles", "counts")
+        for name in (
+            *("pictures", "hidden", "order", "maps"),
+            *("poses", "background_poses", "rectangles", "counts"),
+        )
     }
     proxy_latents = []
     first = 0
@@ -87,12 +102,14 @@ def train_decoder(
 ) -> None:
     """Train a pipeline's encoder, tokenizer and UNet in place; the VAE stays frozen.
 
-    Loss: mean squared error on the scheduler's target (paper reference, section 2). Timesteps are uniform, but
-    for a share at the last one, where every few-step sampler begins.
+    Loss: mean squared error on the scheduler's target (paper reference, section 2). Timesteps are uniform,
+    but for a share at the last one, where every few-step sampler begins.
     """
     settings = config.decoder
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False
+        mixed_precision=config.mixed_precision,
+        cpu=not torch.cuda.is_available(),
+        step_scheduler_with_optimizer=False,
     )
     device = accelerator.device
     pipeline.to(device)
@@ -154,14 +171,10 @@ def train_decoder(
 
 def save_half(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
     """Save a checkpoint with float16 weights, half the size; the pipeline itself keeps its precision."""
-    modules = (pipeline.encoder, pipeline.tokenizer3d, pipeline.vae, pipeline.unet)
-    kept = [{name: value.clone() for name, value in module.state_dict().items()} for module in modules]
-    for module in modules:
-        module.half()
-    pipeline.save_pretrained(folder, safe_serialization=True)
-    for module, state in zip(modules, kept, strict=True):
-        module.float()
-        module.load_state_dict(state)
+    modules = {name: getattr(pipeline, name) for name in ("encoder", "tokenizer3d", "vae", "unet")}
+    halved = {name: copy.deepcopy(module).half() for name, module in modules.items()}
+    settings = {name: pipeline.config[name] for name in PIPELINE_SETTINGS}
+    NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(folder)
 
 
 def _residual_scale(data: PairSet) -> float:
@@ -221,4 +234,5 @@ def _tokens(
         return tokens, None
     slots = np.arange(poses.shape[1]) < data.counts[chosen][:, None]
     mask = np.concatenate([slots, np.ones((len(chosen), 1), bool)], axis=1)
-    return tokens, torch.as_tensor(mask, device=device).repeat_interleave(pipeline.tokenizer3d.cells**2, dim=1)
+    each_token = np.repeat(mask, pipeline.tokenizer3d.cells**2, axis=1)
+    return tokens, torch.as_tensor(each_token, device=device)

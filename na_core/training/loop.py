@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,6 +72,8 @@ def run_loop(
     modules, optimizer, schedule = accelerator.prepare(modules, optimizer, schedule)
     accelerator.register_for_checkpointing(ema)
     first = 0
+    if resume and not state.is_dir() and state.with_name("state.old").is_dir():
+        state.with_name("state.old").rename(state)
     if resume and (state / "step.json").is_file():
         accelerator.load_state(str(state))
         first = json.loads((state / "step.json").read_text())["step"]
@@ -96,11 +99,23 @@ def run_loop(
                 with (folder / "log.jsonl").open("a") as log:
                     log.write(json.dumps(record) + "\n")
             if (step + 1) % save_every == 0 or step + 1 == steps:
-                accelerator.save_state(str(state))
-                (state / "step.json").write_text(json.dumps({"step": step + 1}))
+                _save_state(accelerator, state, step + 1)
                 if after_save is not None:
                     ema.store(trained)
                     ema.copy_to(trained)
                     after_save(step + 1)
                     ema.restore(trained)
     ema.copy_to(trained)
+
+
+def _save_state(accelerator: Accelerator, state: Path, step: int) -> None:
+    """Replace the saved state; killed at any moment, a whole one is left: the new one, or ``state.old``."""
+    partial, old = state.with_name("state.partial"), state.with_name("state.old")
+    shutil.rmtree(partial, ignore_errors=True)
+    accelerator.save_state(str(partial))
+    (partial / "step.json").write_text(json.dumps({"step": step}))
+    if state.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+        state.rename(old)
+    partial.rename(state)
+    shutil.rmtree(old, ignore_errors=True)

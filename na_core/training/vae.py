@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from accelerate import Accelerator
 from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
@@ -32,12 +32,17 @@ def train_vae(
     """Train a VAE in place on random crops of pictures (H, W, 3), and set its scaling factor."""
     settings = config.vae
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False
+        mixed_precision=config.mixed_precision,
+        cpu=not torch.cuda.is_available(),
+        step_scheduler_with_optimizer=False,
     )
     vae.to(accelerator.device, memory_format=torch.channels_last).train()
 
     def loss_of_step(step: int, random: np.random.Generator) -> Tensor:
-        crops = [_crop(pictures[i], settings.crop, random) for i in random.integers(len(pictures), size=settings.batch_size)]
+        crops = [
+            _crop(pictures[i], settings.crop, random)
+            for i in random.integers(len(pictures), size=settings.batch_size)
+        ]
         target = torch.as_tensor(np.stack(crops), device=accelerator.device)
         target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
         latents = vae.encode(target).latents
@@ -88,7 +93,10 @@ def _scaling_factor(vae: AutoencoderTiny, pictures: Sequence[NDArray[np.uint8]])
 
 @torch.no_grad()
 def encode_pictures(
-    vae: AutoencoderTiny, pictures: Sequence[NDArray[np.uint8]], title: str | None = None, batch_size: int = 16
+    vae: AutoencoderTiny,
+    pictures: Sequence[NDArray[np.uint8]],
+    title: str | None = None,
+    batch_size: int = 16,
 ) -> Tensor:
     """Encode equally large pictures (H, W, 3) to unscaled latents (n, c, h, w), float32 on the CPU."""
     out = []

@@ -83,9 +83,7 @@ samplings = st.builds(
     height=st.integers(1, MAX_SIDE),
 )
 jobs = st.builds(RenderJob, st.lists(frames, max_size=2).map(tuple), samplings)
-any_message = st.one_of(
-    photos, cameras, boxes, assets, placed_assets, backgrounds, frames, samplings, jobs
-)
+any_message = st.one_of(photos, cameras, boxes, assets, placed_assets, backgrounds, frames, samplings, jobs)
 
 
 def a_camera() -> Camera:
@@ -262,12 +260,12 @@ class TestStrictness:
 
     def test_a_message_that_is_no_object(self) -> None:
         for data in (None, [], "frame", 3):
-            with pytest.raises(SceneError, match="^frame: expected an object"):
+            with pytest.raises(SceneError, match=r"^frame: expected an object"):
                 Frame.from_dict(data)
 
     @pytest.mark.parametrize("text", ["", "{", "\xff", b"\xff\xfe{", "[" * 100_000])
     def test_text_that_is_no_json(self, text: str | bytes) -> None:
-        with pytest.raises(SceneError, match="^frame: not JSON"):
+        with pytest.raises(SceneError, match=r"^frame: not JSON"):
             Frame.from_json(text)
 
     def test_nan_written_into_the_text(self) -> None:
@@ -315,7 +313,8 @@ class TestValues:
             Box(np.eye(4).astype(dtype))
 
     @pytest.mark.parametrize(
-        "name", ["", "a" * 63, "a" * 65, "A" * 64, "g" * 64, "a" * 63 + "\n", "a" * 64 + "\n", "../" + "a" * 61]
+        "name",
+        ["", "a" * 63, "a" * 65, "A" * 64, "g" * 64, "a" * 63 + "\n", "a" * 64 + "\n", "../" + "a" * 61],
     )
     def test_photo_is_a_lower_case_sha256(self, name: str) -> None:
         with pytest.raises(SceneError, match=r"^photo\.sha256"):

@@ -1,0 +1,286 @@
+"""Neural Assets from Python: what the buttons do, as functions.
+
+    from bl_ext.user_default.neural_assets import api
+
+    api.import_photo("table.jpg")
+    cup = api.add_asset((0.1, 0.4, 0.3, 0.8), name="Cup")
+    cup.location.x += 0.3
+    pixels = api.render_frame(12)
+    api.render_animation("out/frame_####.png")
+
+Assets are ordinary empties: move, keyframe, parent, duplicate and delete them with Blender's own functions. A
+function raises :class:`UserError`, whose text says what to do. Every ``scene`` defaults to the current one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from na_core.scene import Camera, Frame
+
+from .errors import RenderCancelled, UserError
+from .preferences import worker_settings
+from .render.picture import Observer, render_picture
+from .render.problems import problems as _problems
+from .scene import assets as _assets
+from .scene.camera import resolution
+from .scene.frame import PhotoStore, frame_message, job_message
+from .scene.photo_import import ENGINE, capture_photo_camera, import_photo
+from .scene.stored import camera_of
+from .storage import user_folder
+from .worker import supervisor
+from .worker.client import WorkerLost, request_json
+from .worker.supervisor import WorkerStatus
+
+__all__ = [
+    "RenderCancelled",
+    "UserError",
+    "add_asset",
+    "assets",
+    "capture_asset",
+    "capture_photo_camera",
+    "frame",
+    "import_photo",
+    "photo_camera",
+    "problems",
+    "render_animation",
+    "render_frame",
+    "start_worker",
+    "stop_worker",
+    "worker_capabilities",
+    "worker_status",
+]
+
+SUFFIX_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".exr": "OPEN_EXR",
+}
+
+
+def add_asset(
+    rectangle: Sequence[float] | None = None,
+    *,
+    name: str = _assets.DEFAULT_NAME,
+    world_from_box: ArrayLike | None = None,
+    depth_ratio: float = _assets.DEPTH_RATIO,
+    yaw: float | None = None,
+    ground_height: float = 0.0,
+    scene: bpy.types.Scene | None = None,
+) -> bpy.types.Object:
+    """Add an object of the photo as an asset and return its empty.
+
+    Args:
+        rectangle: (x0, y0, x1, y1) around the object in the photo, from 0 to 1, y down.
+        name: of the empty.
+        world_from_box: (4, 4) 3D box, if it is known; else the object stands on the ground in the rectangle.
+        depth_ratio, yaw, ground_height: how to find the 3D box; see
+            :func:`blender_addon.scene.assets.add_asset_from_box`.
+        scene: where to.
+
+    Raises:
+        UserError: no photo yet, or nothing that makes a box.
+    """
+    if world_from_box is not None:
+        return _assets.add_asset(world_from_box, rectangle, name, scene=scene)
+    if rectangle is None:
+        raise UserError("An asset needs a place in the photo.", "Give its rectangle, or its world_from_box.")
+    return _assets.add_asset_from_box(
+        rectangle, name, scene=scene, depth_ratio=depth_ratio, yaw=yaw, ground_height=ground_height
+    )
+
+
+def assets(scene: bpy.types.Scene | None = None) -> list[bpy.types.Object]:
+    """Return the scene's assets by name, those disabled in renders included."""
+    return _assets.asset_objects(scene or bpy.context.scene)
+
+
+def capture_asset(
+    asset: bpy.types.Object, rectangle: Sequence[float] | None = None, *, scene: bpy.types.Scene | None = None
+) -> None:
+    """Declare that the asset's box, as it stands now, fits the object in the photo.
+
+    Raises:
+        UserError: no photo yet.
+    """
+    _assets.capture_source(asset, rectangle, scene=scene)
+
+
+def photo_camera(scene: bpy.types.Scene | None = None) -> Camera:
+    """Return the camera that took the scene's photo.
+
+    Raises:
+        UserError: no photo yet.
+    """
+    scene = scene or bpy.context.scene
+    if scene.neural_assets.photo is None:
+        raise _assets.no_photo()
+    return camera_of(scene.neural_assets.source_camera)
+
+
+def problems(scene: bpy.types.Scene | None = None) -> list[str]:
+    """Return what keeps the scene from being rendered, as sentences; empty if nothing does."""
+    return [str(problem) for problem in _problems(scene or bpy.context.scene, worker_settings())]
+
+
+def frame(number: int | None = None, *, scene: bpy.types.Scene | None = None) -> Frame:
+    """Return the message that describes a frame (the current one if None), for any worker to render.
+
+    Raises:
+        UserError: the scene cannot be rendered.
+    """
+    scene = scene or bpy.context.scene
+    with _at_frame(scene, number) as depsgraph:
+        return frame_message(depsgraph, PhotoStore())
+
+
+def render_frame(
+    number: int | None = None,
+    *,
+    scene: bpy.types.Scene | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> NDArray[np.uint8]:
+    """Render a frame (the current one if None) and return its pixels (H, W, 3), uint8 sRGB, top row first.
+
+    The Render Result is left alone. Objects that are disabled in the *viewport* are not evaluated and so are
+    not seen, other than in F12; those disabled in renders are left out in both.
+
+    Raises:
+        UserError: the scene cannot be rendered, or the worker failed.
+        RenderCancelled: ``should_stop``, polled at least every 50 ms, returned true.
+    """
+    scene = scene or bpy.context.scene
+    with _at_frame(scene, number) as depsgraph:
+        job, photos = job_message(depsgraph, *resolution(scene))
+        what = f"frame {scene.frame_current}"
+    picture, _ = render_picture(job, photos, worker_settings(), Observer(should_stop=should_stop), what=what)
+    return picture.pixels
+
+
+def render_animation(
+    filepath: str | os.PathLike[str],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    scene: bpy.types.Scene | None = None,
+) -> list[Path]:
+    """Render a range of frames to files with Blender's own animation render, as Ctrl+F12 does.
+
+    Args:
+        filepath: with # for the frame number ("out/frame_####.png"); its suffix sets the file format.
+        start, end: first and last frame; the scene's if None.
+        scene: what to render. Its output settings are put back afterwards.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        UserError: no such format, or the render failed; the text is Blender's report.
+    """
+    scene = scene or bpy.context.scene
+    path = Path(os.path.abspath(os.fspath(filepath)))
+    if path.suffix.lower() not in SUFFIX_FORMATS:
+        raise UserError(
+            f"'{path.suffix}' is no picture format that is written here.",
+            f"End the path with one of {', '.join(SUFFIX_FORMATS)}.",
+        )
+    render = scene.render
+    settings = render.image_settings
+    values = {
+        "filepath": str(path),
+        "engine": ENGINE,
+        "use_file_extension": True,
+    }
+    kept = {name: getattr(render, name) for name in values}
+    media = getattr(settings, "media_type", None)
+    kept_format, kept_range = settings.file_format, (scene.frame_start, scene.frame_end)
+    try:
+        for name, value in values.items():
+            setattr(render, name, value)
+        if media is not None:
+            settings.media_type = "IMAGE"  # from 5.0 on the formats on offer depend on it
+        settings.file_format = SUFFIX_FORMATS[path.suffix.lower()]
+        scene.frame_start = scene.frame_start if start is None else start
+        scene.frame_end = scene.frame_end if end is None else end
+        numbers = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
+        written = [Path(bpy.path.abspath(render.frame_path(frame=number))) for number in numbers]
+        bpy.ops.render.render(animation=True, scene=scene.name)
+        return written
+    except RuntimeError as error:
+        raise UserError(str(error).strip()) from error
+    finally:
+        if media is not None:
+            settings.media_type = media
+        settings.file_format = kept_format
+        for name, value in kept.items():
+            setattr(render, name, value)
+        scene.frame_start, scene.frame_end = kept_range
+
+
+def start_worker(wait: bool = True) -> WorkerStatus:
+    """Start the worker now, and wait until it is ready unless told otherwise.
+
+    Raises:
+        UserError: it cannot be started.
+    """
+    settings, logs = worker_settings(), user_folder("logs")
+    if wait:
+        supervisor.ready(settings, logs)
+    else:
+        supervisor.start(settings, logs)
+    return supervisor.status()
+
+
+def stop_worker() -> None:
+    """Stop the worker; the next render starts another."""
+    supervisor.stop()
+
+
+def worker_capabilities() -> dict[str, Any]:
+    """Return what the worker says about itself: checkpoint, device, caches, peak memory (MiB). May start it.
+
+    Raises:
+        UserError: it cannot be started, or it did not answer.
+    """
+    _, address = supervisor.ready(worker_settings(), user_folder("logs"))
+    try:
+        return request_json(address, "/v1/capabilities")
+    except WorkerLost as error:
+        raise UserError(
+            "The worker ended without an answer.", "Render a frame to start a new one."
+        ) from error
+
+
+def worker_status() -> WorkerStatus:
+    """Return the worker's state."""
+    return supervisor.status()
+
+
+@contextmanager
+def _at_frame(scene: bpy.types.Scene, number: int | None) -> Iterator[bpy.types.Depsgraph]:
+    """Give the depsgraph of a frame, and put the scene back to its own frame afterwards."""
+    current, subframe = scene.frame_current, scene.frame_subframe
+    view_layer = scene.view_layers[0]
+    try:
+        if number is not None:
+            scene.frame_set(number)
+        # Setting a custom property from Python does not tell the depsgraph that its copy is out of date.
+        for item in (scene, *_assets.asset_objects(scene)):
+            item.update_tag()
+        view_layer.update()
+        yield view_layer.depsgraph
+    finally:
+        if number is not None:
+            scene.frame_set(current, subframe=subframe)

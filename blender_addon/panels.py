@@ -1,0 +1,176 @@
+"""Panels: the sidebar of the 3D viewport, and the render properties of the engine."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from .preferences import worker_settings
+from .render.problems import problems, warnings
+from .scene.assets import asset_objects
+from .scene.photo_import import ENGINE
+from .worker import supervisor
+
+STATE_ICONS = {"STOPPED": "RADIOBUT_OFF", "STARTING": "TIME", "READY": "CHECKMARK", "FAILED": "ERROR"}
+LINE_CHARACTERS = 38
+NOT_OURS = {"VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_freestyle", "RENDER_PT_simplify"}
+"""Panels that other engines share, but that mean nothing here."""
+
+
+class Sidebar:
+    """Where the viewport's panels are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Neural Assets"
+
+
+class NEURAL_ASSETS_PT_photo(Sidebar, bpy.types.Panel):
+    """The photo, and what would fail at render time."""
+
+    bl_label = "Photo"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, scene = self.layout, context.scene
+        settings = scene.neural_assets
+        layout.operator("neural_assets.import_photo", icon="IMAGE_DATA")
+        if settings.photo is not None:
+            layout.label(text=settings.photo.name, icon="FILE_IMAGE")
+            layout.operator("neural_assets.capture_photo_camera", icon="CAMERA_DATA")
+        draw_problems(layout, scene)
+
+
+class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
+    """The scene's assets."""
+
+    bl_label = "Assets"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout = self.layout
+        layout.operator_context = "INVOKE_DEFAULT"
+        layout.operator("neural_assets.add_asset_from_box", icon="ADD")
+        layout.operator("neural_assets.capture_source", icon="MESH_CUBE")
+        column = layout.column(align=True)
+        for asset in asset_objects(context.scene):
+            row = column.row(align=True)
+            row.prop(asset, "name", text="", icon="CUBE" if asset == context.active_object else "EMPTY_DATA")
+            row.prop(asset, "hide_render", text="", emboss=False)
+
+
+class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):
+    """Quality, and the worker."""
+
+    bl_label = "Sampling"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        draw_sampling(self.layout, context.scene)
+
+
+class NEURAL_ASSETS_PT_worker(Sidebar, bpy.types.Panel):
+    """The worker's state."""
+
+    bl_label = "Worker"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        draw_worker(self.layout)
+
+
+class NEURAL_ASSETS_PT_render(bpy.types.Panel):
+    """Render properties of the engine."""
+
+    bl_label = "Neural Assets"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "render"
+    COMPAT_ENGINES = {ENGINE}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it for this engine only."""
+        return context.engine in cls.COMPAT_ENGINES
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        draw_sampling(self.layout, context.scene)
+        draw_problems(self.layout, context.scene)
+
+
+def draw_sampling(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Draw the preset, and its numbers where they count."""
+    settings = scene.neural_assets
+    layout.use_property_split = True
+    layout.prop(settings, "preset")
+    column = layout.column()
+    column.active = settings.preset == "custom"
+    column.prop(settings, "steps")
+    column.prop(settings, "guidance")
+    layout.prop(settings, "seed")
+
+
+def draw_problems(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Draw what would fail or differ at render time, each with its button where there is one."""
+    for problem in problems(scene, worker_settings()):
+        box = layout.box()
+        draw_text(box, problem.message, "ERROR")
+        if problem.operator:
+            box.operator(problem.operator)
+        elif problem.fix:
+            draw_text(box, problem.fix)
+    for text in warnings(scene):
+        draw_text(layout, text, "INFO")
+
+
+def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "BLANK1") -> None:
+    """Draw a sentence over as many lines as a sidebar of the usual width needs: labels do not wrap."""
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, LINE_CHARACTERS)):
+        column.label(text=line, icon="BLANK1" if number else icon)
+
+
+def draw_worker(layout: bpy.types.UILayout) -> None:
+    """Draw the worker's state and its buttons."""
+    status = supervisor.status()
+    draw_text(layout, status.text, STATE_ICONS[status.state])
+    row = layout.row(align=True)
+    if status.state in ("READY", "STARTING"):
+        row.operator("neural_assets.stop_worker")
+    else:
+        row.operator("neural_assets.start_worker")
+    row.operator("neural_assets.copy_worker_log", text="Copy Log")
+
+
+CLASSES = (
+    NEURAL_ASSETS_PT_photo,
+    NEURAL_ASSETS_PT_assets,
+    NEURAL_ASSETS_PT_sampling,
+    NEURAL_ASSETS_PT_worker,
+    NEURAL_ASSETS_PT_render,
+)
+
+
+def shared_panels() -> list[type[bpy.types.Panel]]:
+    """Return Blender's panels (output, format, stamp, camera, colour management) that any engine needs."""
+    return [
+        panel
+        for panel in bpy.types.Panel.__subclasses__()
+        if "BLENDER_RENDER" in getattr(panel, "COMPAT_ENGINES", ()) and panel.__name__ not in NOT_OURS
+    ]
+
+
+def register() -> None:
+    """Show Blender's own panels with this engine."""
+    for panel in shared_panels():
+        panel.COMPAT_ENGINES.add(ENGINE)
+
+
+def unregister() -> None:
+    """Take this engine out of Blender's own panels."""
+    for panel in bpy.types.Panel.__subclasses__():
+        if panel not in CLASSES:
+            getattr(panel, "COMPAT_ENGINES", set()).discard(ENGINE)

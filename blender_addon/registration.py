@@ -1,0 +1,57 @@
+"""Everything that the add-on adds to Blender, in order; taking it away is the exact reverse."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import bpy
+
+from . import engine, panels, preferences
+from .operators import add_asset, import_photo
+from .operators import worker as worker_operators
+from .scene import properties
+from .worker import supervisor
+
+CLASSES: tuple[type, ...] = (
+    *properties.CLASSES,
+    preferences.NeuralAssetsPreferences,
+    *import_photo.CLASSES,
+    *add_asset.CLASSES,
+    *worker_operators.CLASSES,
+    *engine.CLASSES,
+    *panels.CLASSES,
+)
+"""Every class, each after those that it refers to."""
+
+HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
+    (properties.register, properties.unregister),
+    (import_photo.register, import_photo.unregister),
+    (panels.register, panels.unregister),
+    (supervisor.register, supervisor.unregister),
+)
+"""What is not a class: (attach, detach), attached after all classes are there."""
+
+
+def register() -> None:
+    """Register everything; on a failure what was registered is taken away again. Writes no scene data."""
+    undo: list[Callable[[], None]] = []
+    try:
+        for cls in CLASSES:
+            bpy.utils.register_class(cls)
+            undo.append(functools.partial(bpy.utils.unregister_class, cls))
+        for attach, detach in HOOKS:
+            attach()
+            undo.append(detach)
+    except BaseException:
+        for step in reversed(undo):
+            step()
+        raise
+
+
+def unregister() -> None:
+    """Take everything away in reverse order."""
+    for _, detach in reversed(HOOKS):
+        detach()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

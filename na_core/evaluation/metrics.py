@@ -1,0 +1,124 @@
+"""Metrics between a result and the truth, as pure functions of 8-bit pictures (H, W, 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Picture = NDArray[np.uint8]
+Region = NDArray[np.bool_]
+Rectangle = Sequence[float]
+
+BEST_PSNR = 60.0
+"""Decibels at which PSNR stops: less error than rounding to 8 bits makes counts as none."""
+
+SSIM_WINDOW = 11
+"""Pixels of the Gaussian window; smaller crops are enlarged to it."""
+
+OBJECT_GROWTH = 0.1
+"""By how much of its size an object's 2D box is grown, in all, before its crop is taken."""
+
+
+def psnr(result: Picture, truth: Picture, region: Region | None = None) -> float:
+    """Return the peak signal-to-noise ratio in decibels, at most :data:`BEST_PSNR`.
+
+    Args:
+        result: (H, W, 3).
+        truth: (H, W, 3).
+        region: (H, W), the pixels that count; None for all.
+
+    Raises:
+        ValueError: the sizes differ, or no pixel counts.
+    """
+    _check(result, truth)
+    error = (result.astype(np.float64) - truth.astype(np.float64)) ** 2
+    counted = error if region is None else error[region]
+    if not counted.size:
+        raise ValueError("PSNR needs at least one pixel")
+    mean = float(counted.mean())
+    return BEST_PSNR if mean == 0 else min(BEST_PSNR, 10 * math.log10(255**2 / mean))
+
+
+def ssim(result: Picture, truth: Picture) -> float:
+    """Return the structural similarity in [-1, 1] (Wang et al. 2004: Gaussian window, sigma 1.5).
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    from skimage.metrics import structural_similarity
+
+    _check(result, truth)
+    return float(
+        structural_similarity(
+            *(_at_least(picture, SSIM_WINDOW) for picture in (result, truth)),
+            channel_axis=-1,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
+def sharpness(result: Picture, truth: Picture) -> float | None:
+    """Return the result's mean gradient magnitude over the truth's: 1 is as sharp, less is blurred.
+
+    None where the truth is flat.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    _check(result, truth)
+    wanted = _mean_gradient(truth)
+    return _mean_gradient(result) / wanted if wanted > 0 else None
+
+
+def _mean_gradient(picture: Picture) -> float:
+    grey = picture.astype(np.float64).mean(axis=-1)
+    if min(grey.shape) < 2:
+        return 0.0
+    return float(np.hypot(*np.gradient(grey)).mean())
+
+
+def grown(rectangle: Rectangle, growth: float = OBJECT_GROWTH) -> tuple[float, float, float, float]:
+    """Return a rectangle (x0, y0, x1, y1) with both sides longer by a share, about its centre, in [0, 1]."""
+    x0, y0, x1, y1 = rectangle
+    dx, dy = (x1 - x0) * growth / 2, (y1 - y0) * growth / 2
+    return max(0.0, x0 - dx), max(0.0, y0 - dy), min(1.0, x1 + dx), min(1.0, y1 + dy)
+
+
+def window(rectangle: Rectangle, width: int, height: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the pixels that a rectangle touches: none if it is empty."""
+    x0, y0, x1, y1 = rectangle
+    if x1 <= x0 or y1 <= y0:
+        return slice(0, 0), slice(0, 0)
+    # Rectangles come from pixel edges: rounding first keeps 0.1 * 10 / 10 on its edge.
+    left, top = (math.floor(round(v, 6)) for v in (x0 * width, y0 * height))
+    right, bottom = (math.ceil(round(v, 6)) for v in (x1 * width, y1 * height))
+    return slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
+
+
+def outside(rectangles: Sequence[Rectangle], width: int, height: int) -> Region:
+    """Return the (height, width) pixels that no rectangle touches."""
+    region = np.ones((height, width), bool)
+    for rectangle in rectangles:
+        region[window(rectangle, width, height)] = False
+    return region
+
+
+def _check(result: Picture, truth: Picture) -> None:
+    if result.shape != truth.shape:
+        raise ValueError(f"pictures of different sizes: {result.shape} and {truth.shape}")
+
+
+def _at_least(picture: Picture, side: int) -> Picture:
+    """Return the picture, enlarged bicubically where a side is shorter than ``side`` pixels."""
+    rows, columns = picture.shape[:2]
+    size = (max(columns, side), max(rows, side))
+    if size == (columns, rows):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))

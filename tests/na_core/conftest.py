@@ -1,0 +1,111 @@
+"""Small painted scenes on disk: what a data set holds, without Blender."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from na_core.data.labels import LABELS_FILE, LABELS_VERSION
+from na_core.geometry.backdrop import Backdrop, backdrop_points
+from na_core.geometry.boxes import box_matrix
+from na_core.geometry.boxmap import box_map
+from na_core.geometry.camera import camera_of_photo
+from na_core.scene import Box, Camera
+
+Placement = Sequence[NDArray[np.float64] | None]
+
+
+def painted(
+    camera: Camera, boxes: Placement, width: int, height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Paint striped boxes on a chequered ground: (H, W, 3) picture and (H, W) index mask."""
+    ground = backdrop_points(Backdrop(0.0, np.zeros(3), 40.0), camera, width, height)
+    chequer = (np.floor(ground[..., 0] * 2) + np.floor(ground[..., 1] * 2)) % 2
+    picture = 0.35 + 0.2 * chequer[..., None] * np.array([1.0, 0.9, 0.7])
+    present = [i for i, box in enumerate(boxes) if box is not None]
+    seen = box_map(camera, [boxes[i] for i in present], width, height)
+    mask = np.zeros((height, width), np.uint8)
+    for number, i in enumerate(present):
+        hit = seen.index == number
+        stripes = 0.5 + 0.5 * np.sign(np.sin(seen.local[hit] * 6 + i))
+        colour = np.roll(np.array([0.9, 0.3, 0.1]), i)
+        picture[hit] = 0.2 * stripes + 0.8 * colour * (0.6 + 0.4 * stripes[:, :1])
+        mask[hit] = i + 1
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask
+
+
+def write_scene(
+    folder: Path, cameras: Sequence[Camera], placements: Sequence[Placement], width: int, height: int
+) -> Path:
+    """Write a scene's folder: one frame for each camera and placement of the same objects."""
+    folder.mkdir(parents=True)
+    frames = []
+    for number, (camera, boxes) in enumerate(zip(cameras, placements, strict=True)):
+        picture, mask = painted(camera, boxes, width, height)
+        Image.fromarray(picture).save(folder / f"frame_{number:03}.png")
+        Image.fromarray(mask).save(folder / f"mask_{number:03}.png")
+        rectangles, visible = [], []
+        for i, box in enumerate(boxes):
+            alone = 0 if box is None else int((box_map(camera, [box], width, height).index == 0).sum())
+            rows, columns = np.nonzero(mask == i + 1)
+            visible.append(len(rows) / alone if alone else 0.0)
+            if len(rows):
+                edges = columns.min() / width, rows.min() / height
+                rectangles.append([*edges, (columns.max() + 1) / width, (rows.max() + 1) / height])
+            else:
+                rectangles.append([0.0] * 4)
+        frames.append(
+            {
+                "picture": f"frame_{number:03}.png",
+                "mask": f"mask_{number:03}.png",
+                "camera": camera.to_dict(),
+                "boxes": [None if box is None else Box(box).to_dict() for box in boxes],
+                "boxes_2d": rectangles,
+                "visible": visible,
+            }
+        )
+    objects = [{"name": f"block {i}", "family": "block"} for i in range(len(placements[0]))]
+    labels = {
+        "schema_version": LABELS_VERSION,
+        "seed": 0,
+        "split": "train",
+        "width": width,
+        "height": height,
+        "objects": objects,
+        "frames": frames,
+    }
+    (folder / LABELS_FILE).write_text(json.dumps(labels))
+    return folder
+
+
+def write_scenes(root: Path, count: int = 2, side: int = 64) -> Path:
+    """Write a split of ``count`` scenes: two blocks, three frames; the camera moves in the last frame."""
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        still = camera_of_photo(1.2 * side, side, side, camera_height=1.5, pitch=0.35)
+        moved = camera_of_photo(1.2 * side, side, side, camera_height=1.7, pitch=0.4)
+        placements = []
+        for _ in range(3):
+            left = box_matrix((-0.7, rng.uniform(3.4, 4.4), 0.4), (0.7, 0.5, 0.8), rng.uniform(0, 6))
+            right = box_matrix((0.7, rng.uniform(3.4, 4.4), 0.3), (0.6, 0.6, 0.6), rng.uniform(0, 6))
+            placements.append([left, right])
+        write_scene(root / f"{number:08}", [still, still, moved], placements, side, side)
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_scene() -> Callable[..., Path]:
+    """Return :func:`write_scene`."""
+    return write_scene
+
+
+@pytest.fixture(scope="session")
+def painted_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a split of two painted scenes, to be read only."""
+    return write_scenes(tmp_path_factory.mktemp("scenes") / "train")

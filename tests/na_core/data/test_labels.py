@@ -1,0 +1,95 @@
+"""Labels of a scene: what is accepted, and what the refusal says."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from na_core.data.labels import labels_from_dict, load_labels
+from na_core.scene import SceneError
+
+IDENTITY = np.eye(4).tolist()
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    camera = {"world_from_camera": IDENTITY, "fx": 1.0, "fy": 1.0, "cx": 0.5, "cy": 0.5}
+    frame = {
+        "picture": "frame_000.png",
+        "mask": "mask_000.png",
+        "camera": camera,
+        "boxes": [{"world_from_box": IDENTITY}, None],
+        "boxes_2d": [[0.1, 0.2, 0.3, 0.4], [0, 0, 0, 0]],
+        "visible": [0.9, 0.0],
+    }
+    return {
+        "schema_version": 1,
+        "seed": 7,
+        "split": "train",
+        "width": 64,
+        "height": 48,
+        "objects": [{"name": "mug 1", "family": "mug"}, {"name": "car 2", "family": "car"}],
+        "frames": [frame],
+    }
+
+
+def test_labels_read_back_as_written(raw, tmp_path):
+    (tmp_path / "scene.json").write_text(json.dumps(raw))
+    labels = load_labels(tmp_path)
+    assert (labels.seed, labels.split, labels.width, labels.height) == (7, "train", 64, 48)
+    assert [o.family for o in labels.objects] == ["mug", "car"]
+    frame = labels.frames[0]
+    assert frame.boxes[0] is not None and frame.boxes[1] is None
+    assert frame.boxes_2d[0] == (0.1, 0.2, 0.3, 0.4)
+    assert frame.camera.fx == 1.0
+
+
+BREAKS: dict[str, tuple[list[Any], Any]] = {
+    "scene.schema_version": (["schema_version"], 2),
+    "scene.seed": (["seed"], -1),
+    "scene.width": (["width"], 0),
+    "scene.objects[1].family": (["objects", 1, "family"], 3),
+    "scene.frames[0].picture": (["frames", 0, "picture"], "../frame.png"),
+    "scene.frames[0].camera.fx": (["frames", 0, "camera", "fx"], -1.0),
+    "scene.frames[0].boxes": (["frames", 0, "boxes"], [None]),
+    "scene.frames[0].boxes[0].world_from_box": (["frames", 0, "boxes", 0, "world_from_box"], [[1]]),
+    "scene.frames[0].boxes_2d[0]": (["frames", 0, "boxes_2d", 0], [0.5, 0, 0.1, 1]),
+    "scene.frames[0].boxes_2d[0][2]": (["frames", 0, "boxes_2d", 0], [0, 0, 1.5, 1]),
+    "scene.frames[0].visible[1]": (["frames", 0, "visible", 1], float("nan")),
+}
+
+
+@pytest.mark.parametrize("path", BREAKS)
+def test_a_refusal_names_the_field(raw, path):
+    keys, value = BREAKS[path]
+    broken = copy.deepcopy(raw)
+    place: Any = broken
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    with pytest.raises(SceneError) as caught:
+        labels_from_dict(broken)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("name", ["seed", "frames", "objects"])
+def test_a_missing_field_is_named(raw, name):
+    del raw[name]
+    with pytest.raises(SceneError, match=rf"scene\.{name}: missing"):
+        labels_from_dict(raw)
+
+
+def test_an_unknown_field_is_named(raw):
+    raw["frames"][0]["depth"] = "depth_000.exr"
+    with pytest.raises(SceneError, match=r"scene\.frames\[0\]\.depth: unknown field"):
+        labels_from_dict(raw)
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "scene.json").write_text("{")
+    with pytest.raises(SceneError, match="not JSON"):
+        load_labels(tmp_path)

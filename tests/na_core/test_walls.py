@@ -1,0 +1,120 @@
+"""The walls between the packages: who may import what.
+
+Blender's Python has numpy and no torch, so what the add-on uses of ``na_core`` must do without; the worker
+has no bpy, so ``na_core`` and ``server`` must.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BLOCK_AND_IMPORT = """
+import importlib, importlib.abc, sys
+
+blocked, modules = sys.argv[1].split(","), sys.argv[2].split(",")
+
+class Wall(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"{name} is on the other side of the wall", name=name)
+
+sys.meta_path.insert(0, Wall())
+for module in modules:
+    importlib.import_module(module)
+print(",".join(sorted({m.partition(".")[0] for m in sys.modules})))
+"""
+
+HEAVY = "torch,torchvision,diffusers,transformers,PIL,cv2,fastapi,uvicorn,pydantic,safetensors,tqdm"
+
+
+def modules_of(package: str) -> list[str]:
+    """Return every module of a package, found as files so that nothing has to be imported for it."""
+    names = []
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[-1] == "__main__":
+            continue
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+LIGHT = ["na_core", "na_core.scene", *(m for m in modules_of("na_core/geometry"))]
+WORKER_SIDE = [*modules_of("na_core"), *modules_of("server")]
+
+
+def imported(modules: list[str], blocked: str) -> set[str]:
+    """Import modules in a process of its own; return the top-level packages that are then loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCK_AND_IMPORT, blocked, ",".join(modules)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split()[-1].split(","))
+
+
+def imports_in(path: Path) -> set[str]:
+    """Return the top-level packages that a file imports anywhere, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_scene_and_geometry_import_without_torch(module: str) -> None:
+    loaded = imported([module], HEAVY + ",bpy")
+    assert not loaded & {"torch", "bpy"}
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_scene_and_geometry_use_numpy_and_the_standard_library_only(module: str) -> None:
+    path = ROOT.joinpath(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    assert imports_in(source) <= {*sys.stdlib_module_names, "numpy", "na_core"}
+
+
+def test_na_core_and_server_import_without_bpy() -> None:
+    loaded = imported(WORKER_SIDE, "bpy,bmesh,mathutils,bpy_extras,blender_addon")
+    assert "na_core" in loaded
+    assert not loaded & {"bpy", "mathutils", "blender_addon"}
+
+
+@pytest.mark.parametrize("module", WORKER_SIDE)
+def test_na_core_and_server_name_neither_bpy_nor_the_add_on(module: str) -> None:
+    path = ROOT.joinpath(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    forbidden = {"bpy", "bmesh", "mathutils", "bpy_extras", "blender_addon"}
+    if module.startswith("na_core"):
+        forbidden |= {"server", "fastapi", "uvicorn"}
+    if source.exists():
+        assert not imports_in(source) & forbidden
+
+
+def test_the_add_on_names_nothing_of_the_other_side() -> None:
+    other_side = {
+        "torch",
+        "torchvision",
+        "diffusers",
+        "transformers",
+        "safetensors",
+        "fastapi",
+        "uvicorn",
+        "server",
+    }
+    for path in sorted((ROOT / "blender_addon").rglob("*.py")):
+        outside = imports_in(path) & other_side
+        assert not outside, f"{path.relative_to(ROOT)} imports {', '.join(sorted(outside))}"

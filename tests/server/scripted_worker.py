@@ -1,0 +1,51 @@
+"""A real worker whose renderer is a stand-in: it needs no torch and does as a job's seed and guidance say.
+
+Each step sleeps ``seed`` milliseconds. Guidance 29 fails like a bug, 30 like a full memory. A picture's
+pixels are the number of pictures rendered so far, so that a cached one can be told from a new one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from server.worker import WorkerSettings, run_worker
+
+
+class ScriptedRenderer:
+    name = "scripted"
+    preset = "guided"
+    device = "cpu"
+    dtype = "float32"
+    fingerprint = "scripted"
+
+    def __init__(self) -> None:
+        print("something that a library prints, which must not reach stdout")
+        self.rendered = 0
+
+    def render(self, frame, photos, sampling, on_step):
+        def preview():
+            return np.full((4, 6, 3), 7, np.uint8)
+
+        for step in range(1, sampling.steps + 1):
+            time.sleep(sampling.seed / 1000)
+            on_step(step, sampling.steps, preview)
+            if sampling.guidance == 29:
+                raise RuntimeError("the scripted bug\nwith a second line")
+            if sampling.guidance == 30:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        self.rendered += 1
+        return np.full((sampling.height, sampling.width, 3), self.rendered, np.uint8)
+
+    def release_memory(self):
+        pass
+
+    def peak_memory_mib(self):
+        return {"process": None, "device": None}
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    sys.exit(run_worker(WorkerSettings(port=port), lambda settings: ScriptedRenderer()))

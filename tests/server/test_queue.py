@@ -1,0 +1,122 @@
+"""The queue: one render at a time, prompt cancelling, and failures that end one job and no other."""
+
+import contextlib
+import time
+
+import numpy as np
+
+
+def errors(records):
+    return [record for record, _, _ in records if record["event"] == "error"]
+
+
+def test_heartbeats_fill_a_slow_step(scripted, scripted_photo, make_job):
+    records = scripted.render(make_job(scripted_photo, steps=1, seed=600))
+    beats = [moment for record, _, moment in records if record["event"] == "heartbeat"]
+    assert len(beats) >= 5
+    assert max(np.diff([moment for _, _, moment in records])) <= 0.25
+
+
+def test_closing_the_connection_frees_the_worker_within_a_step(scripted, scripted_photo, make_job):
+    with scripted.rendering(make_job(scripted_photo, frames=50, steps=100, seed=500)) as records:
+        for record, _, _ in records:
+            if record["event"] == "progress":
+                break
+    started = time.perf_counter()
+    records = scripted.render(make_job(scripted_photo, steps=1, seed=1))
+    assert records[-1][0]["event"] == "done"
+    assert time.perf_counter() - started < 0.5 + 1.0  # the job would have taken forty minutes
+
+
+def test_a_real_render_is_cancelled_between_steps(worker, photo, make_job):
+    with worker.rendering(make_job(photo, frames=100, steps=100, seed=31)) as records:
+        for record, _, _ in records:
+            if record["event"] == "progress":
+                break
+    started = time.perf_counter()
+    records = worker.render(make_job(photo, steps=1, seed=32))
+    assert records[-1][0]["event"] == "done"
+    assert time.perf_counter() - started < 5  # the hundred frames would take minutes
+
+
+def test_a_second_job_waits_and_knows_its_place(scripted, scripted_photo, make_job):
+    with scripted.rendering(make_job(scripted_photo, steps=100, seed=101)) as first:
+        next(record for record, _, _ in first if record["event"] == "progress")
+        assert scripted.request("GET", "/v1/health")[1]["busy"]
+        with contextlib.ExitStack() as stack:
+            second = stack.enter_context(scripted.rendering(make_job(scripted_photo, steps=2, seed=102)))
+            third = stack.enter_context(scripted.rendering(make_job(scripted_photo, steps=1, seed=103)))
+            assert next(record for record, _, _ in second if record["event"] != "heartbeat") == {
+                "event": "queued",
+                "position": 1,
+            }
+            assert next(record for record, _, _ in third if record["event"] != "heartbeat") == {
+                "event": "queued",
+                "position": 2,
+            }
+            assert next(record for record, _, _ in third)["event"] == "heartbeat"
+    # All three connections are closed now: nothing that waited may be rendered.
+    deadline = time.monotonic() + 5
+    while scripted.request("GET", "/v1/health")[1]["busy"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not scripted.request("GET", "/v1/health")[1]["busy"]
+
+
+def test_a_job_that_waits_moves_up_when_the_one_ahead_is_cancelled(scripted, scripted_photo, make_job):
+    with scripted.rendering(make_job(scripted_photo, steps=100, seed=104)) as first:
+        next(record for record, _, _ in first if record["event"] == "progress")
+        with scripted.rendering(make_job(scripted_photo, steps=1, seed=105)) as ahead:
+            next(record for record, _, _ in ahead if record["event"] == "queued")
+            with scripted.rendering(make_job(scripted_photo, steps=1, seed=106)) as behind:
+                assert next(r for r, _, _ in behind if r["event"] == "queued")["position"] == 2
+                ahead.close()
+    records = scripted.render(make_job(scripted_photo, steps=1, seed=107))
+    assert records[-1][0]["event"] == "done"
+
+
+def test_a_frame_that_was_finished_before_a_cancel_is_not_rendered_again(scripted, scripted_photo, make_job):
+    job = make_job(scripted_photo, frames=3, steps=1, seed=120)
+    with scripted.rendering(job) as records:
+        next(record for record, _, _ in records if record["event"] == "frame")
+    again = [record for record, _, _ in scripted.render(job) if record["event"] == "frame"]
+    assert [record["cached"] for record in again] == [True, False, False]
+
+
+def test_a_full_memory_is_explained_and_the_next_job_runs(scripted, scripted_photo, make_job):
+    (error,) = errors(scripted.render(make_job(scripted_photo, guidance=30.0)))
+    assert error["code"] == "out_of_memory"
+    assert "lower the resolution" in error["message"]
+    assert scripted.render(make_job(scripted_photo))[-1][0]["event"] == "done"
+
+
+def test_a_bug_becomes_a_sentence_and_the_next_job_runs(scripted, scripted_photo, make_job):
+    (error,) = errors(scripted.render(make_job(scripted_photo, guidance=29.0)))
+    assert error["code"] == "render_failed"
+    assert "the scripted bug" in error["message"]
+    assert "second line" not in error["message"]
+    assert scripted.render(make_job(scripted_photo))[-1][0]["event"] == "done"
+
+
+def test_a_reader_that_is_slow_gets_everything(scripted, scripted_photo, make_job):
+    job = make_job(scripted_photo, frames=20, steps=0, seed=0, width=2048, height=1024)
+    frames = 0
+    with scripted.rendering(job) as records:
+        for record, payload, _ in records:
+            if record["event"] == "frame":
+                assert len(payload) == 2048 * 1024 * 3
+                frames += 1
+                time.sleep(0.02)
+    assert frames == 20
+
+
+def test_small_requests_do_not_wait_for_delayed_acknowledgements(scripted):
+    import http.client
+
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", scripted.port)) as connection:
+        times = []
+        for _ in range(15):
+            started = time.perf_counter()
+            connection.request("GET", "/v1/health", headers=scripted.headers())
+            connection.getresponse().read()
+            times.append(time.perf_counter() - started)
+    assert min(times) < 0.03  # Nagle's algorithm would make it 44 ms each
