@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import bpy
 
@@ -126,7 +127,7 @@ def draw_problems(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         draw_text(layout, text, "INFO")
 
 
-def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "BLANK1") -> None:
+def draw_text(layout: bpy.types.UILayout, text: str, icon: Any = "BLANK1") -> None:
     """Draw a sentence over as many lines as a sidebar of the usual width needs: labels do not wrap."""
     column = layout.column(align=True)
     for number, line in enumerate(textwrap.wrap(text, LINE_CHARACTERS)):

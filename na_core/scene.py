@@ -48,6 +48,9 @@ class SceneError(ValueError):
         self.path = path
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[SceneError], tuple[str, str]]:
+        return type(self), (self.path, self.problem)  # so that it can leave a worker process
+
 
 def _matrix(value: object, path: str) -> NDArray[np.float64]:
     """Return a read-only finite (4, 4) affine matrix with last row 0 0 0 1."""

@@ -1,4 +1,4 @@
-"""The demo from outside Blender: runs the installed extension in a headless Blender, then lays out the sheet."""
+"""The demo from outside Blender: the installed extension in a headless Blender, then the contact sheet."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Job:
 def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
     """Run the demo.
 
-    Without a photo: the project's own two subjects, a rendered table in ``out`` and a photograph of a coffee cup in
-    ``out/coffee``.
+    Without boxes: the project's own two subjects, a rendered table in ``out`` and the photograph of a cup of
+    coffee in ``out/coffee``.
 
     Raises:
         Failure: a file is missing, Blender is missing, or the add-on reported an error.
@@ -126,14 +126,14 @@ def _run_in_blender(job: Job, archive: Path) -> None:
 
 
 def contact_sheet(out: Path) -> Path:
-    """Lay out the source photo with its boxes, six frames, and the proxy under each: ``contact_sheet.png``."""
+    """Lay out the photo with its boxes and six frames with the proxy under each: ``contact_sheet.png``."""
     job = RenderJob.from_json((out / "frames.json").read_bytes())
     photo = Image.open(out / "photo.png").convert("RGB")
     proxies = sorted((out / "proxies").glob("*.png"))
-    columns = [_labelled(_source(photo, job.frames[0]), "photo", photo), Image.new("RGB", (1, 1))]
-    width, height = columns[0].size
+    source = _labelled(_source(photo, job.frames[0]), "photo", photo)
+    width, height = source.size
     sheet = Image.new("RGB", ((len(proxies) + 1) * width, 2 * height), (24, 24, 24))
-    sheet.paste(columns[0], (0, 0))
+    sheet.paste(source, (0, 0))
     for number, proxy in enumerate(proxies, start=1):
         frame = Image.open(out / "frames" / proxy.name).convert("RGB")
         sheet.paste(_labelled(frame, proxy.stem.replace("_", " "), photo), (number * width, 0))

@@ -54,6 +54,8 @@ def run_worker(
     settings: WorkerSettings, load: Callable[[WorkerSettings], LoadedRenderer] | None = None
 ) -> int:
     """Serve until the process is ended; returns 1 after a failed start, with its error line on stdout."""
+    # Before torch is loaded: OpenMP threads that spin while they wait slow each other down on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     stdout = lifecycle.claim_stdout()
     if lifecycle.is_supervised():
         lifecycle.die_with_parent()

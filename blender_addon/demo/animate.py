@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -63,13 +64,14 @@ def run(photo: Path | None, boxes: Path, out: Path) -> None:
 
 def build_scene(scene: bpy.types.Scene, photo: Path, subject: Subject) -> None:
     """Import the photo, add the assets and set the keyframes."""
-    optional = {
+    optional: dict[str, Any] = {
         "camera_height": subject.height,
         "pitch": None if subject.pitch_degrees is None else math.radians(subject.pitch_degrees),
         "focal_length_35mm": subject.focal_length_35mm,
         "camera": subject.camera,
     }
-    api.import_photo(photo, scene=scene, **{name: value for name, value in optional.items() if value is not None})
+    given = {name: value for name, value in optional.items() if value is not None}
+    api.import_photo(photo, scene=scene, **given)
     if subject.size is not None:
         scene.render.resolution_x, scene.render.resolution_y = subject.size
     scene.frame_start, scene.frame_end = 1, FRAMES
@@ -88,9 +90,8 @@ def build_scene(scene: bpy.types.Scene, photo: Path, subject: Subject) -> None:
 
 def keyframe(item: bpy.types.Object, motion: Motion, middle: Vector) -> None:
     """Set an object's keyframes; a circle about ``middle`` (world metres) gets one on every frame."""
-    start = item.matrix_world.copy()
-    scale = item.scale.copy()
     item.rotation_mode = "XYZ"
+    start, angles = item.location.copy(), item.rotation_euler.copy()
     moving = [key for key in motion.keys if not key.hide]
     for before, after in zip(moving, moving[1:] or moving, strict=False):
         circle = before.orbit != after.orbit
@@ -98,12 +99,12 @@ def keyframe(item: bpy.types.Object, motion: Motion, middle: Vector) -> None:
         for number in numbers:
             t = (number - before.frame) / max(after.frame - before.frame, 1)
             t = t * t * (3 - 2 * t) if circle else t
-            move = Vector(before.move).lerp(Vector(after.move), t)
-            turn = before.turn + (after.turn - before.turn) * t
-            orbit = before.orbit + (after.orbit - before.orbit) * t
-            turned = _about_vertical(start.translation, turn) @ start
-            item.matrix_world = Matrix.Translation(move) @ _about_vertical(middle, orbit) @ turned
-            item.scale = scale
+            orbit = math.radians(before.orbit + (after.orbit - before.orbit) * t)
+            turn = math.radians(before.turn + (after.turn - before.turn) * t)
+            around = middle + Matrix.Rotation(orbit, 3, "Z") @ (start - middle)
+            item.location = around + Vector(before.move).lerp(Vector(after.move), t)
+            # In XYZ order the last angle turns about the world's vertical, and it may pass 180 degrees.
+            item.rotation_euler = (angles.x, angles.y, angles.z + turn + orbit)
             item.keyframe_insert("location", frame=number)
             item.keyframe_insert("rotation_euler", frame=number)
     hidden = [key.frame for key in motion.keys if key.hide]
@@ -111,11 +112,6 @@ def keyframe(item: bpy.types.Object, motion: Motion, middle: Vector) -> None:
         for number, value in ((1, False), (hidden[0] - 1, False), (hidden[0], True)):
             item.hide_render = value
             item.keyframe_insert("hide_render", frame=number)
-
-
-def _about_vertical(point: Vector, degrees: float) -> Matrix:
-    turn = Matrix.Rotation(math.radians(degrees), 4, "Z")
-    return Matrix.Translation(point) @ turn @ Matrix.Translation(-point)
 
 
 def render_proxies(scene: bpy.types.Scene, folder: Path) -> None:

@@ -1,14 +1,17 @@
 """A demo's side file: the photo's camera, its boxes and how they move. No bpy.
 
-    {"photo": "table.png",                      beside the side file; a given photo takes its place
-     "size": [256, 256],                        of the frames; the photo's own size if left out
-     "camera": {"pitch_degrees": 30, "height": 1.5, "focal_length_35mm": 35}    all optional, or a whole Camera
-     "assets": [{"name": "Cup", "rectangle": [0.1, 0.4, 0.3, 0.8]},             stands on the ground, or
-                {"name": "Tin", "rectangle": [...], "world_from_box": [[...], ...]}],
+    {"photo": "table.png",
+     "size": [256, 256],
+     "camera": {"pitch_degrees": 30, "height": 1.5, "focal_length_35mm": 35},
+     "assets": [{"name": "Cup", "rectangle": [0.1, 0.4, 0.3, 0.8]},
+                {"name": "Tin", "rectangle": [0.5, 0.4, 0.7, 0.8], "world_from_box": [[...], ...]}],
      "motion": [{"of": "Cup", "keys": [{"frame": 1}, {"frame": 24, "move": [0.3, 0, 0], "turn": 90}]},
                 {"of": "Tin", "keys": [{"frame": 17, "hide": true}]},
-                {"of": "camera", "keys": [{"frame": 1}, {"frame": 24, "orbit": 10, "move": [0, 0, 0.1]}]}]}
+                {"of": "camera", "keys": [{"frame": 1}, {"frame": 24, "orbit": 10}]}]}
 
+``photo`` lies beside the side file (a photo that is given takes its place); ``size`` is the frames', the
+photo's if left out; ``camera`` may be a whole :class:`na_core.scene.Camera`; an asset without a box stands on
+the ground.
 ``move`` is in metres and ``turn`` in degrees about the vertical, both from where the photo shows the object;
 ``orbit`` turns the camera about the assets' middle; ``hide`` takes the object out from that frame on.
 """
@@ -73,25 +76,29 @@ def load_subject(path: Path) -> Subject:
     """Read a side file.
 
     Raises:
-        UserError: it is missing, not JSON, or a field is unknown, missing or malformed; the text names the field.
+        UserError: it is missing, not JSON, or a field is unknown, missing or malformed; the text says which.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"The boxes file '{path}' cannot be read ({error.strerror}).", "Give a file that exists.") from error
+        what = f"The boxes file '{path}' cannot be read ({error.strerror})."
+        raise UserError(what, "Give a file that exists.") from error
     except ValueError as error:
-        raise UserError(f"The boxes file '{path}' is not JSON ({error}).", "Correct it at that place.") from error
+        what = f"The boxes file '{path}' is not JSON ({error})."
+        raise UserError(what, "Correct it at that place.") from error
     try:
         return _subject(data, path.parent)
     except SceneError as error:
-        raise UserError(f"The boxes file '{path.name}' is wrong at {error}.", "Correct that field.") from error
+        what = f"The boxes file '{path.name}' is wrong at {error}."
+        raise UserError(what, "Correct that field.") from error
 
 
 def _subject(data: Any, folder: Path) -> Subject:
     fields = _fields(data, "boxes", {"photo", "size", "camera", "assets", "motion"})
     camera = fields.get("camera", {})
     whole = Camera.from_dict(camera, "boxes.camera") if "world_from_camera" in camera else None
-    lens = {} if whole else _fields(camera, "boxes.camera", {"pitch_degrees", "height", "focal_length_35mm"})
+    known = {"pitch_degrees", "height", "focal_length_35mm"}
+    lens = {} if whole else _fields(camera, "boxes.camera", known)
     size = fields.get("size")
     assets = [_asset(item, f"boxes.assets[{i}]") for i, item in enumerate(fields.get("assets", []))]
     if not assets:
@@ -130,7 +137,8 @@ def _asset(data: Any, path: str) -> BoxedAsset:
     if not isinstance(fields.get("name"), str):
         raise SceneError(f"{path}.name", "expected a string")
     rectangle = _numbers(fields.get("rectangle"), 4, f"{path}.rectangle")
-    return BoxedAsset(fields["name"], rectangle, fields.get("world_from_box"))  # type: ignore[arg-type]
+    box = fields.get("world_from_box")
+    return BoxedAsset(fields["name"], rectangle, box)  # type: ignore[arg-type]
 
 
 def _motion(data: Any, path: str) -> Motion:

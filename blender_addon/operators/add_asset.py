@@ -8,7 +8,6 @@ import bpy
 import gpu
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from gpu_extras.batch import batch_for_shader
-from mathutils import Vector
 
 from ..errors import UserError
 from ..scene.assets import DEFAULT_NAME, DEPTH_RATIO, add_asset_from_box, capture_source
@@ -69,7 +68,7 @@ class NEURAL_ASSETS_OT_add_asset_from_box(bpy.types.Operator):
         """Start dragging in camera view."""
         if context.area is None or context.area.type != "VIEW_3D":
             return self.execute(context)
-        if context.region_data.view_perspective != "CAMERA":
+        if context.space_data.region_3d.view_perspective != "CAMERA":
             self.report(
                 {"ERROR"},
                 "A rectangle is drawn over the photo, which only camera view shows. "
@@ -89,8 +88,9 @@ class NEURAL_ASSETS_OT_add_asset_from_box(bpy.types.Operator):
             )
             return {"CANCELLED"}
         self._start: tuple[int, int] | None = None
-        self._end = (event.mouse_region_x, event.mouse_region_y)
-        self._region = context.region
+        # A button in the sidebar starts it in the sidebar's region, but the photo lies in the window's.
+        self._region = next(region for region in context.area.regions if region.type == "WINDOW")
+        self._end = self._point(event)
         self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
         context.window.cursor_modal_set("CROSSHAIR")
         context.workspace.status_text_set("Drag a rectangle around the object. Right click or Esc cancels")
@@ -103,14 +103,15 @@ class NEURAL_ASSETS_OT_add_asset_from_box(bpy.types.Operator):
             self._finish(context)
             return {"CANCELLED"}
         if event.type == "MOUSEMOVE":
-            self._end = (event.mouse_region_x, event.mouse_region_y)
+            self._end = self._point(event)
             context.area.tag_redraw()
         elif event.type == "LEFTMOUSE" and event.value == "PRESS":
-            self._start = self._end = (event.mouse_region_x, event.mouse_region_y)
+            self._start = self._end = self._point(event)
         elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._start is not None:
-            self._end = (event.mouse_region_x, event.mouse_region_y)
+            self._end = self._point(event)
             self._finish(context)
-            rectangle = rectangle_in_camera_view(context, self._start, self._end)
+            view = context.space_data.region_3d
+            rectangle = rectangle_in_camera_view(context.scene, self._region, view, self._start, self._end)
             if rectangle[2] - rectangle[0] < SMALLEST_DRAG or rectangle[3] - rectangle[1] < SMALLEST_DRAG:
                 self.report(
                     {"WARNING"}, "The rectangle is too small. Drag from one corner of the object to the other"
@@ -142,6 +143,9 @@ class NEURAL_ASSETS_OT_add_asset_from_box(bpy.types.Operator):
         context.view_layer.objects.active = asset
         return {"FINISHED"}
 
+    def _point(self, event: bpy.types.Event) -> tuple[int, int]:
+        return event.mouse_x - self._region.x, event.mouse_y - self._region.y
+
     def _finish(self, context: bpy.types.Context) -> None:
         if self._handle is not None:
             bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
@@ -165,14 +169,16 @@ class NEURAL_ASSETS_OT_add_asset_from_box(bpy.types.Operator):
 
 
 def rectangle_in_camera_view(
-    context: bpy.types.Context, start: tuple[float, float], end: tuple[float, float]
+    scene: bpy.types.Scene,
+    region: bpy.types.Region,
+    view: bpy.types.RegionView3D,
+    start: tuple[float, float],
+    end: tuple[float, float],
 ) -> tuple[float, float, float, float]:
     """Return the rectangle between two region points in the camera's image coordinates, clipped to [0, 1]."""
-    camera = context.scene.camera
-    frame = [camera.matrix_world @ corner for corner in camera.data.view_frame(scene=context.scene)]
-    corners = [
-        location_3d_to_region_2d(context.region, context.region_data, Vector(corner)) for corner in frame
-    ]
+    camera = scene.camera
+    frame = [camera.matrix_world @ corner for corner in camera.data.view_frame(scene=scene)]
+    corners = [location_3d_to_region_2d(region, view, corner) for corner in frame]
     left, right = min(c.x for c in corners), max(c.x for c in corners)
     bottom, top = min(c.y for c in corners), max(c.y for c in corners)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import bpy
 from bpy_extras.io_utils import ImportHelper
@@ -53,7 +54,8 @@ class NEURAL_ASSETS_OT_import_photo(bpy.types.Operator, ImportHelper):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for a file, or for the settings alone when a file was dropped."""
         if self.filepath:
-            return context.window_manager.invoke_props_dialog(self)
+            asked: set[Any] = context.window_manager.invoke_props_dialog(self)
+            return asked
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

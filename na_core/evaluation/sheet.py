@@ -29,10 +29,10 @@ def write_sheet(methods: Sequence[Method], scenes: Sequence[Scene], out: Path, r
         rows: pairs at most.
 
     Returns:
-        ``out``, or None when no scene has a usable pair.
+        ``out``, or None when there is nothing to show.
     """
     usable = [scene for scene in scenes if scene_pairs(scene, 1)]
-    if not usable:
+    if not usable or rows < 1:
         return None
     count = min(rows, len(usable))
     strips = []

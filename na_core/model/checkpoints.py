@@ -99,7 +99,7 @@ def load_checkpoint(
             use_safetensors=True,
         ).to(dtype)
         pipeline = NeuralAssetsPipeline.from_pretrained(
-            folder, encoder=encoder, local_files_only=True, use_safetensors=True, torch_dtype=dtype
+            folder, encoder=encoder, local_files_only=True, use_safetensors=True, dtype=dtype
         )
     except MemoryError:
         raise

@@ -189,7 +189,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         report: Callable[[int, Preview], None],
     ) -> list[NDArray[np.uint8]]:
         width, height = sampling.width, sampling.height
-        wide, high = (-(-side // self.multiple) * self.multiple for side in (width, height))
+        # Two latents at the lowest level at least: group norm has no variance over a single value.
+        wide, high = (max(2, -(-side // self.multiple)) * self.multiple for side in (width, height))
         pictures = {
             photo.sha256: _picture(photos[photo.sha256], width, height)
             for frame in frames

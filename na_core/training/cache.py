@@ -91,6 +91,21 @@ def _cache_one(folder: Path, out: Path, guided: bool, factor: int) -> None:
     partial.replace(out)
 
 
+def complete_scenes(scenes: Path) -> list[Path]:
+    """Return the folders of the complete scenes below ``scenes``, in order.
+
+    Raises:
+        FileNotFoundError: there is none; the text says how to make some.
+    """
+    folders = scene_folders(scenes)
+    if not folders:
+        raise FileNotFoundError(
+            f"{scenes}: no complete scene. Make some with: "
+            f"neural-assets dataset render --out {scenes.parent} --split {scenes.name} --scenes 300"
+        )
+    return folders
+
+
 def cache_pairs(scenes: Path, cache: Path, *, guided: bool, factor: int, jobs: int) -> list[Path]:
     """Compute the pairs of every complete scene below ``scenes`` that ``cache`` does not hold yet.
 
@@ -99,12 +114,7 @@ def cache_pairs(scenes: Path, cache: Path, *, guided: bool, factor: int, jobs: i
     Raises:
         FileNotFoundError: there is no scene.
     """
-    folders = scene_folders(scenes)
-    if not folders:
-        raise FileNotFoundError(
-            f"{scenes}: no complete scene. Make some with: "
-            f"neural-assets dataset render --out {scenes.parent} --split {scenes.name} --scenes 300"
-        )
+    folders = complete_scenes(scenes)
     cache.mkdir(parents=True, exist_ok=True)
     files = {folder: cache / f"{folder.name}.npz" for folder in folders}
     missing = [folder for folder, file in files.items() if not file.is_file()]

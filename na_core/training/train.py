@@ -8,10 +8,10 @@ import torch
 from diffusers import AutoencoderTiny
 
 from na_core.data.labels import load_labels
-from na_core.data.scenes import Scene, read_picture, scene_folders
+from na_core.data.scenes import Scene, read_picture
 from na_core.model.pipeline import latent_factor
 from na_core.model.presets import build_pipeline
-from na_core.training.cache import cache_pairs
+from na_core.training.cache import cache_pairs, complete_scenes
 from na_core.training.config import load_config
 from na_core.training.decoder import load_pair_set, save_half, train_decoder
 from na_core.training.vae import train_vae
@@ -36,7 +36,7 @@ def main(config: Path, resume: bool = False) -> Path:
     else:
         pictures = [
             read_picture(scene.picture_path(i))
-            for folder in scene_folders(settings.scenes)
+            for folder in complete_scenes(settings.scenes)
             for scene in [Scene(folder, load_labels(folder))]
             for i in range(len(scene.labels.frames))
         ]

@@ -29,8 +29,15 @@ def train_vae(
     config: TrainingConfig,
     resume: bool,
 ) -> None:
-    """Train a VAE in place on random crops of pictures (H, W, 3), and set its scaling factor."""
+    """Train a VAE in place on random crops of pictures (H, W, 3), and set its scaling factor.
+
+    Raises:
+        ValueError: a picture is smaller than the configuration's crop.
+    """
     settings = config.vae
+    smallest = min(min(picture.shape[:2]) for picture in pictures)
+    if settings.crop > smallest:
+        raise ValueError(f"vae: 'crop' is {settings.crop}, but the smallest picture has {smallest} pixels")
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
         cpu=not torch.cuda.is_available(),

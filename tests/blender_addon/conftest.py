@@ -63,9 +63,11 @@ if ZIP is not None and "na_core" not in sys.modules:
     kept_path = list(sys.path)
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
     ADDON = _install(ZIP)
-
-    # Other parts of the source tree (the data set generator) stay within reach of their own tests.
+    core = importlib.import_module("na_core")
+    importlib.import_module("na_core.geometry.boxes")  # and with it na_core.scene: from the wheel, for good
+    # Parts that the zip leaves out (the data sets' readers and generator) stay within reach of their tests.
     sys.path.extend(entry for entry in kept_path if entry not in sys.path)
+    core.__path__.append(str(ROOT / "na_core"))
 elif ZIP is not None:
     ADDON = _install(ZIP)
 else:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from diffusers import AutoencoderTiny, DDIMScheduler
 from torch import Tensor, nn
 
@@ -29,11 +30,12 @@ Configure = Callable[..., TrainingConfig]
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterable[None]:
+def one_thread_and_no_left_over_state() -> Iterable[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+    AcceleratorState._reset_state(reset_partial_state=True)  # the next test may train in another precision
 
 
 def weights(*modules: nn.Module) -> list[Tensor]:
@@ -49,11 +51,15 @@ def pictures_of(scenes: Path) -> list[np.ndarray]:
     return [read_picture(s.picture_path(i)) for s in found for i in range(len(s.labels.frames))]
 
 
-@pytest.fixture
-def data(painted_scenes: Path, tmp_path: Path) -> Callable[[NeuralAssetsPipeline], PairSet]:
+@pytest.fixture(scope="module")
+def data(
+    painted_scenes: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[NeuralAssetsPipeline], PairSet]:
+    folder = tmp_path_factory.mktemp("pairs")
+
     def make(pipeline: NeuralAssetsPipeline) -> PairSet:
         guided = pipeline.config.preset == "guided"
-        cache = tmp_path / f"pairs-{guided}"
+        cache = folder / f"pairs-{guided}"
         return load_pair_set(cache_pairs(painted_scenes, cache, guided=guided, factor=8, jobs=1), pipeline)
 
     return make
@@ -67,12 +73,12 @@ class TestVae:
     def test_the_loss_falls(self, configure: Configure, painted_scenes: Path) -> None:
         vae = build_pipeline("guided", "tiny").vae
         assert isinstance(vae, AutoencoderTiny)
-        config = configure(vae_steps=100)
+        config = configure(vae_steps=50)
         train_vae(vae, pictures_of(painted_scenes), replace(config, save_every=1000), resume=False)
         lines = (config.output / "vae" / "log.jsonl").read_text().splitlines()
         losses = [json.loads(line)["loss"] for line in lines]
-        assert len(losses) == 4
-        assert losses[-1] < 0.7 * losses[0]
+        assert len(losses) == 2
+        assert losses[-1] < 0.75 * losses[0]
 
     def test_latents_have_unit_spread_afterwards(self, configure: Configure, painted_scenes: Path) -> None:
         vae = build_pipeline("guided", "tiny").vae
@@ -92,6 +98,12 @@ class TestVae:
 
     def test_psnr(self) -> None:
         assert psnr(torch.zeros(4), torch.full((4,), 0.2)) == pytest.approx(20.0, abs=1e-4)
+
+    def test_pictures_smaller_than_the_crop_are_refused(self, configure: Configure) -> None:
+        vae = build_pipeline("guided", "tiny").vae
+        assert isinstance(vae, AutoencoderTiny)
+        with pytest.raises(ValueError, match="'crop' is 32, but the smallest picture has 16 pixels"):
+            train_vae(vae, [np.zeros((16, 40, 3), np.uint8)], configure(), resume=False)
 
 
 class TestDecoder:

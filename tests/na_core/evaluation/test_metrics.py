@@ -1,0 +1,122 @@
+"""Metrics against values that are known beforehand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from na_core.evaluation.metrics import BEST_PSNR, grown, outside, psnr, sharpness, ssim, window
+
+Picture = NDArray[np.uint8]
+
+
+@pytest.fixture
+def truth() -> Picture:
+    smooth = np.linspace(60, 190, 48)[:, None, None] + np.linspace(-30, 30, 64)[None, :, None]
+    noise = np.random.default_rng(0).normal(0, 12, (48, 64, 3))
+    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
+
+
+class TestPsnr:
+    @pytest.mark.parametrize("error", [1, 2, 10, 50])
+    def test_a_constant_error(self, error: int, truth: Picture) -> None:
+        grey = np.full_like(truth, 100)
+        assert psnr(grey + np.uint8(error), grey) == pytest.approx(20 * math.log10(255 / error))
+
+    def test_gaussian_noise(self) -> None:
+        grey = np.full((256, 256, 3), 128, np.uint8)
+        noisy = np.rint(grey + np.random.default_rng(1).normal(0, 10, grey.shape)).astype(np.uint8)
+        expected = 10 * math.log10(255**2 / (100 + 1 / 12))  # rounding adds a twelfth
+        assert psnr(noisy, grey) == pytest.approx(expected, abs=0.05)
+
+    def test_identical_pictures_score_the_best_and_not_infinity(self, truth: Picture) -> None:
+        assert psnr(truth, truth) == BEST_PSNR
+        almost = truth.copy()
+        almost[0, 0, 0] ^= 1
+        assert psnr(almost, truth) == BEST_PSNR
+
+    def test_only_the_region_counts(self, truth: Picture) -> None:
+        result = truth.copy()
+        result[:10] = 255 - result[:10]
+        region = np.ones(truth.shape[:2], bool)
+        region[:10] = False
+        assert psnr(result, truth, region) == BEST_PSNR
+        assert psnr(result, truth, ~region) < psnr(result, truth) < BEST_PSNR
+
+    def test_nothing_to_compare(self, truth: Picture) -> None:
+        with pytest.raises(ValueError, match="at least one pixel"):
+            psnr(truth, truth, np.zeros(truth.shape[:2], bool))
+
+    def test_different_sizes(self, truth: Picture) -> None:
+        for metric in (psnr, ssim, sharpness):
+            with pytest.raises(ValueError, match="different sizes"):
+                metric(truth[:-1], truth)
+
+
+class TestSsim:
+    def test_identical_pictures(self, truth: Picture) -> None:
+        assert ssim(truth, truth) == pytest.approx(1.0)
+
+    def test_brightness_hurts_less_than_structure(self, truth: Picture) -> None:
+        brighter = np.clip(truth.astype(int) + 15, 0, 255).astype(np.uint8)
+        shuffled = np.random.default_rng(2).permutation(truth.reshape(-1, 3)).reshape(truth.shape)
+        assert ssim(shuffled, truth) < 0.2 < 0.9 < ssim(brighter, truth) < 1
+
+    def test_constant_pictures_have_the_luminance_term_alone(self) -> None:
+        first, second = (np.full((16, 16, 3), value, np.uint8) for value in (100, 150))
+        c1 = (0.01 * 255) ** 2
+        expected = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
+        assert ssim(first, second) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("size", [(1, 1), (3, 40), (10, 10), (11, 11)])
+    def test_small_crops_are_enlarged(self, size: tuple[int, int], truth: Picture) -> None:
+        crop = truth[: size[0], : size[1]]
+        assert ssim(crop, crop) == pytest.approx(1.0)
+
+
+class TestSharpness:
+    def test_the_truth_is_as_sharp_as_itself(self, truth: Picture) -> None:
+        assert sharpness(truth, truth) == pytest.approx(1.0)
+
+    def test_half_the_contrast_is_half_as_sharp(self) -> None:
+        ramp = np.broadcast_to((np.arange(50) * 4)[None, :, None], (20, 50, 3)).astype(np.uint8)
+        assert sharpness(ramp // 2, ramp) == pytest.approx(0.5)
+
+    def test_blur_shows(self, truth: Picture) -> None:
+        blurred = truth.reshape(12, 4, 16, 4, 3).mean(axis=(1, 3), keepdims=True)
+        blurred = np.broadcast_to(blurred, (12, 4, 16, 4, 3)).reshape(truth.shape).astype(np.uint8)
+        ratio = sharpness(blurred, truth)
+        assert ratio is not None
+        assert ratio < 0.7
+
+    def test_a_flat_truth_has_no_sharpness(self) -> None:
+        flat = np.full((8, 8, 3), 9, np.uint8)
+        assert sharpness(flat, flat) is None
+        assert sharpness(flat[:1], flat[:1]) is None
+
+
+class TestRegions:
+    def test_grown_about_the_centre_and_clipped(self) -> None:
+        assert grown((0.4, 0.2, 0.6, 0.8)) == pytest.approx((0.39, 0.17, 0.61, 0.83))
+        assert grown((0.0, 0.5, 1.0, 1.0)) == pytest.approx((0.0, 0.475, 1.0, 1.0))
+
+    def test_a_window_holds_every_pixel_that_is_touched(self) -> None:
+        assert window((0.1, 0.25, 0.51, 0.75), 10, 8) == (slice(2, 6), slice(1, 6))
+
+    def test_labels_on_pixel_edges_are_exact(self) -> None:
+        for width in (64, 100, 256, 333):
+            for left in range(0, width, 7):
+                right = min(left + 5, width)
+                found = window((left / width, 0, right / width, 1), width, 4)
+                assert found == (slice(0, 4), slice(left, right))
+
+    def test_an_empty_rectangle_touches_nothing(self) -> None:
+        assert outside([(0, 0, 0, 0), (0.5, 0.2, 0.5, 0.9)], 6, 4).all()
+
+    def test_outside_is_the_complement_of_the_union(self) -> None:
+        region = outside([(0, 0, 0.5, 0.5), (0.25, 0.25, 0.75, 1)], 4, 4)
+        expected = np.array([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 0, 0, 1]], bool)
+        np.testing.assert_array_equal(region, expected)
