@@ -146,7 +146,7 @@ def write_movie(frames: list[Path], path: Path, width: int, height: int) -> None
     scene.view_settings.view_transform = "Standard"
     scene.frame_start, scene.frame_end = 1, len(frames)
     editor = scene.sequence_editor_create()
-    strips = getattr(editor, "strips", None) or editor.sequences
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # renamed in 4.4
     strip = strips.new_image("frames", str(frames[0].resolve()), 1, 1)
     for frame in frames[1:]:
         strip.elements.append(frame.name)

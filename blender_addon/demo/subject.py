@@ -121,7 +121,7 @@ def _subject(data: Any, folder: Path) -> Subject:
 
 
 def default_motion(names: list[str]) -> tuple[Motion, ...]:
-    """Return a motion for boxes that come without: the first slides, the second turns, the third goes away."""
+    """Return a motion for boxes that come without: one slides, one turns, one goes away."""
     motions = [Motion("camera", (Key(17), Key(FRAMES, orbit=8.0)))]
     if names:
         motions.append(Motion(names[0], (Key(1), Key(16, move=(0.25, 0.0, 0.0)))))

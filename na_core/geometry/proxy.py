@@ -2,7 +2,9 @@
 
 A frame in which nothing moved gives back its photo, bit for bit and valid everywhere. The strip around an
 object (its contact shadow, and what of it sticks out of its box) belongs to the object: it shows the photo
-while the object is in its place, and fades to the filled plate as the object leaves.
+while the object is in its place, and fades to the filled plate as the object leaves. A box is larger than its
+object: where its texture lies outside the object's 2D box in the photo it is transparent, and shows what is
+behind.
 
 The proxy carries detail that tokens cannot, is what the small decoder starts from, and is the preview that
 needs no network (design, section 4.2).
@@ -10,7 +12,7 @@ needs no network (design, section 4.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +21,17 @@ from numpy.typing import NDArray
 from na_core.geometry.backdrop import backdrop, backdrop_points
 from na_core.geometry.boxes import box_corners
 from na_core.geometry.boxmap import BoxMap, box_map, seen_from
-from na_core.geometry.camera import project_points
+from na_core.geometry.camera import pixel_centres, project_points
 from na_core.geometry.fill import push_pull, sample_bilinear
 from na_core.scene import Asset, Background, Box, Camera, Frame
 
 PLATE_MARGIN = 0.012
 """Width of the strip around an object that leaves with it, in units of the picture's longer side."""
+
+RECTANGLE_MARGIN = 0.006
+"""How far an object may reach outside its 2D box, in image units: soft edges and rounding."""
+
+Rectangle = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -50,17 +57,68 @@ class Plate:
     real: NDArray[np.bool_]
 
 
-def clean_plate(picture: NDArray[np.float32], background: Background) -> Plate:
+def clean_plate(
+    picture: NDArray[np.float32],
+    background: Background,
+    rectangles: Sequence[Rectangle | None] | None = None,
+) -> Plate:
     """Take the hidden boxes and the strips around them out of a photo (H, W, 3) and fill the holes smoothly.
 
     The plate is made in the source view, once per photo, so that a still camera sees the same background in
     every frame.
+
+    Args:
+        picture: the photo.
+        background: its camera, and the boxes to hide.
+        rectangles: the 2D box of each hidden object, None where unknown; see :func:`hidden_rectangles`.
     """
     rows, columns = picture.shape[:2]
-    matrices = [box.world_from_box for box in background.hidden_boxes]
-    hidden = box_map(background.source_camera, matrices, columns, rows).index >= 0
+    known = rectangles if rectangles is not None else [None] * len(background.hidden_boxes)
+    hidden = _owners(background.source_camera, background.hidden_boxes, known, columns, rows) >= 0
     real = _widened(hidden.astype(np.float32)) == 0
     return Plate(push_pull(picture, real.astype(np.float32)), real)
+
+
+def hidden_rectangles(frame: Frame) -> tuple[Rectangle | None, ...]:
+    """Return the 2D box of each of the background's hidden objects, None for those not in the frame."""
+    known = {
+        placed.asset.source_box: placed.asset.source_box_2d
+        for placed in frame.assets
+        if placed.asset.photo == frame.background.photo
+    }
+    return tuple(known.get(box) for box in frame.background.hidden_boxes)
+
+
+def _owners(
+    camera: Camera,
+    boxes: Sequence[Box],
+    rectangles: Sequence[Rectangle | None],
+    width: int,
+    height: int,
+) -> NDArray[np.int32]:
+    """Return which object each photo pixel shows (H, W), -1 for none.
+
+    The nearest box in whose object's 2D box the pixel lies; of more than two behind each other, the third
+    counts for nothing.
+    """
+    seen = box_map(camera, [box.world_from_box for box in boxes], width, height)
+    if not boxes:
+        return seen.index
+    inside = np.stack([_in_rectangle(pixel_centres(width, height), rectangle) for rectangle in rectangles])
+    owner = np.full_like(seen.index, -1)
+    for index in (seen.second_index, seen.index):
+        opaque = (index >= 0) & np.take_along_axis(inside, np.maximum(index, 0)[None], axis=0)[0]
+        owner = np.where(opaque, index, owner)
+    return owner
+
+
+def _in_rectangle(points: NDArray[np.float64], rectangle: Rectangle | None) -> NDArray[np.bool_]:
+    """Tell which points (..., 2) lie in an object's 2D box; all if it is unknown, or empty."""
+    if rectangle is None or rectangle[2] <= rectangle[0] or rectangle[3] <= rectangle[1]:
+        return np.ones(points.shape[:-1], bool)
+    low = np.array(rectangle[:2]) - RECTANGLE_MARGIN
+    high = np.array(rectangle[2:]) + RECTANGLE_MARGIN
+    return ((points >= low) & (points <= high)).all(axis=-1)
 
 
 def _widened(weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -104,23 +162,29 @@ def proxy_picture(
     Raises:
         KeyError: a photo is missing from ``pictures``.
     """
+    photo = pictures[frame.background.photo.sha256]
     if plate is None:
-        plate = clean_plate(pictures[frame.background.photo.sha256], frame.background)
+        plate = clean_plate(photo, frame.background, hidden_rectangles(frame))
     targets = box_map(frame.camera, [placed.box.world_from_box for placed in frame.assets], width, height)
     sources = _SourceMaps(frame, pictures)
-    photo = pictures[frame.background.photo.sha256]
-    picture, validity = _background(frame, photo, plate, sources.background(), targets.index < 0)
-    for number, placed in enumerate(frame.assets):
-        hit = targets.index == number
-        if not hit.any():
-            continue
-        asset = placed.asset
-        colours, seen, usable = _texture(asset, targets.local[hit], pictures[asset.photo.sha256], sources)
-        if not usable.all():
-            colours = _fill_masked(colours, usable, hit)
-        picture[hit] = colours
-        validity[hit] = seen
-    return Proxy(picture, validity, targets)
+    picture = np.zeros((height, width, 3), np.float32)
+    validity = np.zeros((height, width), bool)
+    painted = np.zeros((height, width), bool)
+    for index, local in ((targets.index, targets.local), (targets.second_index, targets.second_local)):
+        for number, placed in enumerate(frame.assets):
+            hit = (index == number) & ~painted
+            if not hit.any():
+                continue
+            asset = placed.asset
+            texture = _texture(asset, local[hit], pictures[asset.photo.sha256], sources)
+            region = np.zeros_like(hit)
+            region[hit] = texture.opaque
+            colours, usable = texture.colours[texture.opaque], texture.usable[texture.opaque]
+            picture[region] = colours if usable.all() else _fill_masked(colours, usable, region)
+            validity[region] = texture.seen[texture.opaque]
+            painted |= region
+    shown, real = _background(frame, photo, plate, sources.background(), ~painted)
+    return Proxy(np.where(painted[..., None], picture, shown), np.where(painted, validity, real), targets)
 
 
 def _background(
@@ -204,10 +268,11 @@ def _lookup(grid: NDArray, points: NDArray[np.float64]) -> NDArray:
 
 
 class _SourceMaps:
-    """Box maps of the photos' own views and sizes, made on first use: which object owns which photo pixel."""
+    """Who owns which pixel of each photo, in the photos' own views and sizes, made on first use."""
 
     def __init__(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> None:
         self._boxes: dict[tuple[str, str], list[Box]] = {}
+        self._rectangles: dict[tuple[str, str], list[Rectangle | None]] = {}
         self._maps: dict[tuple[str, str], NDArray[np.int32]] = {}
         self._sizes = {sha256: picture.shape[1::-1] for sha256, picture in pictures.items()}
         background = frame.background
@@ -215,11 +280,14 @@ class _SourceMaps:
         self._background_camera = background.source_camera
         self._background_key = self._key(background.photo.sha256, background.source_camera)
         self._boxes[self._background_key] = [*background.hidden_boxes]
+        self._rectangles[self._background_key] = [*hidden_rectangles(frame)]
         for placed in frame.assets:
             asset = placed.asset
-            known = self._boxes.setdefault(self._key(asset.photo.sha256, asset.source_camera), [])
+            key = self._key(asset.photo.sha256, asset.source_camera)
+            known = self._boxes.setdefault(key, [])
             if asset.source_box not in known:
                 known.append(asset.source_box)
+                self._rectangles.setdefault(key, []).append(asset.source_box_2d)
 
     @staticmethod
     def _key(sha256: str, camera: Camera) -> tuple[str, str]:
@@ -238,15 +306,29 @@ class _SourceMaps:
 
     def _map(self, key: tuple[str, str], camera: Camera) -> NDArray[np.int32]:
         if key not in self._maps:
-            matrices = [box.world_from_box for box in self._boxes[key]]
             width, height = self._sizes[key[0]]
-            self._maps[key] = box_map(camera, matrices, width, height).index
+            self._maps[key] = _owners(camera, self._boxes[key], self._rectangles[key], width, height)
         return self._maps[key]
+
+
+@dataclass(frozen=True)
+class _Texture:
+    """What a photo says of n box-surface points.
+
+    Attributes:
+        colours: (n, 3). seen: (n,) the photo showed this very point. usable: (n,) the colour is the asset's.
+        opaque: (n,) the object may reach here; elsewhere its box is empty.
+    """
+
+    colours: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+    usable: NDArray[np.bool_]
+    opaque: NDArray[np.bool_]
 
 
 def _texture(
     asset: Asset, local: NDArray[np.float32], photo: NDArray[np.float32], sources: _SourceMaps
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+) -> _Texture:
     """Colour box-surface points from the asset's photo.
 
     A face that the photo did not see is coloured from the opposite face, mirrored through the box, and
@@ -257,9 +339,6 @@ def _texture(
         local: (n, 3) in [-1, 1].
         photo: (H, W, 3).
         sources: who owns which photo pixel.
-
-    Returns:
-        (n, 3) colours, (n,) seen: the photo showed this very point, (n,) usable: the colour is the asset's.
     """
     source = asset.source_box.world_from_box
     camera = asset.source_camera.world_from_camera[:3, 3]
@@ -267,7 +346,7 @@ def _texture(
         camera_local = 2 * (np.linalg.inv(source) @ np.append(camera, 1.0))[:3]
     except np.linalg.LinAlgError:  # a flat source box shows nothing
         nothing = np.zeros(len(local), bool)
-        return np.full((len(local), 3), 0.5, np.float32), nothing, nothing
+        return _Texture(np.full((len(local), 3), 0.5, np.float32), nothing, nothing, ~nothing)
     point = local.astype(np.float64)
     axis = np.abs(point).argmax(axis=1)
     each = np.arange(len(point))
@@ -278,8 +357,9 @@ def _texture(
     world = point / 2 @ source[:3, :3].T + source[:3, 3]
     projected = project_points(asset.source_camera, world)
     at = projected[:, :2]
-    usable = (projected[:, 2] > 0) & _inside(at) & sources.owns(asset, at)
-    return sample_bilinear(photo, at), facing & usable, usable
+    opaque = _in_rectangle(at, asset.source_box_2d)
+    usable = opaque & (projected[:, 2] > 0) & _inside(at) & sources.owns(asset, at)
+    return _Texture(sample_bilinear(photo, at), facing & usable, usable, opaque)
 
 
 def _fill_masked(

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import ViTModel
 
 from na_core.geometry.boxes import bounds_2d
-from na_core.geometry.proxy import Plate, clean_plate
+from na_core.geometry.proxy import Plate, clean_plate, hidden_rectangles
 from na_core.model.conditioning import (
     BOX_MAP_CHANNELS,
     Conditions,
@@ -321,8 +321,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
     def _plate(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> Plate:
         picture = pictures[frame.background.photo.sha256]
-        key = (frame.background, picture.shape)
-        return _cached(self._plates, key, lambda: clean_plate(picture, frame.background))
+        rectangles = hidden_rectangles(frame)
+        key = (frame.background, rectangles, picture.shape)
+        return _cached(self._plates, key, lambda: clean_plate(picture, frame.background, rectangles))
 
     def _object_features(
         self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]], slots: int

@@ -18,7 +18,7 @@ from na_core.data.labels import load_labels
 from na_core.data.pairs import frame_message, pairs
 from na_core.data.scenes import Scene, read_picture, scene_folders
 from na_core.geometry.boxes import bounds_2d
-from na_core.geometry.proxy import clean_plate
+from na_core.geometry.proxy import clean_plate, hidden_rectangles
 from na_core.model.conditioning import conditions
 from na_core.model.pipeline import to_bytes
 
@@ -67,10 +67,18 @@ def scene_pairs(scene: Scene, guided: bool, factor: int) -> ScenePairs | None:
     for source, target in order:
         message, photos = frame_message(scene, source, target)
         floats = {sha256: pictures[source].astype(np.float32) / 255 for sha256 in photos}
-        if source not in plates:
-            plates[source] = clean_plate(next(iter(floats.values())), message.background)
+        rectangles = hidden_rectangles(message)
+        if (source, rectangles) not in plates:
+            photo = next(iter(floats.values()))
+            plates[source, rectangles] = clean_plate(photo, message.background, rectangles)
         c = conditions(
-            message, floats, labels.width, labels.height, factor=factor, guided=guided, plate=plates[source]
+            message,
+            floats,
+            labels.width,
+            labels.height,
+            factor=factor,
+            guided=guided,
+            plate=plates[source, rectangles],
         )
         pad = ((0, slots - len(c.poses)), (0, 0))
         columns["proxies"].append(to_bytes(c.proxy.picture))

@@ -336,7 +336,7 @@ class TestOtherPhotos:
         red[..., 0] = 1
         camera = camera_of_photo(60, 50, 30, 1.0, 0.1)
         box = Box(box_matrix((0, 3, 0.5), (1, 1, 1)))
-        guest = Asset("guest", Photo("e" * 64), box, camera, (0.2, 0.2, 0.8, 0.8))
+        guest = Asset("guest", Photo("e" * 64), box, camera, (0.0, 0.0, 1.0, 1.0))
         place = Box(box_matrix((0, 3.5, 0.4), (0.8, 0.8, 0.8)))
         frame = two_boxes.frame({0: None}, add=[PlacedAsset(guest, place)])
         pictures = {frame.background.photo.sha256: two_boxes.photo, "e" * 64: red}
