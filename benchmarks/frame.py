@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/frame.py
 
-256 x 256, 6 assets, ``standard`` preset, the embedded checkpoint, a real worker process. Every frame has other
+256 x 256, 6 assets, ``standard`` preset, the embedded checkpoint, a real worker. Every frame has other
 boxes, so none comes from a cache; the first one, which encodes the photo, is not counted. Writes into
 results.json beside this file: ``frame_seconds`` (median, render() to pixels), ``bridge_share`` (what is not
 the worker's own time: add-on, message, transport), ``worker_peak_mib``, ``cycles_seconds`` (64 samples and
@@ -72,7 +72,7 @@ def ours(empties: list[bpy.types.Object]) -> dict[str, float]:
     return {
         "frame_seconds": round(median(totals), 3),
         "bridge_share": round(median(shares), 3),
-        "worker_peak_mib": round(api.worker_capabilities()["peak_memory_mib"]),
+        "worker_peak_mib": round(api.worker_capabilities()["peak_memory_mib"]["process"]),
     }
 
 

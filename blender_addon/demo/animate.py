@@ -57,7 +57,7 @@ def run(photo: Path | None, boxes: Path, out: Path) -> None:
         "frames": len(frames),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "seconds_per_frame": round(seconds["render"] / max(len(frames), 1), 3),
-        "worker_peak_mib": api.worker_capabilities()["peak_memory_mib"],
+        "worker_peak_mib": api.worker_capabilities()["peak_memory_mib"]["process"],
     }
     (out / "summary.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

@@ -113,11 +113,16 @@ def _owners(
 
 
 def _in_rectangle(points: NDArray[np.float64], rectangle: Rectangle | None) -> NDArray[np.bool_]:
-    """Tell which points (..., 2) lie in an object's 2D box; all if it is unknown, or empty."""
+    """Tell which points (..., 2) lie in an object's 2D box; all if it is unknown, or empty.
+
+    A side on the picture's border bounds nothing: the object may go on where the photo ends.
+    """
     if rectangle is None or rectangle[2] <= rectangle[0] or rectangle[3] <= rectangle[1]:
         return np.ones(points.shape[:-1], bool)
     low = np.array(rectangle[:2]) - RECTANGLE_MARGIN
     high = np.array(rectangle[2:]) + RECTANGLE_MARGIN
+    low[low <= 0] = -np.inf
+    high[high >= 1] = np.inf
     return ((points >= low) & (points <= high)).all(axis=-1)
 
 

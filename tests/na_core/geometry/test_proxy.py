@@ -365,3 +365,29 @@ class TestOtherPhotos:
         proxy = two_boxes.proxy(frame)
         np.testing.assert_array_equal(proxy.picture[proxy.boxes.index == 1], 0.5)
         assert not proxy.validity[proxy.boxes.index == 1].any()
+
+
+class TestTransparency:
+    """A box is larger than its object: outside the object's 2D box it shows what is behind."""
+
+    def test_ground_beside_a_small_object_stays_where_it_is(self, two_boxes: Shot) -> None:
+        x0, y0, x1, y1 = two_boxes.assets[0].source_box_2d
+        middle = (x0 + x1) / 2
+        half = dataclasses.replace(two_boxes.assets[0], source_box_2d=(x0, y0, middle, y1))
+        frame = two_boxes.frame({0: None}, add=[PlacedAsset(half, half.source_box)])
+        proxy = two_boxes.proxy(frame)
+        rows, columns = proxy.validity.shape
+        beside = np.zeros((rows, columns), bool)
+        beside[:, round((middle + 0.03) * columns) :] = True
+        beside &= proxy.boxes.index == len(frame.assets) - 1
+        assert beside.sum() > 10
+        np.testing.assert_array_equal(proxy.picture[beside], two_boxes.photo[beside])
+
+    def test_a_side_on_the_picture_s_border_bounds_nothing(self, two_boxes: Shot) -> None:
+        whole = dataclasses.replace(two_boxes.assets[0], source_box_2d=(0.0, 0.0, 1.0, 1.0))
+        away = Box(box_matrix((0, 3, 0.5), (4, 0.5, 2)))
+        frame = two_boxes.frame({0: None}, add=[PlacedAsset(whole, away)])
+        proxy = two_boxes.proxy(frame)
+        alone = two_boxes.frame({0: None})
+        on_box = proxy.boxes.index == len(frame.assets) - 1
+        assert (proxy.picture[on_box] != two_boxes.proxy(alone).picture[on_box]).any(axis=1).mean() > 0.9
