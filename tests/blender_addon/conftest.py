@@ -11,6 +11,7 @@ import glob
 import importlib
 import importlib.util
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,10 @@ if ZIP is not None and "na_core" not in sys.modules:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
     ADDON = _install(ZIP)
     core = importlib.import_module("na_core")
-    importlib.import_module("na_core.geometry.boxes")  # and with it na_core.scene: from the wheel, for good
+    # All of it, from the wheel, for good: another Blender on the same resources may remove the wheel's files.
+    geometry = importlib.import_module("na_core.geometry")
+    for found in pkgutil.iter_modules(geometry.__path__, "na_core.geometry."):
+        importlib.import_module(found.name)
     # Parts that the zip leaves out (the data sets' readers and generator) stay within reach of their tests.
     sys.path.extend(entry for entry in kept_path if entry not in sys.path)
     core.__path__.append(str(ROOT / "na_core"))

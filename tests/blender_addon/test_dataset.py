@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from na_core.geometry.boxes import box_corners, project_boxes
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 48
 
+# Of its own: a second Blender on this process's folder would clear the installed extension's wheels away.
+RESOURCES = Path(tempfile.mkdtemp(prefix="neural-assets-dataset-"))
+
 if not (ROOT / "blender_addon/dataset").is_dir():
     pytest.skip("the generator is not part of this tree", allow_module_level=True)
 
@@ -29,7 +33,7 @@ def python(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code) + "\nimport os, sys; sys.stdout.flush(); os._exit(0)"],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "BLENDER_USER_RESOURCES": str(RESOURCES)},
         capture_output=True,
         text=True,
         timeout=280,
@@ -168,7 +172,10 @@ def test_the_command_line_renders_in_several_processes(tmp_path):
         "2",
     ]
     command += ["--frames", "1", "--size", "32", "--samples", "1", "--jobs", "2", "--split", "test"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    environment = os.environ | {"BLENDER_USER_RESOURCES": str(RESOURCES)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "2 scenes rendered" in done.stdout
     assert "scenes/hour" in done.stderr
