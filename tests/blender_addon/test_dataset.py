@@ -16,9 +16,9 @@ import pytest
 
 pytest.importorskip("na_core.data", reason="the data sets' readers are not part of the extension")
 
-from na_core.data.labels import load_labels  # noqa: E402
-from na_core.data.scenes import read_mask, read_picture, scenes  # noqa: E402
-from na_core.geometry.boxes import box_corners, project_boxes  # noqa: E402
+from na_core.data.labels import load_labels
+from na_core.data.scenes import read_mask, read_picture, scenes
+from na_core.geometry.boxes import box_corners, project_boxes
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 48
