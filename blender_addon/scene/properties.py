@@ -15,10 +15,9 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0
 
 PRESETS = (
     ("proxy", "Proxy", "The photo painted onto the boxes: instant, runs no network", 0),
-    ("draft", "Draft", "The fewest denoising steps", 1),
-    ("standard", "Standard", "Good quality at little time per frame", 2),
-    ("high", "High", "The most detail", 3),
-    ("custom", "Custom", "The steps and guidance below", 4),
+    ("standard", "Standard", "One denoising step: the smoothest and steadiest", 1),
+    ("high", "High", "Several denoising steps: more texture, less steady", 2),
+    ("custom", "Custom", "The steps and guidance below", 3),
 )
 """Items of the preset; the numbers are what .blend files store, so they never change."""
 

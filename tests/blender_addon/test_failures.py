@@ -6,12 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import bpy
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -83,9 +80,11 @@ def test_worker_python_without_neural_assets(fails, monkeypatch, tmp_path):
 
 @POSIX
 @pytest.mark.usefixtures("no_settings")
-def test_worker_python_without_torch(fails, monkeypatch, tmp_path):
+def test_worker_python_without_torch(fails, worker_python, monkeypatch, tmp_path):
+    where = "import pathlib, server; print(pathlib.Path(server.__file__).parent.parent)"
+    asked = subprocess.run([worker_python, "-c", where], cwd="/", capture_output=True, text=True, check=True)
     base = os.path.realpath(sys.executable)
-    python = fake_python(tmp_path, f"PYTHONPATH='{ROOT}' exec '{base}' -S \"$@\"")
+    python = fake_python(tmp_path, f"PYTHONPATH='{asked.stdout.strip()}' exec '{base}' -S \"$@\"")
     monkeypatch.setenv("NEURAL_ASSETS_WORKER_PYTHON", python)
     fails("has no torch. Install it with: ")
 

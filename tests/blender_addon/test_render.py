@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("settings")
 @pytest.fixture
 def output(table, tmp_path):
     """A scene that writes quick PNG files."""
-    table.neural_assets.preset = "draft"
+    table.neural_assets.preset = "standard"
     table.render.image_settings.file_format = "PNG"
     table.render.image_settings.color_mode = "RGB"
     table.render.filepath = str(tmp_path / "still.png")

@@ -43,7 +43,7 @@ def test_cancel_stops_at_once_and_keeps_the_worker(api, part, long_job, table):
         render(part, long_job, on_progress=seen.append, should_stop=lambda: bool(seen))
     assert len(seen) < 20
     pid = pid_of(part)
-    table.neural_assets.preset = "draft"
+    table.neural_assets.preset = "standard"
     render(part, job_of(part, table))  # not stuck behind the cancelled frame
     assert pid_of(part) == pid
 

@@ -30,7 +30,7 @@ def test_the_worker_says_what_it_can_do(worker):
     assert answer["dtype"] == "float32"
     assert answer["max_side"] == 2048
     assert answer["schema_version"] == 1
-    assert answer["sampling_presets"]["standard"] == [4, 1.0]
+    assert answer["sampling_presets"]["standard"] == [1, 1.0]
     assert answer["peak_memory_mib"]["process"] > 10
     assert answer["caches"]["frames"]["limit"] > 0
 

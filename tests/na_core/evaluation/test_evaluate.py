@@ -140,7 +140,7 @@ class TestVae:
 
 class TestResults:
     def test_the_form_of_the_file(self, painted_scenes: Path, checkpoint: Path, tmp_path: Path) -> None:
-        file = main([checkpoint], ["all"], painted_scenes, None, tmp_path / "out", preset="draft")
+        file = main([checkpoint], ["all"], painted_scenes, None, tmp_path / "out", preset="standard")
         assert file == tmp_path / "out" / "results.json"
         text = json.loads(file.read_text())
         assert set(text) == {"suites"}
@@ -232,7 +232,7 @@ class TestResuming:
             )
             return results_of(file)["video"]["small"]["image_psnr"]
 
-        scores = {run("draft", 0), run("standard", 0), run("standard", 1)}
+        scores = {run("standard", 0), run("high", 0), run("high", 1)}
         assert len(scores) == 3
 
 
