@@ -41,11 +41,14 @@ class Proxy:
     Attributes:
         picture: (H, W, 3) float32 in [0, 1] sRGB, without holes.
         validity: (H, W) bool, True where the photo showed this very point.
+        shift: (H, W) float32, pixels from where the background's photo showed this very point; infinite where
+            it did not.
         boxes: the target box map; its indices count the frame's assets.
     """
 
     picture: NDArray[np.float32]
     validity: NDArray[np.bool_]
+    shift: NDArray[np.float32]
     boxes: BoxMap
 
 
@@ -174,6 +177,7 @@ def proxy_picture(
     sources = _SourceMaps(frame, pictures)
     picture = np.zeros((height, width, 3), np.float32)
     validity = np.zeros((height, width), bool)
+    shift = np.full((height, width), np.inf, np.float32)
     painted = np.zeros((height, width), bool)
     for index, local in ((targets.index, targets.local), (targets.second_index, targets.second_local)):
         for number, placed in enumerate(frame.assets):
@@ -187,9 +191,22 @@ def proxy_picture(
             colours, usable = texture.colours[texture.opaque], texture.usable[texture.opaque]
             picture[region] = colours if usable.all() else _fill_masked(colours, usable, region)
             validity[region] = texture.seen[texture.opaque]
+            if asset.photo == frame.background.photo:
+                shift[region] = _shift(texture.at[texture.opaque], region, photo)
             painted |= region
-    shown, real = _background(frame, photo, plate, sources.background(), ~painted)
-    return Proxy(np.where(painted[..., None], picture, shown), np.where(painted, validity, real), targets)
+    at = _background(frame, photo, plate, sources.background(), ~painted, picture, validity)
+    shift[~painted] = _shift(at, ~painted, photo)
+    return Proxy(picture, validity, np.where(validity, shift, np.float32(np.inf)), targets)
+
+
+def _shift(
+    at: NDArray[np.float64], region: NDArray[np.bool_], photo: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return how far a region's pixels are from the photo's pixels at image points (n, 2)."""
+    y, x = np.nonzero(region)
+    rows, columns = photo.shape[:2]
+    distance = np.hypot(at[:, 0] * columns - (x + 0.5), at[:, 1] * rows - (y + 0.5))
+    return distance.astype(np.float32)
 
 
 def _background(
@@ -198,7 +215,9 @@ def _background(
     plate: Plate,
     source: NDArray[np.int32],
     shown: NDArray[np.bool_],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    picture: NDArray[np.float32],
+    validity: NDArray[np.bool_],
+) -> NDArray[np.float64]:
     """Show the photo, and the clean plate where objects were, from the frame's camera.
 
     Args:
@@ -206,10 +225,11 @@ def _background(
         photo: (h, w, 3), the background's.
         plate: its clean plate.
         source: (h, w) which hidden box each of the photo's pixels shows, -1 for none.
-        shown: (H, W) where the frame shows background; the rest is left black.
+        shown: (H, W) where the frame shows background.
+        picture, validity: (H, W, 3) and (H, W), filled there: colours, and whether they are the photo's.
 
     Returns:
-        (H, W, 3) colours and (H, W) bool where they are the photo's.
+        (n, 2), where the photo shows what those pixels show.
     """
     rows, columns = shown.shape
     points = backdrop_points(backdrop(frame.background), frame.camera, columns, rows)[shown]
@@ -217,11 +237,9 @@ def _background(
     at = projected[:, :2]
     gone = _lookup(_gone(frame, source), at)
     blend = gone[:, None]
-    picture = np.zeros((rows, columns, 3), np.float32)
     picture[shown] = sample_bilinear(photo, at) * (1 - blend) + sample_bilinear(plate.picture, at) * blend
-    validity = np.zeros(shown.shape, bool)
     validity[shown] = (projected[:, 2] > 0) & _inside(at) & (gone < 0.5)
-    return picture, validity
+    return at
 
 
 def _gone(frame: Frame, source: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -321,10 +339,12 @@ class _Texture:
     """What a photo says of n box-surface points.
 
     Attributes:
-        colours: (n, 3). seen: (n,) the photo showed this very point. usable: (n,) the colour is the asset's.
+        at: (n, 2) image points of the photo. colours: (n, 3).
+        seen: (n,) the photo showed this very point. usable: (n,) the colour is the asset's.
         opaque: (n,) the object may reach here; elsewhere its box is empty.
     """
 
+    at: NDArray[np.float64]
     colours: NDArray[np.float32]
     seen: NDArray[np.bool_]
     usable: NDArray[np.bool_]
@@ -351,7 +371,8 @@ def _texture(
         camera_local = 2 * (np.linalg.inv(source) @ np.append(camera, 1.0))[:3]
     except np.linalg.LinAlgError:  # a flat source box shows nothing
         nothing = np.zeros(len(local), bool)
-        return _Texture(np.full((len(local), 3), 0.5, np.float32), nothing, nothing, ~nothing)
+        grey = np.full((len(local), 3), 0.5, np.float32)
+        return _Texture(np.zeros((len(local), 2)), grey, nothing, nothing, ~nothing)
     point = local.astype(np.float64)
     axis = np.abs(point).argmax(axis=1)
     each = np.arange(len(point))
@@ -364,7 +385,7 @@ def _texture(
     at = projected[:, :2]
     opaque = _in_rectangle(at, asset.source_box_2d)
     usable = opaque & (projected[:, 2] > 0) & _inside(at) & sources.owns(asset, at)
-    return _Texture(sample_bilinear(photo, at), facing & usable, usable, opaque)
+    return _Texture(at, sample_bilinear(photo, at), facing & usable, usable, opaque)
 
 
 def _fill_masked(

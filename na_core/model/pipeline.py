@@ -37,6 +37,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CACHE_ENTRIES = 32
 """Encoder features and clean plates kept per pipeline, least recently used first out."""
 
+KEEP_PIXELS = 3.0
+"""Motion in pixels after which nothing of the photo's own pixels is kept."""
+
 Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
 
@@ -60,6 +63,7 @@ class Batch:
         tokens: (B, L, D). attention_mask: (B, L) bool, or None where every token counts.
         spatial: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
         anchor: (B, c, h, w) proxy latents that the residual is added to, or None.
+        keep: (B, 1, H, W) in [0, 1], how far the proxy's own pixels are kept.
         proxy: (B, 3, H, W) in [-1, 1], float32.
     """
 
@@ -67,6 +71,7 @@ class Batch:
     attention_mask: Tensor | None
     spatial: Tensor | None
     anchor: Tensor | None
+    keep: Tensor
     proxy: Tensor
 
 
@@ -84,6 +89,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         residual_scale: standard deviation of that residual over the training set.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
+        keep_unmoved: with ``detail_transfer``, show the photo's own pixels where it showed the same surface
+            at the same place; fades out over :data:`KEEP_PIXELS` of motion.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
         picture_size: side in pixels of the training pictures.
     """
@@ -108,6 +115,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         residual: bool = True,
         residual_scale: float = 1.0,
         detail_transfer: bool = True,
+        keep_unmoved: bool = True,
         slots: int = 23,
         picture_size: int = 256,
     ) -> None:
@@ -121,6 +129,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             residual=residual,
             residual_scale=residual_scale,
             detail_transfer=detail_transfer,
+            keep_unmoved=keep_unmoved,
             slots=slots,
             picture_size=picture_size,
         )
@@ -305,7 +314,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             if null:
                 maps = maps * 0
             spatial = torch.cat([anchor, maps], dim=1)
-        return Batch(tokens, mask, spatial, anchor if self.config.residual else None, proxy)
+        shift = torch.as_tensor(np.stack([c.proxy.shift for c in computed]), device=self.device)
+        keep = (1 - shift[:, None] / KEEP_PIXELS).clamp(min=0) * float(self.config.keep_unmoved)
+        return Batch(tokens, mask, spatial, anchor if self.config.residual else None, keep, proxy)
 
     def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:
         """Decode latents, or residual latents, to pictures (B, H, W, 3) uint8."""
@@ -313,7 +324,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             latents = batch.anchor[: len(latents)] + latents * self.config.residual_scale
         decoded = decode(self.vae, latents)
         if batch.anchor is not None and self.config.detail_transfer:
-            decoded = batch.proxy + (decoded - decode(self.vae, batch.anchor))
+            decoded = batch.proxy + (1 - batch.keep) * (decoded - decode(self.vae, batch.anchor))
         return to_bytes((decoded.float() / 2 + 0.5).permute(0, 2, 3, 1).cpu().numpy())
 
     def _tensor(self, array: NDArray) -> Tensor:

@@ -87,6 +87,7 @@ def build_pipeline(preset: Preset = "guided", size: Size = "mini", seed: int = 0
             spatial_conditioning=guided,
             residual=guided and size != "sd21",
             detail_transfer=guided and size != "sd21",
+            keep_unmoved=guided and size != "sd21",
             picture_size=scale.picture_size,
         )
     for module in (pipeline.encoder, pipeline.tokenizer3d, pipeline.vae, pipeline.unet):

@@ -28,6 +28,7 @@ PIPELINE_SETTINGS = (
     "residual",
     "residual_scale",
     "detail_transfer",
+    "keep_unmoved",
     "slots",
     "picture_size",
 )

@@ -154,6 +154,19 @@ class TestSizes:
     ) -> None:
         assert paper([moved_frame], studio.photos, sampling(1, size=(50, 70))).images.shape == (1, 70, 50, 3)
 
+    def test_what_has_not_moved_keeps_the_photo_s_pixels(self, tiny: Make, studio: Studio) -> None:
+        frame = studio.frame({0: None})
+        keeping, free = tiny("guided"), tiny("guided")
+        free.register_to_config(keep_unmoved=False)
+        sampling = Sampling(steps=1, preset="custom", width=64, height=64)
+        kept = keeping([frame], studio.photos, sampling).images[0]
+        loose = free([frame], studio.photos, sampling).images[0]
+        other = proxy_picture(frame, studio.pictures, 64, 64).boxes.index == 0
+        assert other.sum() > 20
+        np.testing.assert_array_equal(kept[other], studio.photo[other])
+        assert (loose[other] != studio.photo[other]).any()
+        assert (kept != studio.photo).any()
+
     def test_padding_leaves_an_unmoved_photo_as_it_is(
         self, guided: NeuralAssetsPipeline, make_studio: Callable[..., Studio]
     ) -> None:
