@@ -91,6 +91,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             that what the VAE cannot represent survives where nothing changes.
         keep_unmoved: with ``detail_transfer``, show the photo's own pixels where it showed the same surface
             at the same place; fades out over :data:`KEEP_PIXELS` of motion.
+        proxy_trust: with ``detail_transfer``, share of the decoder's correction that is withheld where the
+            photo showed the surface, though elsewhere: an undertrained decoder pulls colours to their mean.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
         picture_size: side in pixels of the training pictures.
     """
@@ -116,6 +118,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         residual_scale: float = 1.0,
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
+        proxy_trust: float = 0.0,
         slots: int = 23,
         picture_size: int = 256,
     ) -> None:
@@ -130,6 +133,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             residual_scale=residual_scale,
             detail_transfer=detail_transfer,
             keep_unmoved=keep_unmoved,
+            proxy_trust=proxy_trust,
             slots=slots,
             picture_size=picture_size,
         )
@@ -316,6 +320,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             spatial = torch.cat([anchor, maps], dim=1)
         shift = torch.as_tensor(np.stack([c.proxy.shift for c in computed]), device=self.device)
         keep = (1 - shift[:, None] / KEEP_PIXELS).clamp(min=0) * float(self.config.keep_unmoved)
+        valid = torch.as_tensor(np.stack([c.proxy.validity for c in computed]), device=self.device)
+        keep = torch.maximum(keep, valid[:, None] * self.config.proxy_trust)
         return Batch(tokens, mask, spatial, anchor if self.config.residual else None, keep, proxy)
 
     def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:

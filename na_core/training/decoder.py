@@ -29,6 +29,7 @@ PIPELINE_SETTINGS = (
     "residual_scale",
     "detail_transfer",
     "keep_unmoved",
+    "proxy_trust",
     "slots",
     "picture_size",
 )

@@ -167,6 +167,24 @@ class TestSizes:
         assert (loose[other] != studio.photo[other]).any()
         assert (kept != studio.photo).any()
 
+    def test_trust_in_the_proxy_withholds_its_share_of_the_correction(
+        self, tiny: Make, studio: Studio, moved_frame: Frame
+    ) -> None:
+        sampling = Sampling(steps=1, preset="custom", width=64, height=64)
+        proxy = proxy_picture(moved_frame, studio.pictures, 64, 64)
+        corrections = []
+        for trust in (0.0, 0.5):
+            pipeline = tiny("guided")
+            pipeline.register_to_config(keep_unmoved=False, proxy_trust=trust)
+            picture = pipeline([moved_frame], studio.photos, sampling).images[0].astype(np.float32) / 255
+            corrections.append(picture - proxy.picture)
+        full, half = corrections
+        inner = ((proxy.picture > 0.3) & (proxy.picture < 0.7) & (np.abs(full) < 0.25)).all(axis=-1)
+        seen, guessed = inner & proxy.validity, inner & ~proxy.validity
+        assert seen.sum() > 20 and guessed.sum() > 20
+        np.testing.assert_allclose(half[seen], full[seen] / 2, atol=1.5 / 255)
+        np.testing.assert_allclose(half[guessed], full[guessed], atol=1.5 / 255)
+
     def test_padding_leaves_an_unmoved_photo_as_it_is(
         self, guided: NeuralAssetsPipeline, make_studio: Callable[..., Studio]
     ) -> None:
