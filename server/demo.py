@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -64,6 +65,12 @@ def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
     Raises:
         Failure: a file is missing, Blender is missing, or the add-on reported an error.
     """
+    if importlib.util.find_spec("bpy") is None:
+        raise Failure(
+            "blender_missing",
+            "The demo runs in Blender as a Python package, which this Python lacks. Install it with: "
+            f"{sys.executable} -m pip install 'neural-assets[blender]'",
+        )
     archive = _archive()
     if photo is not None and boxes is None:
         raise Failure(
@@ -118,11 +125,7 @@ def _run_in_blender(job: Job, archive: Path) -> None:
         }
         done = subprocess.run([sys.executable, "-c", IN_BLENDER, *paths], env=environment, check=False)
     if done.returncode != 0:
-        raise Failure(
-            "demo_failed",
-            "The demo stopped in Blender; its message is above. Blender's Python package is needed in this "
-            "Python: pip install 'neural-assets[blender]'"
-        )
+        raise Failure("demo_failed", "The demo stopped in Blender; its message is above.")
 
 
 def contact_sheet(out: Path) -> Path:
