@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,6 @@ def contact_sheet(
     Raises:
         FileNotFoundError: the folder holds no complete scene.
     """
-    from PIL import Image
 
     folders = scene_folders(folder)
     if not folders:
@@ -55,10 +55,19 @@ def contact_sheet(
     for path in picked:
         scene = Scene(path, load_labels(path))
         rows.append([_cell(scene, i, side, labels) for i in range(len(scene.labels.frames))])
-    width, height = (
-        max(sum(c.width for c in row) for row in rows),
-        sum(max(c.height for c in row) for row in rows),
-    )
+    sheet = laid_out(rows)
+    target = Path(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(target)
+    return target
+
+
+def laid_out(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Return one picture that shows rows of pictures below each other, on dark grey."""
+    from PIL import Image
+
+    width = max(sum(cell.width for cell in row) for row in rows)
+    height = sum(max(cell.height for cell in row) for row in rows)
     sheet = Image.new("RGB", (width, height), (24, 24, 24))
     y = 0
     for row in rows:
@@ -67,10 +76,7 @@ def contact_sheet(
             sheet.paste(cell, (x, y))
             x += cell.width
         y += max(cell.height for cell in row)
-    target = Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(target)
-    return target
+    return sheet
 
 
 def _cell(scene: Scene, frame: int, side: int, labels: bool) -> Image.Image:

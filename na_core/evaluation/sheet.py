@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from na_core.data.contact_sheet import laid_out
 from na_core.data.scenes import Scene
 from na_core.evaluation.methods import Method
 from na_core.evaluation.metrics import Picture, psnr
@@ -47,16 +48,7 @@ def write_sheet(methods: Sequence[Method], scenes: Sequence[Scene], out: Path, r
             picture = method.render([pair.frame], pair.photos, labels.width, labels.height)[0]
             cells.append((f"{method.name} {psnr(picture, pair.truth):.1f} dB", picture))
         strips.append([_cell(title, picture) for title, picture in cells])
-    width = max(sum(cell.width for cell in strip) for strip in strips)
-    height = sum(max(cell.height for cell in strip) for strip in strips)
-    sheet = Image.new("RGB", (width, height), (24, 24, 24))
-    y = 0
-    for strip in strips:
-        x = 0
-        for cell in strip:
-            sheet.paste(cell, (x, y))
-            x += cell.width
-        y += max(cell.height for cell in strip)
+    sheet = laid_out(strips)
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)
     return out

@@ -13,7 +13,7 @@ from na_core.model.pipeline import latent_factor
 from na_core.model.presets import build_pipeline
 from na_core.training.cache import cache_pairs, complete_scenes
 from na_core.training.config import load_config
-from na_core.training.decoder import load_pair_set, save_half, train_decoder
+from na_core.training.decoder import load_pair_set, train_decoder
 from na_core.training.vae import train_vae
 
 
@@ -51,5 +51,4 @@ def main(config: Path, resume: bool = False) -> Path:
     )
     data = load_pair_set(files, pipeline)
     train_decoder(pipeline, data, settings, resume)
-    save_half(pipeline, settings.output / "checkpoint")
     return settings.output / "checkpoint"
