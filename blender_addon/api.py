@@ -36,11 +36,15 @@ from .scene.frame import PhotoStore, frame_message, job_message
 from .scene.photo_import import ENGINE, capture_photo_camera, import_photo
 from .scene.stored import camera_of
 from .storage import user_folder
+from .training_data import render_training_data
 from .worker import supervisor
 from .worker.client import WorkerLost, request_json
+from .worker.dataset import DatasetOrder, DatasetProgress, DatasetResult
 from .worker.supervisor import WorkerStatus
 
 __all__ = [
+    "DatasetProgress",
+    "DatasetResult",
     "RenderCancelled",
     "UserError",
     "add_asset",
@@ -52,6 +56,7 @@ __all__ = [
     "photo_camera",
     "problems",
     "render_animation",
+    "render_dataset",
     "render_frame",
     "start_worker",
     "stop_worker",
@@ -227,6 +232,46 @@ def render_animation(
         for name, value in kept.items():
             setattr(render, name, value)
         scene.frame_start, scene.frame_end = kept_range
+
+
+def render_dataset(
+    out: str | os.PathLike[str],
+    *,
+    scenes: int,
+    frames: int = 8,
+    size: int = 256,
+    seed: int = 0,
+    split: str = "train",
+    jobs: int = 0,
+    on_progress: Callable[[DatasetProgress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> DatasetResult:
+    """Render training data with the current file's meshes as objects, in the worker's Python.
+
+    A copy of the file is read, unsaved changes included. What counts as an object, and the folder's form:
+    docs/training-data.md.
+
+    Args:
+        out: the data set's folder. Scenes that are there already are skipped, so a stopped run goes on.
+        scenes: how many, with the seeds ``seed`` ... ``seed + scenes - 1``.
+        frames: pictures of each scene at most.
+        size: pixels of the square picture's side.
+        seed: of the first scene.
+        split: "train", "validation" or "test".
+        jobs: processes at a time; 0 for one per core.
+        on_progress: called after every finished scene.
+        should_stop: polled every 50 ms.
+
+    Returns:
+        How many scenes were rendered and how many were there already.
+
+    Raises:
+        UserError: it cannot be started, or it failed.
+        RenderCancelled: ``should_stop`` returned true; finished scenes stay.
+    """
+    folder = Path(bpy.path.abspath(os.fspath(out))).absolute()
+    order = DatasetOrder(folder, scenes, frames, size, seed, split, jobs)
+    return render_training_data(order, on_progress=on_progress, should_stop=should_stop)
 
 
 def start_worker(wait: bool = True) -> WorkerStatus:

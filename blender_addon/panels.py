@@ -82,6 +82,26 @@ class NEURAL_ASSETS_PT_worker(Sidebar, bpy.types.Panel):
         draw_worker(self.layout)
 
 
+class NEURAL_ASSETS_PT_training_data(Sidebar, bpy.types.Panel):
+    """Training data from the file's own meshes."""
+
+    bl_label = "Training Data"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout = self.layout
+        settings = context.scene.neural_assets.training_data
+        layout.use_property_split = True
+        names = ("folder", "scenes", "frames", "size", "seed", "split", "jobs")
+        for name in names:
+            layout.prop(settings, name)
+        layout.operator_context = "INVOKE_DEFAULT"
+        button = layout.operator("neural_assets.render_dataset", icon="RENDER_ANIMATION")
+        for name in names:
+            setattr(button, name, getattr(settings, name))
+
+
 class NEURAL_ASSETS_PT_render(bpy.types.Panel):
     """Render properties of the engine."""
 
@@ -150,6 +170,7 @@ CLASSES = (
     NEURAL_ASSETS_PT_photo,
     NEURAL_ASSETS_PT_assets,
     NEURAL_ASSETS_PT_sampling,
+    NEURAL_ASSETS_PT_training_data,
     NEURAL_ASSETS_PT_worker,
     NEURAL_ASSETS_PT_render,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -106,35 +104,73 @@ def demo(
 )
 def dataset_render(context: typer.Context) -> None:
     """Render training scenes in Blender (options: see --help)."""
-    sys.exit(_run_with_blender("blender_addon.dataset", ["render", *context.args]))
+    from server import blender, lifecycle
+    from server.failures import Failure
+
+    try:
+        sys.exit(blender.run("blender_addon.dataset", ["render", *context.args]))
+    except Failure as failure:
+        if "json" in context.args or "--progress=json" in context.args:
+            lifecycle.announce(sys.stdout, {"event": "error", **failure.to_dict()})
+        raise
 
 
 @dataset.command("show")
 def dataset_show(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `dataset render` wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `dataset render` or `pack` wrote.")],
     out: Annotated[Path, typer.Option(help="The picture to write.")],
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="So many random frames in a grid, in place of rows of scenes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of random frames.")] = 0,
+    labels: Annotated[bool, typer.Option(help="Draw 3D boxes, 2D boxes, numbers and visible shares.")] = True,
+    side: Annotated[int, typer.Option(min=16, help="Pixels of each picture's longer side.")] = 256,
 ) -> None:
-    """Write a contact sheet of a data set."""
+    """Write a contact sheet of a data set, with or without its labels."""
     from na_core.data.contact_sheet import contact_sheet
 
-    contact_sheet(folder, out)
+    contact_sheet(folder, out, frames=frames, seed=seed, labels=labels, side=side)
+
+
+@dataset.command("pack")
+def dataset_pack(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A split that `dataset render` wrote.")],
+    out: Annotated[Path, typer.Option(help="The shard to write, a tar file.")],
+) -> None:
+    """Pack the finished scenes of a split into one tar file, which reads like the folder."""
+    from na_core.data.scenes import scene_folders
+    from na_core.data.shards import pack
+    from server.failures import Failure
+
+    folders = scene_folders(folder)
+    if not folders:
+        raise Failure(
+            "no_scenes", f"{folder}: no complete scene here. Give a folder that `dataset render` wrote."
+        )
+    names = [path.name for path in folders]
+    if len(set(names)) < len(names):
+        raise Failure(
+            "several_splits",
+            f"{folder}: holds several splits. Pack each into a shard of its own: {folder}/train",
+        )
+    if out.suffix != ".tar":
+        raise Failure("shard_name", f"{out}: shards are found by their suffix. Let the name end with .tar.")
+    count = pack(folders, out)
+    print(f"{count} scenes packed into {out}, {out.stat().st_size / 2**20:.1f} MiB", file=sys.stderr)
 
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Option(help="The training's configuration.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last saved state.")] = False,
+    config: Annotated[Path, typer.Option(help="The training's configuration, see docs/training.md.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest saved state.")] = False,
+    step: Annotated[
+        int | None, typer.Option(min=1, help="Go on from the state that was saved at this step.")
+    ] = None,
 ) -> None:
-    """Train a checkpoint."""
-    from na_core.training.config import load_config
-    from na_core.training.train import main
-    from server.failures import Failure
+    """Train a checkpoint, on the CPU or on every GPU of this machine."""
+    from na_core.training.launch import launch
 
-    try:
-        load_config(config)
-    except ValueError as error:
-        raise Failure("config_invalid", str(error)) from error
-    main(config, resume)
+    launch(config, resume, step)
 
 
 @app.command()
@@ -142,22 +178,28 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for results.json.")],
     checkpoint: Annotated[list[str] | None, typer.Option(help="A checkpoint; may be repeated.")] = None,
     suite: Annotated[list[str] | None, typer.Option(help="A suite's name or 'all'; may be repeated.")] = None,
-    scenes: Annotated[Path | None, typer.Option(help="Folder with the data set.")] = None,
+    scenes: Annotated[
+        Path | None, typer.Option(help="Folder or .tar with held-out scenes; default: the embedded ones.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many scenes per suite.")] = None,
+    preset: Annotated[str, typer.Option(help="The sampling: proxy, standard or high.")] = "standard",
+    steps: Annotated[int | None, typer.Option(min=0, help="Denoising steps, in the preset's stead.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(min=0, help="Guidance scale, in the preset's stead.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Average over so many seeds.")] = 1,
 ) -> None:
     """Measure checkpoints on the benchmark suites."""
-    from na_core.evaluation.evaluate import main  # type: ignore[import-not-found,unused-ignore]
+    from na_core.evaluation.evaluate import main
 
-    main(checkpoints=checkpoint or [], suites=suite or ["all"], scenes=scenes, limit=limit, out=out)
-
-
-def _run_with_blender(module: str, arguments: list[str]) -> int:
-    """Run a module of the add-on in a process of its own, which may import bpy; returns its exit status."""
-    from server.failures import Failure
-
-    root = Path(__file__).resolve().parent.parent
-    if not (root / "blender_addon").is_dir():
-        raise Failure("addon_missing", "This command needs the add-on's sources: run it from a checkout.")
-    paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run([sys.executable, "-m", module, *arguments], env=environment, check=False).returncode
+    main(
+        checkpoints=checkpoint or [],
+        suites=suite or ["all"],
+        scenes=scenes,
+        limit=limit,
+        out=out,
+        preset=preset,
+        steps=steps,
+        guidance=guidance,
+        seeds=seeds,
+    )

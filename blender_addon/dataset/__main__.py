@@ -3,51 +3,94 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from .farm import render
+from na_core.data.labels import CLIP_KINDS
+
+from .farm import render, tell_in_json, warn_in_json
+from .order import EACH, MAXIMUM_OBJECTS, MINIMUM_OBJECTS, Order
 from .streams import SPLITS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m blender_addon.dataset", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("render", help="render scenes; those already there are skipped")
-    command.add_argument("--out", required=True, metavar="DIR", help="the data set's folder")
-    command.add_argument("--scenes", type=int, required=True, metavar="N", help="how many scenes")
-    command.add_argument("--frames", type=int, default=4, metavar="K", help="pictures of each scene (4)")
-    command.add_argument(
-        "--size", type=int, default=256, metavar="PX", help="side of the square picture (256)"
-    )
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the first scene (0)")
-    command.add_argument(
-        "--split", choices=SPLITS, default="train", help="no two splits share an object (train)"
-    )
-    command.add_argument("--jobs", type=int, metavar="J", help="worker processes (one per core)")
-    command.add_argument("--samples", type=int, default=6, help="Cycles samples per pixel (6)")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    in_json = options.progress == "json"
     try:
-        fresh = render(
-            options.out,
-            scenes=options.scenes,
-            frames=options.frames,
-            size=options.size,
-            seed=options.seed,
+        order = Order(
+            out=Path(options.out),
             split=options.split,
-            jobs=options.jobs,
+            clip=options.clip,
+            frames=options.frames,
+            width=options.size,
+            height=options.height or options.size,
             samples=options.samples,
+            quality=options.quality,
+            objects=options.objects,
+            families=tuple(options.families) if options.families else None,
+            depth=options.depth,
+        )
+        fresh = render(
+            order,
+            scenes=options.scenes,
+            seed=options.seed,
+            jobs=options.jobs,
+            blend=options.blend,
+            tell=tell_in_json if in_json else None,
+            warn=warn_in_json if in_json else None,
         )
     except (ValueError, RuntimeError, OSError) as error:
+        if in_json:
+            print(json.dumps({"event": "error", "message": str(error)}), flush=True)
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    print(f"{fresh} scenes rendered, {options.scenes - fresh} were there already")
+    skipped = options.scenes - fresh
+    if in_json:
+        print(json.dumps({"event": "finished", "rendered": fresh, "skipped": skipped}), flush=True)
+    else:
+        print(f"{fresh} scenes rendered, {skipped} were there already")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="neural-assets dataset", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser("render", help="render scenes; those already there are skipped").add_argument
+    add("--out", required=True, metavar="DIR", help="the data set's folder")
+    add("--scenes", type=int, required=True, metavar="N", help="how many scenes")
+    add("--frames", type=int, default=8, metavar="K", help="pictures of each scene at most (8)")
+    add("--size", type=int, default=256, metavar="PX", help="side of the square picture (256)")
+    add("--height", type=int, metavar="PX", help="height, where the picture is not square")
+    add("--seed", type=int, default=0, metavar="S", help="seed of the first scene (0)")
+    add("--split", choices=SPLITS, default="train", help="no two splits share an object (train)")
+    add(
+        "--clip",
+        choices=(*CLIP_KINDS, EACH),
+        metavar="KIND",
+        help=f"what the frames are: {', '.join(CLIP_KINDS)}, or {EACH}: films and every kind of edit in turn "
+        f"(train: mixed; other splits: {EACH})",
+    )
+    add("--jobs", type=int, metavar="J", help="worker processes (one per core)")
+    add("--samples", type=int, default=8, help="Cycles samples per pixel, before denoising (8)")
+    add("--quality", type=int, default=92, help="of the pictures' JPEG compression, 1 to 100 (92)")
+    add(
+        "--objects",
+        type=int,
+        metavar="N",
+        help=f"in each scene ({MINIMUM_OBJECTS} to {MAXIMUM_OBJECTS}, drawn by the seed)",
+    )
+    add("--families", nargs="+", metavar="NAME", help="only objects of these families (all)")
+    add("--blend", metavar="FILE", help="use the meshes of a .blend as objects")
+    add("--no-depth", dest="depth", action="store_false", help="leave out the depth pictures")
+    add("--progress", choices=("bar", "json"), default="bar", help="json: a line for each finished scene")
+    return parser
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.data.contact_sheet import colour_of
 from na_core.geometry.camera import project_points
 from na_core.scene import Camera
 
@@ -12,6 +13,9 @@ Rectangle = tuple[float, float, float, float]
 
 SILHOUETTE_MARGIN = 0.5
 """How far beyond the picture, in pictures, a silhouette is still counted."""
+
+SUBPIXELS = 4
+"""A silhouette is drawn so many times finer than the picture: polygons are drawn with their outline."""
 
 
 def mask_bounds(mask: NDArray[np.bool_]) -> Rectangle:
@@ -28,36 +32,38 @@ def mask_bounds(mask: NDArray[np.bool_]) -> Rectangle:
     )
 
 
-def silhouette(
+def silhouette_area(
     camera: Camera, vertices: NDArray[np.float64], faces: list[tuple[int, ...]], width: int, height: int
-) -> NDArray[np.bool_]:
-    """Return the mesh's silhouette as if nothing hid it, on a canvas larger than the picture.
+) -> float:
+    """Return how many pixels a mesh would cover if nothing hid it, up to half a picture beyond the border.
 
     Args:
         camera: the camera.
         vertices: (V, 3) world metres.
-        faces: vertex indices of each polygon.
+        faces: vertex indices of each polygon. One with a corner behind the camera is left out.
         width, height: of the picture in pixels.
-
-    Returns:
-        (2H, 2W) mask; the picture is its middle. Faces with a corner behind the camera are left out.
     """
     from PIL import Image, ImageDraw
 
     projected = project_points(camera, vertices)
-    margin = np.array([SILHOUETTE_MARGIN, SILHOUETTE_MARGIN])
-    pixels = (projected[:, :2] + margin) * (width, height) - 0.5
+    size = np.array([width, height]) * SUBPIXELS
+    pixels = (projected[:, :2] + SILHOUETTE_MARGIN) * size - 0.5
     behind = projected[:, 2] < 1e-3
-    canvas = Image.new("1", (width * 2, height * 2))
+    canvas = Image.new("1", tuple(2 * size))
     draw = ImageDraw.Draw(canvas)
     points = [tuple(p) for p in pixels.tolist()]
     for face in faces:
         if not any(behind[i] for i in face):
             draw.polygon([points[i] for i in face], fill=1)
-    return np.asarray(canvas, dtype=bool)
+    return int(np.asarray(canvas).sum()) / SUBPIXELS**2
 
 
-def visible_share(mask: NDArray[np.bool_], outline: NDArray[np.bool_]) -> float:
-    """Return visible pixels (mask) / pixels of the whole silhouette (outline), at most 1; 0 if unseen."""
-    whole = int(outline.sum())
-    return min(1.0, int(mask.sum()) / whole) if whole else 0.0
+def mask_palette(objects: int) -> list[int]:
+    """Return the palette of an index mask, (r, g, b) one after another: black, then a colour per object."""
+    colours = [(0, 0, 0), *(colour_of(i) for i in range(objects))]
+    return [channel for colour in colours for channel in colour]
+
+
+def visible_share(mask: NDArray[np.bool_], area: float) -> float:
+    """Return visible pixels (mask) / pixels of the whole silhouette, at most 1; 0 if unseen."""
+    return min(1.0, int(mask.sum()) / area) if area else 0.0

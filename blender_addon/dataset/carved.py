@@ -9,7 +9,7 @@ import bmesh
 import bpy
 import numpy as np
 
-from .families import FAMILIES, Family, Random
+from .families import CARVED, FAMILIES, Family, Random
 from .surfaces import Surface, ball, cylinder, moved, rounded_box, turned, worn
 
 
@@ -120,5 +120,8 @@ def _object(name: str, surface: Surface) -> bpy.types.Object:
     return bpy.data.objects.new(name, mesh)
 
 
-ALL_FAMILIES: dict[str, Family] = {**FAMILIES, **{f.__name__: f for f in (suzanne, solid_text, carving)}}
+ALL_FAMILIES: dict[str, Family] = {
+    **FAMILIES,
+    **dict(zip(CARVED, (suzanne, solid_text, carving), strict=True)),
+}
 """Every family by name, in a fixed order."""

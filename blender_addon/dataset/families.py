@@ -662,6 +662,59 @@ def letterform(random: Random) -> list[Surface]:
     return parts
 
 
+def vase(random: Random) -> list[Surface]:
+    """Return a vase or jug without a handle: round, only its glaze tells its front."""
+    r, h = random.uniform(0.25, 0.45), random.uniform(0.7, 1.2)
+    belly, neck = random.uniform(0.25, 0.6), random.uniform(0.35, 0.8)
+    profile = [
+        (1e-4, 0),
+        (r * random.uniform(0.5, 0.8), 0),
+        (r, h * belly),
+        (r * neck, h * random.uniform(0.78, 0.9)),
+        (r * neck * random.uniform(1.0, 1.4), h),
+        (r * neck * 0.85, h),
+        (r * neck * 0.7, h * 0.85),
+        (1e-4, h * 0.8),
+    ]
+    line = np.array(profile)
+    smooth = np.concatenate([line[:2], polyline(*line[1:5], steps=5)[1:], line[5:]])
+    return [lathe(smooth)]
+
+
+def bowl(random: Random) -> list[Surface]:
+    """Return a bowl or plate, sometimes with a few fruits in it."""
+    r, h = 0.5, random.uniform(0.08, 0.4)
+    foot, wall = r * random.uniform(0.4, 0.7), 0.03
+    rim = [(r * 0.85, h * 0.45), (r, h), (r - wall, h), (r * 0.82 - wall, h * 0.5)]
+    parts = [lathe([(1e-4, 0), (foot, 0), (foot, 0.02), *rim, (foot, 0.05), (1e-4, 0.05)])]
+    for i in range(int(random.choice([0, 0, 2, 3, 4]))):
+        size, angle = random.uniform(0.11, 0.17), i * 1.9 + random.uniform(0, 0.5)
+        at = (foot * 0.55 * math.cos(angle), foot * 0.55 * math.sin(angle), 0.05 + size * 0.9)
+        parts.append(worn(moved(ball(size * random.uniform(0.85, 1.1, size=3), 16), at), 1 + i % 3))
+    return parts
+
+
+def block(random: Random) -> list[Surface]:
+    """Return a plain block, carton or brick; half a turn leaves its shape as it was."""
+    return [rounded_box(random.uniform(0.3, 1.0, size=3), random.uniform(0.003, 0.012))]
+
+
+def twisted(random: Random) -> list[Surface]:
+    """Return a tapered prism that is bent and twisted on its way up, with a lug in front."""
+    sides, turns = int(random.integers(3, 7)), random.uniform(-1.6, 1.6)
+    h, lean, taper = random.uniform(0.8, 1.3), random.uniform(-0.4, 0.4), random.uniform(0.35, 0.9)
+    circle = np.linspace(0, 2 * math.pi, sides * 4, endpoint=False)
+    corner = math.pi / sides
+    radius = 0.38 * math.cos(corner) / np.cos((circle + corner) % (2 * corner) - corner)
+    rings = []
+    for t in np.linspace(0, 1, 16):
+        r, a = radius * (1 - (1 - taper) * t), circle + turns * t
+        rings.append(
+            np.stack([r * np.cos(a), r * np.sin(a) * 0.8 + lean * t * t, np.full(len(a), h * t)], axis=1)
+        )
+    return [loft(rings), _box((0.2, 0.25, 0.14), (0.05, -0.36, 0.07), 3, 0.03)]
+
+
 FAMILIES: dict[str, Family] = {
     family.__name__: family
     for family in (
@@ -690,6 +743,18 @@ FAMILIES: dict[str, Family] = {
         watering_can,
         clock,
         letterform,
+        vase,
+        bowl,
+        block,
+        twisted,
     )
 }
 """The families that numpy alone can make, by name."""
+
+CARVED = ("suzanne", "solid_text", "carving")
+"""The families that need Blender to make their mesh, by name; see :mod:`.carved`."""
+
+FAMILY_NAMES = (*FAMILIES, *CARVED)
+
+SYMMETRY = {"vase": 0, "bowl": 0, "block": 2}
+"""Turns about the up axis that leave a family's shape as it was, 0 for any; 1 for families not listed."""

@@ -2,137 +2,150 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import platform
 import shutil
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-from .streams import SPLITS
+from .blend_file import check, collect
+from .order import Order
 
-SCENES_PER_PROCESS = 100
+SCENES_PER_PROCESS = 50
 """A worker process is replaced after so many scenes, since Blender's memory grows slowly."""
 
 ATTEMPTS = 3
 """How often a broken pool (a worker that crashed or was killed) is started again without any progress."""
 
+PARENT_CHECK_SECONDS = 0.5
+"""How often a worker process looks whether the process that started it is still there."""
 
-@dataclass(frozen=True)
-class Order:
-    """What every scene of a run has in common; see :func:`render`."""
-
-    out: Path
-    split: str
-    frames: int
-    width: int
-    height: int
-    samples: int
-    threads: int
-    objects: int | None = None
-
-
-def _scene(order: Order, seed: int) -> bool:
-    from .generate import generate
-
-    return generate(
-        order.out,
-        order.split,
-        seed,
-        frames=order.frames,
-        width=order.width,
-        height=order.height,
-        samples=order.samples,
-        threads=order.threads,
-        objects=order.objects,
-    )
+Tell = Callable[[int, int, float], None]
+"""Called with the finished scenes, all scenes, and scenes per hour."""
 
 
 def render(
-    out: str | Path,
+    order: Order,
     *,
     scenes: int,
-    frames: int = 4,
-    size: int | tuple[int, int] = 256,
     seed: int = 0,
-    split: str = "train",
     jobs: int | None = None,
-    samples: int = 6,
-    objects: int | None = None,
-    progress: bool = True,
+    blend: str | Path | None = None,
+    tell: Tell | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> int:
-    """Render scenes ``seed`` ... ``seed + scenes - 1`` of a split into ``out/<split>/<seed>/``.
+    """Render scenes ``seed`` ... ``seed + scenes - 1`` of an order into ``out/<split>/<seed>/``.
 
     Scenes that are there already are skipped, so a run that was stopped goes on where it was. With ``jobs=1``
     everything happens in this process, whose Blender file is replaced.
 
     Args:
-        out: the data set's folder.
+        order: what the scenes have in common.
         scenes: how many.
-        frames: pictures of each scene.
-        size: pixels, one number for a square or (width, height).
         seed: of the first scene.
-        split: train, validation or test: no two have an object in common.
-        jobs: worker processes, each with its share of the cores; by default one per core.
-        samples: Cycles samples per pixel.
-        objects: in each scene; by default 2 to 6.
-        progress: whether a bar is shown on standard error.
+        jobs: worker processes, each on one core; by default one per core.
+        blend: a .blend whose meshes are the objects, in place of the families.
+        tell: told of every finished scene; by default a progress bar on standard error.
+        warn: told what the artist should know of the .blend; by default printed on standard error.
 
     Returns:
         How many scenes were rendered now.
 
     Raises:
-        ValueError: a number makes no sense, or there is no such split; the text names it.
+        ValueError: a number makes no sense, or the .blend gives no objects; the text names it.
+        OSError: a file cannot be written.
         RuntimeError: workers crash again and again.
     """
-    width, height = (size, size) if isinstance(size, int) else size
     cores = _cores()
     jobs = cores if jobs is None else jobs
-    for name, value in {"scenes": scenes, "frames": frames, "jobs": jobs, "samples": samples}.items():
+    for name, value in {"scenes": scenes, "jobs": jobs}.items():
         if value < 1:
             raise ValueError(f"{name}: expected 1 or more, got {value}")
-    if min(width, height) < 8:
-        raise ValueError(f"size: expected 8 or more pixels, got {width} x {height}")
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
-    if split not in SPLITS:
-        raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
-    folder = Path(out) / split
+    if blend is not None:
+        check(blend)
+    folder = order.out / order.split
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     missing = [s for s in range(seed, seed + scenes) if not (folder / f"{s:08d}").exists()]
-    jobs = min(jobs, max(1, len(missing)))
-    order = Order(Path(out), split, frames, width, height, samples, max(1, cores // jobs), objects)
     done, start = 0, time.monotonic()
-    with _bar(scenes, scenes - len(missing), progress) as bar:
+    with ExitStack() as stack:
+        if blend is not None and missing:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="neural-assets-"))
+            library = collect(blend, Path(scratch) / "objects.blend")
+            for warning in library.warnings:
+                (warn or _warn)(f"{blend}: {warning}")
+            order = replace(order, library=library)
+        told = tell or stack.enter_context(_bar(scenes, scenes - len(missing)))
+        jobs = min(jobs, max(1, len(missing)))
         results = _one_by_one(order, missing) if jobs == 1 else _pooled(order, missing, jobs)
         for counted, fresh in enumerate(results, 1):
             done += fresh
-            bar.update()
             speed = counted / max(time.monotonic() - start, 1e-3) * 3600
-            bar.set_postfix_str(f"{speed:.0f} scenes/hour", refresh=False)
+            told(scenes - len(missing) + counted, scenes, speed)
     return done
+
+
+def tell_in_json(done: int, total: int, scenes_per_hour: float) -> None:
+    """Print a finished scene as a line of JSON on standard output."""
+    event = {"event": "scene", "done": done, "total": total, "scenes_per_hour": round(scenes_per_hour, 1)}
+    print(json.dumps(event), flush=True)
+
+
+def warn_in_json(message: str) -> None:
+    """Print a warning as a line of JSON on standard output."""
+    print(json.dumps({"event": "warning", "message": message}), flush=True)
+
+
+def _warn(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+class _bar:
+    """A progress bar on standard error, as something to tell."""
+
+    def __init__(self, total: int, initial: int) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=total, initial=initial, unit="scene", file=sys.stderr)
+
+    def __enter__(self) -> Tell:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _tell(self, done: int, total: int, scenes_per_hour: float) -> None:
+        self._bar.set_postfix_str(f"{scenes_per_hour:.0f} scenes/hour", refresh=False)
+        self._bar.update()
+
+
+def _scene(order: Order, seed: int) -> bool:
+    from .generate import generate
+
+    return generate(order, seed)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _bar(total: int, initial: int, shown: bool):  # type: ignore[no-untyped-def]  # tqdm has no types
-    from tqdm import tqdm
-
-    return tqdm(total=total, initial=initial, unit="scene", file=sys.stderr, disable=not shown)
-
-
 def _sweep(folder: Path) -> None:
-    """Remove the half-written scenes of processes that are gone."""
+    """Remove the half-written scenes of this machine's processes that are gone."""
     for partial in folder.glob(".*.partial"):
-        process = int(partial.name.split(".")[-2])
-        if not _alive(process):
+        _, _, host, process, _ = (*partial.name.split("."), *[""] * 5)[:5]
+        if host == (platform.node() or "host").partition(".")[0] and not _alive(int(process)):
             shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -146,18 +159,31 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _one_by_one(order: Order, seeds: list[int]) -> Iterator[bool]:
+def _one_by_one(order: Order, seeds: Sequence[int]) -> Iterator[bool]:
     for seed in seeds:
         yield _scene(order, seed)
 
 
-def _pooled(order: Order, seeds: list[int], jobs: int) -> Iterator[bool]:
+def _end_with(parent: int) -> None:
+    """Start a thread that ends this process when its parent is gone: a killed run leaves no worker behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _pooled(order: Order, seeds: Sequence[int], jobs: int) -> Iterator[bool]:
     left, failures = dict.fromkeys(seeds), 0
     context = multiprocessing.get_context("spawn")  # Blender does not survive a fork
     while left:
         before = len(left)
         try:
-            with ProcessPoolExecutor(jobs, context, max_tasks_per_child=SCENES_PER_PROCESS) as pool:
+            with ProcessPoolExecutor(
+                jobs, context, _end_with, (os.getpid(),), max_tasks_per_child=SCENES_PER_PROCESS
+            ) as pool:
                 waiting: dict[Future[bool], int] = {}
                 queue = iter(list(left))
                 while True:

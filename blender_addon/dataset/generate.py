@@ -2,74 +2,88 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import platform
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 from mathutils import Matrix
+from numpy.typing import NDArray
 
+from na_core.data.labels import LABELS_FILE, LABELS_VERSION
+from na_core.data.scenes import DEPTH_UNIT
 from na_core.geometry.camera import camera_from_projection
 from na_core.scene import Box, Camera
 
-from .annotations import mask_bounds, silhouette, visible_share
-from .capture import exposure, prepare, render_passes, to_srgb
+from .annotations import mask_bounds, mask_palette, silhouette_area, visible_share
+from .blend_file import Library
+from .blend_objects import load
+from .capture import Response, develop, keep_synced, prepare, render_labels, render_picture, response, silence
 from .carved import ALL_FAMILIES
-from .layout import Pose, View, clip, spread
+from .clips import Clip, State, plan
+from .families import SYMMETRY
+from .layout import Pose, View, corners, spread
 from .materials import wardrobe
-from .objects import build, evaluated_vertices, faces_of, tight_box
-from .stage import build_stage
+from .objects import Outline, build, outline, tight_box
+from .order import MAXIMUM_OBJECTS, MINIMUM_OBJECTS, Order
+from .stage import Room, build_stage
 from .streams import stream
 
-LABELS_VERSION = 1
-MINIMUM_OBJECTS, MAXIMUM_OBJECTS = 2, 6
+
+@dataclass(frozen=True)
+class Thing:
+    """An object of the scene: what Blender renders, and what the labels say of it.
+
+    Attributes:
+        size: (3,) metres of its box at scale 1.
+        symmetry: see :class:`na_core.data.labels.ObjectLabel`.
+    """
+
+    object: bpy.types.Object
+    outline: Outline
+    size: NDArray[np.float64]
+    family: str
+    symmetry: int
 
 
-def scene_folder(out: Path, split: str, seed: int) -> Path:
+def scene_folder(order: Order, seed: int) -> Path:
     """Return the folder of a finished scene."""
-    return out / split / f"{seed:08d}"
+    return order.out / order.split / f"{seed:08d}"
 
 
-def generate(
-    out: Path,
-    split: str,
-    seed: int,
-    *,
-    frames: int,
-    width: int,
-    height: int,
-    samples: int,
-    threads: int = 0,
-    objects: int | None = None,
-) -> bool:
+def partial_folder(order: Order, seed: int) -> Path:
+    """Return the hidden folder in which this process writes a scene."""
+    folder = scene_folder(order, seed)
+    host = (platform.node() or "host").partition(".")[0]
+    return folder.with_name(f".{folder.name}.{host}.{os.getpid()}.partial")
+
+
+def generate(order: Order, seed: int) -> bool:
     """Render one scene; return False if it was there already.
 
-    The scene is written to a temporary sibling that is renamed when complete, so that a reader never sees
-    half a scene. Blender's current file is replaced. The same seed gives the same labels and, up to the noise
-    of rendering, the same pictures.
+    The scene is written to a hidden sibling that is renamed when complete, so that a reader never sees half a
+    scene. Blender's current file is replaced. The same order and seed give the same bytes.
 
-    Args:
-        out: the data set's folder.
-        split: train, validation or test.
-        seed: of the scene, 0 or more.
-        frames: pictures of the scene.
-        width, height: pixels.
-        samples: per pixel.
-        threads: of Cycles; 0 takes every core.
-        objects: how many; by default 2 to 6.
+    Raises:
+        OSError, RuntimeError: a file cannot be written, or Blender failed; nothing is left behind.
     """
-    folder = scene_folder(out, split, seed)
+    folder = scene_folder(order, seed)
     if folder.exists():
         return False
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = partial_folder(order, seed)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        labels = _render_scene(partial, split, seed, frames, width, height, samples, threads, objects)
-        (partial / "scene.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
+        partial.mkdir(parents=True)
+        with silence():
+            labels = _render_scene(order, seed, partial)
+        (partial / LABELS_FILE).write_text(_in_lines(labels), encoding="utf-8")
         try:
             partial.rename(folder)
         except OSError:
@@ -81,97 +95,165 @@ def generate(
     return True
 
 
-def _render_scene(
-    folder: Path,
-    split: str,
-    seed: int,
-    frames: int,
-    width: int,
-    height: int,
-    samples: int,
-    threads: int,
-    count: int | None,
-) -> dict[str, Any]:
+def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
     from PIL import Image
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    things, families = _objects(split, seed, count)
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    sizes = [np.linalg.norm(tight_box(thing, depsgraph)[:3, :3], axis=0) for thing in things]
-    states = clip(stream(split, seed, "layout"), sizes, frames, height / width)
-    build_stage(stream(split, seed, "stage"), split, [state.view for state in states], spread(sizes))
+    things = _things(order, seed)
+    kind, aspect = order.clip_of(seed), order.height / order.width
+    sizes = [thing.size for thing in things]
+    clip = plan(kind, stream(order.split, seed, "layout"), sizes, order.frames, aspect)
+    stages = [
+        build_stage(stream(order.split, seed, "stage", k), order.split, k, _room(clip, k, sizes))
+        for k in range(clip.stages)
+    ]
     camera = _camera()
-    prepare(width, height, samples, threads)
-    scene: Any = bpy.context.scene
-    meshes = [faces_of(thing) for thing in things]
-
-    labels: list[dict[str, Any]] = []
-    factor = 1.0
-    for number, state in enumerate(states):
-        for thing, pose, size in zip(things, state.poses, sizes, strict=True):
-            _pose(thing, pose, float(size[2]))
-        label_camera = _look(camera, state.view, width, height)
-        scene.cycles.seed = number
-        colour, index = render_passes()
-        if number == 0:  # one exposure for the clip: brightness belongs to the place, not to the frame
-            factor = exposure(colour) * 2 ** stream(split, seed, "exposure").uniform(-0.4, 0.3)
-        picture, mask = f"frame_{number:03d}.png", f"mask_{number:03d}.png"
-        Image.fromarray(to_srgb(colour * factor)).save(folder / picture, compress_level=4)
-        Image.fromarray(index).save(folder / mask, compress_level=4)
-        depsgraph = bpy.context.evaluated_depsgraph_get()
-        boxes: list[dict[str, Any] | None] = []
-        bounds, visible = [], []
-        for i, (thing, pose) in enumerate(zip(things, state.poses, strict=True)):
-            seen = index == i + 1
-            bounds.append(mask_bounds(seen))
-            if pose is None:
-                boxes.append(None)
-                visible.append(0.0)
-                continue
-            boxes.append(Box(tight_box(thing, depsgraph)).to_dict())
-            evaluated = thing.evaluated_get(depsgraph)
-            matrix = np.array(evaluated.matrix_world)
-            world = evaluated_vertices(evaluated) @ matrix[:3, :3].T + matrix[:3, 3]
-            whole = silhouette(label_camera, world, meshes[i], width, height)
-            visible.append(round(visible_share(seen, whole), 4))
-        labels.append(
-            {
-                "picture": picture,
-                "mask": mask,
-                "camera": label_camera.to_dict(),
-                "boxes": boxes,
-                "boxes_2d": bounds,
-                "visible": visible,
-            }
-        )
+    prepare(order.width, order.height)
+    focus = stream(order.split, seed, "focus")
+    blur = focus.uniform(0, 0.02) if focus.random() < 0.5 else 0.0
+    responses: dict[int, Response] = {}
+    frames: list[dict[str, Any]] = []
+    for number, state in enumerate(clip.states):
+        for thing, pose in zip(things, state.poses, strict=True):
+            _pose(thing, pose)
+        stages[state.stage].show(stages)
+        label_camera = _look(camera, state.view, order.width, order.height)
+        keep_synced(True)
+        colour = render_picture(order.samples, _focus(state.view, label_camera, camera, blur), folder)
+        if state.stage not in responses:
+            random = stream(order.split, seed, "response", state.stage)
+            responses[state.stage] = response(colour, random)
+        following = clip.states[number + 1 : number + 2]
+        keep_synced(not following or following[0].stage == state.stage)
+        index, depth = render_labels(folder)
+        names = {"picture": f"frame_{number:03d}.jpg", "mask": f"mask_{number:03d}.png"}
+        picture = Image.fromarray(develop(colour, responses[state.stage]))
+        picture.save(folder / names["picture"], quality=order.quality, subsampling=0)
+        mask = Image.fromarray(index, mode="P")
+        mask.putpalette(mask_palette(len(things)))
+        mask.save(folder / names["mask"])
+        if order.depth:
+            names["depth"] = f"depth_{number:03d}.png"
+            steps = np.minimum(np.rint(depth / DEPTH_UNIT), 65535).astype(np.uint16)
+            Image.fromarray(steps).save(folder / names["depth"])
+        frames.append({"depth": None} | names | _labels(things, state, label_camera, index))
     return {
         "schema_version": LABELS_VERSION,
         "seed": seed,
-        "split": split,
-        "width": width,
-        "height": height,
+        "split": order.split,
+        "clip": kind,
+        "width": order.width,
+        "height": order.height,
         "objects": [
-            {"name": thing.name, "family": family} for thing, family in zip(things, families, strict=True)
+            {"name": thing.object.name, "family": thing.family, "symmetry": thing.symmetry}
+            for thing in things
         ],
-        "frames": labels,
+        "frames": frames,
+        "edits": [dataclasses.asdict(edit) for edit in clip.edits],
     }
 
 
-def _objects(split: str, seed: int, count: int | None) -> tuple[list[bpy.types.Object], list[str]]:
-    random = stream(split, seed, "objects")
-    number = int(random.integers(MINIMUM_OBJECTS, MAXIMUM_OBJECTS + 1)) if count is None else count
+def _in_lines(labels: dict[str, Any]) -> str:
+    """Return the labels as JSON, a line for each field, object, frame and edit."""
+
+    def lines(value: object) -> str:
+        if not isinstance(value, list) or not value:
+            return json.dumps(value)
+        return "[\n  " + ",\n  ".join(json.dumps(item, separators=(",", ":")) for item in value) + "\n ]"
+
+    return "{\n " + ",\n ".join(f"{json.dumps(k)}: {lines(v)}" for k, v in labels.items()) + "\n}\n"
+
+
+def _labels(
+    things: Sequence[Thing], state: State, camera: Camera, index: NDArray[np.uint8]
+) -> dict[str, Any]:
+    """Return what the labels say of a frame beside its files."""
+    height, width = index.shape
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    boxes: list[dict[str, Any] | None] = []
+    bounds, visible = [], []
+    for i, (thing, pose) in enumerate(zip(things, state.poses, strict=True)):
+        seen = index == i + 1
+        bounds.append(mask_bounds(seen))
+        if pose is None:
+            boxes.append(None)
+            visible.append(0.0)
+            continue
+        boxes.append(Box(tight_box(thing.object, depsgraph)).to_dict())
+        matrix = np.array(thing.object.evaluated_get(depsgraph).matrix_world)
+        world = thing.outline.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+        whole = silhouette_area(camera, world, thing.outline.faces, width, height)
+        visible.append(round(visible_share(seen, whole), 4))
+    return {
+        "stage": state.stage,
+        "camera": camera.to_dict(),
+        "boxes": boxes,
+        "boxes_2d": bounds,
+        "visible": visible,
+    }
+
+
+def _things(order: Order, seed: int) -> list[Thing]:
+    random = stream(order.split, seed, "objects")
+    span = (MINIMUM_OBJECTS, MAXIMUM_OBJECTS + 1)
+    number = int(random.integers(*span)) if order.objects is None else order.objects
     base = random.uniform(0.24, 0.42)
-    things, families = [], []
-    for i in range(number):
-        family = str(random.choice(list(ALL_FAMILIES)))
-        surfaces = ALL_FAMILIES[family](stream(split, seed, "shape", i))
-        size = base * random.uniform(0.7, 1.35)
-        materials = wardrobe(stream(split, seed, "material", i), f"object {i}", split)
-        thing = build(f"{family} {i + 1}", surfaces, size, random.uniform(0.8, 2.0), materials)
+    sizes = [float(base * random.uniform(0.7, 1.35)) for _ in range(number)]
+    if order.library is not None:
+        made = _from_library(order.library, random, sizes)
+    else:
+        made = _from_families(order, seed, random, sizes)
+    things = []
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    for i, (thing, family, symmetry) in enumerate(made):
         thing.pass_index = i + 1
-        things.append(thing)
-        families.append(family)
-    return things, families
+        size = np.linalg.norm(tight_box(thing, depsgraph)[:3, :3], axis=0)
+        things.append(Thing(thing, outline(thing), size, family, symmetry))
+    return things
+
+
+def _from_families(
+    order: Order, seed: int, random: np.random.Generator, sizes: Sequence[float]
+) -> list[tuple[bpy.types.Object, str, int]]:
+    scene: Any = bpy.context.scene
+    names = list(order.families or ALL_FAMILIES)
+    made = []
+    for i, size in enumerate(sizes):
+        family = str(random.choice(names))
+        surfaces = ALL_FAMILIES[family](stream(order.split, seed, "shape", i))
+        materials = wardrobe(stream(order.split, seed, "material", i), f"object {i}", order.split)
+        density = random.uniform(0.8, 2.0)
+        thing = build(f"{family} {i + 1}", surfaces, size, density, materials, scene.collection)
+        made.append((thing, family, SYMMETRY.get(family, 1)))
+    return made
+
+
+def _from_library(
+    library: Library, random: np.random.Generator, sizes: Sequence[float]
+) -> list[tuple[bpy.types.Object, str, int]]:
+    """Return objects of an artist's file, each once while there are enough; symmetry 1, as it is unknown."""
+    chosen = [library.names[int(i)] for i in random.permutation(len(library.names))]
+    while len(chosen) < len(sizes):
+        chosen.append(str(random.choice(library.names)))
+    chosen = chosen[: len(sizes)]
+    made = []
+    for thing, name, size in zip(load(library.path, chosen), chosen, sizes, strict=True):
+        thing.data = thing.data.copy()  # a repeated object shares its mesh, but not its size
+        scale = size / max(thing.dimensions)
+        thing.data.transform(Matrix.Diagonal((scale, scale, scale, 1.0)))
+        made.append((thing, name, 1))
+    return made
+
+
+def _room(clip: Clip, number: int, sizes: Sequence[NDArray[np.float64]]) -> Room:
+    states = [state for state in clip.states if state.stage == number]
+    prints = [
+        corners(pose, size)
+        for state in states
+        for pose, size in zip(state.poses, sizes, strict=True)
+        if pose is not None
+    ]
+    return Room([state.view for state in states], spread(sizes), np.array(prints).reshape(-1, 4, 2))
 
 
 def _camera() -> bpy.types.Object:
@@ -185,12 +267,22 @@ def _camera() -> bpy.types.Object:
     return thing
 
 
-def _pose(thing: bpy.types.Object, pose: Pose | None, height: float) -> None:
-    thing.hide_render = pose is None
+def _focus(view: View, camera: Camera, thing: bpy.types.Object, blur: float) -> tuple[float, float] | None:
+    """Return the focus (metres, f-number) that blurs what is very far by ``blur`` picture widths."""
+    if blur <= 0:
+        return None
+    lens: Any = thing.data
+    distance = float(np.linalg.norm(view.position - view.target))
+    aperture = blur * distance / camera.fx
+    return distance, lens.lens / 1000 / aperture
+
+
+def _pose(thing: Thing, pose: Pose | None) -> None:
+    thing.object.hide_render = pose is None
     if pose is not None:
-        thing.location = (pose.x, pose.y, height * pose.scale / 2)
-        thing.rotation_euler = (0, 0, pose.yaw)
-        thing.scale = (pose.scale,) * 3
+        thing.object.location = (pose.x, pose.y, float(thing.size[2]) * pose.scale / 2)
+        thing.object.rotation_euler = (0, 0, pose.yaw)
+        thing.object.scale = (pose.scale,) * 3
 
 
 def _look(thing: bpy.types.Object, view: View, width: int, height: int) -> Camera:

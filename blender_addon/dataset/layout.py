@@ -1,4 +1,4 @@
-"""Layouts: where objects and the camera are in each frame of a clip. Numbers only, no Blender."""
+"""Layouts: where objects may stand and cameras look from. Numbers only, no Blender."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ FRAMING_MARGIN = 0.04
 
 LARGEST_SHARE = 0.6
 """Most objects' diagonals take at most this share of the picture's width."""
+
+LOWEST, HIGHEST = 0.3, 2.3
+"""Metres above the ground between which cameras are."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,6 @@ class View:
         return matrix
 
 
-@dataclass(frozen=True)
-class State:
-    """One frame: a pose for each object, None where it is absent, and the view."""
-
-    poses: tuple[Pose | None, ...]
-    view: View
-
-
 def corners(pose: Pose, size: Array) -> Array:
     """Return the footprint (4, 2) of an object of size (3,)."""
     half = size[:2] * pose.scale / 2 + GAP
@@ -85,8 +80,11 @@ def overlap(a: Array, b: Array) -> bool:
     return True
 
 
-def _framed(view: View, pose: Pose, size: Array, aspect: float) -> bool:
-    """Tell whether an object is in the picture and not too close; ``aspect`` is height / width."""
+def is_framed(view: View, pose: Pose, size: Array, aspect: float, margin: float = FRAMING_MARGIN) -> bool:
+    """Tell whether an object's centre is in the picture, ``margin`` inside its border, and not too close.
+
+    ``aspect`` is height / width.
+    """
     world = np.array([pose.x, pose.y, size[2] * pose.scale / 2, 1.0])
     x, y, z = (np.linalg.inv(view.world_from_camera()) @ world)[:3]
     if z > -0.2:
@@ -94,7 +92,7 @@ def _framed(view: View, pose: Pose, size: Array, aspect: float) -> bool:
     half = math.tan(view.field / 2) * -z
     if np.linalg.norm(size) * pose.scale > 2 * half * LARGEST_SHARE:
         return False
-    reach = half * (1 - 2 * FRAMING_MARGIN)
+    reach = half * (1 - 2 * margin)
     return bool(abs(x) <= reach and abs(y) <= reach * aspect)
 
 
@@ -106,12 +104,12 @@ def spread(sizes: Sequence[Array]) -> float:
 
 def first_view(random: Random, sizes: Sequence[Array]) -> View:
     """Return the camera of frame 0, which sees the disc about the origin that objects are strewn over."""
-    field = math.radians(random.uniform(30, 70))
+    field = math.radians(random.uniform(28, 72))
     radius = spread(sizes)
     tall = max(float(size[2]) for size in sizes)
     reach = max(radius * random.uniform(0.8, 1.25), tall * random.uniform(0.8, 1.2))
     distance = reach / math.tan(field / 2) + radius * 0.35
-    pitch = math.radians(random.uniform(10, 45))
+    pitch = math.radians(random.uniform(8, 52))
     target = np.array([*random.normal(0, 0.08 * radius, size=2), tall * random.uniform(0.1, 0.35)])
     azimuth = math.radians(random.uniform(-150, -30))
     return _aimed(random, target, distance, azimuth, pitch, field)
@@ -123,7 +121,7 @@ def _aimed(
     flat = math.cos(pitch)
     offset = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(pitch)]) * distance
     position = target + offset
-    position[2] = float(np.clip(position[2], 0.4, 2.0))
+    position[2] = float(np.clip(position[2], LOWEST, HIGHEST))
     return View(position, target, math.radians(float(np.clip(random.normal(0, 1.2), -3, 3))), field)
 
 
@@ -141,96 +139,64 @@ def moved_view(random: Random, view: View, sizes: Sequence[Array]) -> View:
     )
 
 
-def _place(
+def between(first: View, last: View, t: float) -> View:
+    """Return the view at share ``t`` of the way from one to another, around the moving target."""
+    target = first.target + (last.target - first.target) * t
+    a, b = first.position - first.target, last.position - last.target
+    flat_a, flat_b = math.atan2(a[1], a[0]), math.atan2(b[1], b[0])
+    turn = math.remainder(flat_b - flat_a, 2 * math.pi)
+    reach = float(np.hypot(*a[:2])) * (1 - t) + float(np.hypot(*b[:2])) * t
+    angle = flat_a + turn * t
+    offset = np.array([reach * math.cos(angle), reach * math.sin(angle), a[2] + (b[2] - a[2]) * t])
+    field, roll = (x + (y - x) * t for x, y in ((first.field, last.field), (first.roll, last.roll)))
+    return View(target + offset, target, roll, field)
+
+
+def is_free(pose: Pose, number: int, poses: Sequence[Pose | None], sizes: Sequence[Array]) -> bool:
+    """Tell whether object ``number`` may stand in a pose among the others' poses; its own does not count."""
+    shape = corners(pose, sizes[number])
+    return not any(
+        overlap(shape, corners(other, sizes[j]))
+        for j, other in enumerate(poses)
+        if other is not None and j != number
+    )
+
+
+def place(
     random: Random,
-    size: Array,
-    yaw: float,
-    scale: float,
-    taken: Sequence[Array],
+    sizes: Sequence[Array],
+    number: int,
+    pose: Pose,
+    poses: Sequence[Pose | None],
     view: View,
     aspect: float,
-    radius: float,
 ) -> Pose | None:
-    """Return a free pose that the camera sees, or None when none was found."""
+    """Return object ``number``'s pose moved to a free place that the camera sees, None if none was found."""
+    size, radius = sizes[number], spread(sizes)
+    reach_of_object = float(np.linalg.norm(size)) * pose.scale * 0.5
     for attempt in range(80):
         reach = radius * (1 + attempt / 60)
         angle, distance = random.uniform(0, 2 * math.pi), reach * math.sqrt(random.random())
-        pose = Pose(distance * math.cos(angle), distance * math.sin(angle), yaw, scale)
-        shape = corners(pose, size)
-        if any(overlap(shape, other) for other in taken):
+        moved = replace(pose, x=distance * math.cos(angle), y=distance * math.sin(angle))
+        if not is_free(moved, number, poses, sizes):
             continue
-        if (
-            np.linalg.norm(view.position[:2] - (pose.x, pose.y))
-            < float(np.linalg.norm(size)) * scale * 0.5 + 0.25
-        ):
+        if np.linalg.norm(view.position[:2] - (moved.x, moved.y)) < reach_of_object + 0.25:
             continue
-        if attempt < 60 and not _framed(view, pose, size, aspect):
+        if attempt < 60 and not is_framed(view, moved, size, aspect):
             continue
-        return pose
+        return moved
     return None
 
 
-def _states(
-    random: Random,
-    sizes: Sequence[Array],
-    before: Sequence[Pose | None],
-    changes: Sequence[int],
-    view: View,
-    aspect: float,
-) -> tuple[Pose | None, ...]:
-    """Return poses in which the objects in ``changes`` are newly placed and the others stay."""
-    radius = spread(sizes)
-    poses = list(before)
-    for i in changes:
-        poses[i] = None
-    for i in changes:
-        old = before[i]
-        if old is not None and random.random() < 0.08 and sum(p is not None for p in before) > 1:
-            continue  # absent in this frame
-        if old is None or random.random() < 0.5:
-            yaw = random.uniform(0, 2 * math.pi)
-        else:
-            yaw = old.yaw + math.radians(random.normal(0, 15))
-        scale = random.uniform(0.8, 1.25) if random.random() < 0.25 else (old.scale if old else 1.0)
-        taken = [corners(p, sizes[j]) for j, p in enumerate(poses) if p is not None]
-        stays = old is not None and random.random() < 0.15  # turns on the spot
-        if stays and old is not None:
-            pose: Pose | None = replace(old, yaw=yaw)
-            if any(overlap(corners(replace(old, yaw=yaw), sizes[i]), other) for other in taken):
-                pose = _place(random, sizes[i], yaw, scale, taken, view, aspect, radius)
-        else:
-            pose = _place(random, sizes[i], yaw, scale, taken, view, aspect, radius)
-        poses[i] = pose
-    return tuple(poses)
-
-
-def clip(random: Random, sizes: Sequence[Array], frames: int, aspect: float = 1.0) -> list[State]:
-    """Return the states of a clip.
-
-    Args:
-        random: the stream.
-        sizes: (3,) metres of each object at scale 1.
-        frames: how many.
-        aspect: picture height / width.
-
-    Each frame after the first starts from an earlier one: mostly every object moves, sometimes one thing
-    alone changes (an object, or only the camera). About half of the frames keep the camera.
-    """
-    view = first_view(random, sizes)
-    poses: tuple[Pose | None, ...] = (None,) * len(sizes)
+def scatter(random: Random, sizes: Sequence[Array], view: View, aspect: float) -> tuple[Pose | None, ...]:
+    """Return poses for all objects, freely turned; None for one that found no place in several tries."""
+    poses: list[Pose | None] = []
     for _ in range(20):
-        poses = _states(random, sizes, (None,) * len(sizes), range(len(sizes)), view, aspect)
+        poses = [None] * len(sizes)
+        for i in range(len(sizes)):
+            scale = random.uniform(0.8, 1.25) if random.random() < 0.25 else 1.0
+            wanted = Pose(0.0, 0.0, random.uniform(0, 2 * math.pi), scale)
+            poses[i] = place(random, sizes, i, wanted, poses, view, aspect)
         if all(pose is not None for pose in poses):
             break
-    states = [State(poses, view)]
-    while len(states) < frames:
-        start = states[int(random.integers(len(states)))]
-        kind = random.random()
-        if kind < 0.12:
-            states.append(State(start.poses, moved_view(random, view, sizes)))
-            continue
-        keeps = random.random() < 0.45
-        seen_from = start.view if kind < 0.35 else view if keeps else moved_view(random, view, sizes)
-        changes = [int(random.integers(len(sizes)))] if kind < 0.35 else list(range(len(sizes)))
-        states.append(State(_states(random, sizes, start.poses, changes, seen_from, aspect), seen_from))
-    return states
+    return tuple(poses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .surfaces import Surface
+
+MOST_FACES = 20_000
+"""From so many polygons on, an outline is decimated to about as many: they are drawn one by one."""
 
 
 def _nearest_axis_uv(surface: Surface) -> NDArray[np.float64]:
@@ -39,6 +43,7 @@ def build(
     size: float,
     density: float,
     materials: Sequence[bpy.types.Material],
+    collection: bpy.types.Collection,
 ) -> bpy.types.Object:
     """Return an object made of surfaces, its origin at the middle of its bounds.
 
@@ -48,6 +53,7 @@ def build(
         size: metres of the longest side.
         density: texture tiles along the longest side, where a surface has no coordinates of its own.
         materials: by slot.
+        collection: to link the object to.
     """
     everything = np.concatenate([surface.vertices for surface in surfaces])
     low, high = everything.min(axis=0), everything.max(axis=0)
@@ -83,8 +89,7 @@ def build(
     mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", uv.astype(np.float32).ravel())
     mesh.update(calc_edges=True)
     thing = bpy.data.objects.new(name, mesh)
-    scene: Any = bpy.context.scene
-    scene.collection.objects.link(thing)
+    collection.objects.link(thing)
     return thing
 
 
@@ -100,13 +105,33 @@ def tight_box(thing: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> NDArra
 
 def evaluated_vertices(evaluated: bpy.types.Object) -> NDArray[np.float64]:
     """Return the vertices (V, 3) of an evaluated mesh object in its local frame."""
-    mesh: Any = evaluated.data
+    return _vertices(evaluated.data)
+
+
+def _vertices(mesh: Any) -> NDArray[np.float64]:
     flat = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
     mesh.vertices.foreach_get("co", flat)
     return flat.reshape(-1, 3).astype(np.float64)
 
 
-def faces_of(thing: bpy.types.Object) -> list[tuple[int, ...]]:
-    """Return the vertex indices of each polygon of a mesh object."""
+@dataclass(frozen=True)
+class Outline:
+    """A mesh for drawing silhouettes: vertices (V, 3) in the object's frame, and each polygon's indices."""
+
+    vertices: NDArray[np.float64]
+    faces: list[tuple[int, ...]]
+
+
+def outline(thing: bpy.types.Object) -> Outline:
+    """Return the outline of a mesh object: its mesh, decimated where it has very many polygons."""
     mesh: Any = thing.data
-    return [tuple(polygon.vertices) for polygon in mesh.polygons]
+    if len(mesh.polygons) <= MOST_FACES:
+        return Outline(_vertices(mesh), [tuple(polygon.vertices) for polygon in mesh.polygons])
+    decimate: Any = thing.modifiers.new("outline", "DECIMATE")
+    decimate.ratio = MOST_FACES / len(mesh.polygons)
+    evaluated = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    coarse: Any = evaluated.to_mesh()
+    made = Outline(_vertices(coarse), [tuple(polygon.vertices) for polygon in coarse.polygons])
+    evaluated.to_mesh_clear()
+    thing.modifiers.remove(decimate)
+    return made

@@ -53,12 +53,17 @@ def palette(random: Random, count: int) -> NDArray[np.float64]:
     vivid = float(random.choice([0.0, 0.3, 0.7]))
     colours = np.stack([colour(random, vivid=vivid) for _ in range(count)])
     if random.random() < 0.4:
-        hues, saturations = random.normal(0.08, 0.03, count) % 1, random.beta(1.5, 3, count) * 0.8
-        values = random.uniform(0.15, 0.95, count)
-        colours = np.array([colorsys.hsv_to_rgb(*hsv) for hsv in zip(hues, saturations, values, strict=True)])
+        colours = earthen(random, count)
     if count > 1 and np.ptp(colours[:2].mean(axis=1)) < 0.2:
         colours[1] = np.clip(colours[1] * 0.4 if colours[0].mean() > 0.4 else 0.6 + colours[1] * 0.4, 0, 1)
     return colours
+
+
+def earthen(random: Random, count: int) -> NDArray[np.float64]:
+    """Return ``count`` browns, beiges and greys (count, 3), of any lightness."""
+    hues, saturations = random.normal(0.08, 0.03, count) % 1, random.beta(1.5, 3, count) * 0.8
+    values = random.uniform(0.15, 0.95, count)
+    return np.array([colorsys.hsv_to_rgb(*hsv) for hsv in zip(hues, saturations, values, strict=True)])
 
 
 def _grid(side: int) -> tuple[Picture, Picture]:

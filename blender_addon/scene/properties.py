@@ -21,6 +21,19 @@ PRESETS = (
 )
 """Items of the preset; the numbers are what .blend files store, so they never change."""
 
+SPLITS = (
+    ("train", "Train", "To train with", 0),
+    ("validation", "Validation", "To watch the training with", 1),
+    ("test", "Test", "To measure with: films and controlled edits of every kind", 2),
+)
+
+# From 4.5 on a property has to say that it takes paths relative to the .blend; before, the word is unknown.
+BLEND_RELATIVE = (
+    {"PATH_SUPPORTS_BLEND_RELATIVE"}
+    if "is_path_supports_blend_relative" in bpy.types.Property.bl_rna.properties
+    else set()
+)
+
 
 class SourceCameraProperties(bpy.types.PropertyGroup):
     """The camera that took a photo. ``fx`` = 0 means that there is none yet."""
@@ -86,6 +99,38 @@ class AssetProperties(bpy.types.PropertyGroup):
     )
 
 
+class TrainingDataOptions:
+    """What training data are rendered: as properties of a scene and of the operator alike."""
+
+    folder: bpy.props.StringProperty(
+        name="Folder",
+        description="Where the data set goes",
+        subtype="DIR_PATH",
+        default="//training-data",
+        options=BLEND_RELATIVE,
+    )
+    scenes: bpy.props.IntProperty(
+        name="Scenes", description="How many; those that are there already are kept", default=100, min=1
+    )
+    frames: bpy.props.IntProperty(
+        name="Frames", description="Pictures of each scene at most", default=8, min=1, soft_max=24
+    )
+    size: bpy.props.IntProperty(
+        name="Size", description="Side of the square picture", default=256, min=8, subtype="PIXEL"
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="Of the first scene", default=0, min=0)
+    split: bpy.props.EnumProperty(
+        name="Split", description="What the scenes are for", items=SPLITS, default="train"
+    )
+    jobs: bpy.props.IntProperty(
+        name="Jobs", description="Processes at a time; 0 for one per core", default=0, min=0, soft_max=64
+    )
+
+
+class TrainingDataProperties(TrainingDataOptions, bpy.types.PropertyGroup):
+    """On every scene: what training data to render with the file's objects."""
+
+
 class SceneProperties(bpy.types.PropertyGroup):
     """On every scene: the background and how to sample. Sampling can be keyframed."""
 
@@ -122,9 +167,16 @@ class SceneProperties(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed gives the same picture", default=0, min=0, max=2**31 - 1
     )
+    training_data: bpy.props.PointerProperty(type=TrainingDataProperties)
 
 
-CLASSES = (SourceCameraProperties, HiddenBoxProperties, AssetProperties, SceneProperties)
+CLASSES = (
+    SourceCameraProperties,
+    HiddenBoxProperties,
+    AssetProperties,
+    TrainingDataProperties,
+    SceneProperties,
+)
 
 
 def register() -> None:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import secrets
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError
+from .child import clean_environment, install_command, log_tail, missing_package, new_log, not_started
 from .settings import PREFERENCE, WorkerSettings
 
 PROTOCOL = 1
 """Version of the wire protocol; both sides refuse any other."""
-
-INHERITED_AWAY = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE")
-"""Variables of Blender's own Python that would lead the worker's Python to the wrong packages."""
-
-LOGS_KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -60,10 +53,8 @@ class WorkerProcess:
         self.address: Address | None = None
         self.failure: UserError | None = None
         self._token = secrets.token_urlsafe(32)
-        self.log = _new_log(log_folder)
-        environment = {name: value for name, value in os.environ.items() if name not in INHERITED_AWAY}
-        environment["NEURAL_ASSETS_TOKEN"] = self._token
-        environment["PYTHONUNBUFFERED"] = "1"
+        self.log = new_log(log_folder, "worker")
+        environment = clean_environment() | {"NEURAL_ASSETS_TOKEN": self._token}
         try:
             with open(self.log, "wb") as log:
                 self._process = subprocess.Popen(
@@ -76,10 +67,7 @@ class WorkerProcess:
                     creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
                 )
         except OSError as error:
-            raise UserError(
-                f"The worker's Python '{settings.python}' could not be started ({error.strerror or error}).",
-                f"Choose another under {PREFERENCE} > Worker Python.",
-            ) from error
+            raise not_started(settings.python, error) from error
         threading.Thread(target=self._listen, name="neural-assets-worker", daemon=True).start()
 
     @property
@@ -111,11 +99,7 @@ class WorkerProcess:
 
     def log_tail(self, lines: int = 1) -> str:
         """Return the last lines of the log that are not empty, joined by new lines."""
-        try:
-            text = self.log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+        return log_tail(self.log, lines)
 
     def _listen(self) -> None:
         """Read stdout: the first line settles the start, the rest is drained lest the worker block."""
@@ -136,7 +120,7 @@ class WorkerProcess:
                 if said["protocol"] != PROTOCOL:
                     self.failure = UserError(
                         f"The worker speaks protocol {said['protocol']}, this add-on speaks {PROTOCOL}.",
-                        f"Install the same version on both sides: {self._install_command()}",
+                        f"Install the same version on both sides: {install_command(self.settings.python)}",
                     )
                 else:
                     self.address = Address(
@@ -158,35 +142,11 @@ class WorkerProcess:
     def _early_exit(self) -> UserError:
         """Turn an exit before the ready line into a sentence, from the log."""
         code = self.exit_code(patience=5.0)
-        missing = re.findall(r"No module named '?([\w.]+)'?", self.log_tail(5))
-        if missing:
-            package = "neural-assets" if missing[-1].split(".")[0] == "server" else missing[-1]
-            return UserError(
-                f"The worker's Python '{self.settings.python}' has no {package}.",
-                f"Install it with: {self._install_command()}",
-            )
+        missing = missing_package(self.settings.python, self.log)
+        if missing is not None:
+            return missing
         last = self.log_tail(1)
         return UserError(
             f"The worker ended before it was ready (exit code {code}){f': {last}' if last else '.'}",
             f"Its log is {self.log}",
         )
-
-    def _install_command(self) -> str:
-        python = f'"{self.settings.python}"' if " " in self.settings.python else self.settings.python
-        quote = '"' if sys.platform == "win32" else "'"
-        return f"{python} -m pip install {quote}neural-assets[worker]{quote}"
-
-
-def _new_log(folder: Path) -> Path:
-    """Return an unused path for a log, leaving the newest few of earlier ones."""
-
-    def written(path: Path) -> float:
-        try:
-            return path.stat().st_mtime
-        except OSError:
-            return 0.0
-
-    for old in sorted(folder.glob("worker-*.log"), key=written, reverse=True)[LOGS_KEPT - 1 :]:
-        with contextlib.suppress(OSError):  # another Blender may hold it
-            old.unlink()
-    return folder / f"worker-{os.getpid()}-{secrets.token_hex(3)}.log"

@@ -30,6 +30,19 @@ class WorkerSettings:
         Raises:
             UserError: no Python chosen, no such file, or no such checkpoint.
         """
+        self.check_python()
+        if self.checkpoint and not os.path.exists(self.checkpoint):
+            raise UserError(
+                f"The checkpoint '{self.checkpoint}' does not exist.",
+                f"Choose another under {PREFERENCE} > Checkpoint, or leave it empty for the built-in one.",
+            )
+
+    def check_python(self) -> None:
+        """Check the Python alone, which is all that a process without a network needs.
+
+        Raises:
+            UserError: no Python chosen, or no such file.
+        """
         if not self.python:
             raise UserError(
                 "No worker Python is set.",
@@ -40,11 +53,6 @@ class WorkerSettings:
             raise UserError(
                 f"The worker's Python '{self.python}' does not exist.",
                 f"Choose another under {PREFERENCE} > Worker Python.",
-            )
-        if self.checkpoint and not os.path.exists(self.checkpoint):
-            raise UserError(
-                f"The checkpoint '{self.checkpoint}' does not exist.",
-                f"Choose another under {PREFERENCE} > Checkpoint, or leave it empty for the built-in one.",
             )
 
     def command(self) -> list[str]:

@@ -24,6 +24,7 @@ def test_everything_is_there(addon):
         "start_worker",
         "stop_worker",
         "copy_worker_log",
+        "render_dataset",
     ):
         assert getattr(bpy.ops.neural_assets, name).get_rna_type()
 

@@ -179,8 +179,8 @@ def test_blenders_python_variables_stay_behind(part, monkeypatch):
 
 
 def test_old_logs_are_removed(part, tmp_path):
-    process = part("worker.process")
+    child = part("worker.child")
     for number in range(30):
         (tmp_path / f"worker-{number}.log").write_text("old")
-    process._new_log(tmp_path)
-    assert len(list(tmp_path.glob("worker-*.log"))) == process.LOGS_KEPT - 1
+    child.new_log(tmp_path, "worker")
+    assert len(list(tmp_path.glob("worker-*.log"))) == child.LOGS_KEPT - 1

@@ -11,7 +11,6 @@ streams = pytest.importorskip("blender_addon.dataset.streams")
 
 from blender_addon.dataset import patterns  # noqa: E402
 from blender_addon.dataset.families import FAMILIES  # noqa: E402
-from blender_addon.dataset.layout import Pose, clip, corners, overlap  # noqa: E402
 from blender_addon.dataset.surfaces import ball, cylinder, extrusion, lathe, rounded_box, tube  # noqa: E402
 
 
@@ -88,51 +87,3 @@ def test_textures_have_fine_detail_and_no_mirror_symmetry():
         assert picture.shape == (64, 64, 3) and picture.min() >= 0 and picture.max() <= 1
         assert np.abs(np.diff(picture, axis=0)).mean() > 1e-3
         assert np.abs(picture - picture[:, ::-1]).mean() > 5e-3
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_objects_of_a_clip_never_overlap(seed):
-    random = streams.stream("train", seed, "layout")
-    sizes = [random.uniform(0.1, 0.4, size=3) for _ in range(5)]
-    states = clip(random, sizes, 6)
-    assert len(states) == 6
-    for state in states:
-        shapes = [corners(p, s) for p, s in zip(state.poses, sizes, strict=True) if p is not None]
-        assert shapes
-        assert not any(overlap(a, b) for i, a in enumerate(shapes) for b in shapes[:i])
-
-
-def test_clips_hold_the_edits_that_an_artist_makes():
-    kept = yaws = absent = scaled = 0
-    for seed in range(40):
-        random = streams.stream("train", seed, "layout")
-        states = clip(random, [np.array([0.2, 0.2, 0.2])] * 3, 4)
-        for state in states[1:]:
-            kept += np.allclose(state.view.position, states[0].view.position)
-            for pose, first in zip(state.poses, states[0].poses, strict=True):
-                if pose is None or first is None:
-                    absent += 1
-                    continue
-                yaws += abs(math.remainder(pose.yaw - first.yaw, 2 * math.pi)) > math.pi / 2
-                scaled += pose.scale != first.scale
-                assert 0.8 <= pose.scale <= 1.25
-    assert 30 < kept < 90 and yaws > 40 and absent > 5 and scaled > 30
-
-
-def test_cameras_stay_within_what_a_person_would_photograph():
-    for seed in range(40):
-        random = streams.stream("train", seed, "layout")
-        for state in clip(random, [np.array([0.3, 0.2, 0.25])] * 4, 3):
-            matrix = state.view.world_from_camera()
-            assert np.allclose(matrix[:3, :3] @ matrix[:3, :3].T, np.eye(3), atol=1e-9)
-            assert 0.4 <= matrix[2, 3] <= 2.0
-            assert 30 <= math.degrees(state.view.field) <= 70
-            assert abs(math.degrees(state.view.roll)) <= 3 + 1e-9
-            assert math.degrees(math.asin(matrix[2, 2])) > 3  # looks down
-
-
-def test_turned_footprints_are_told_apart():
-    size = np.array([1.0, 0.2, 0.3])
-    along, across = corners(Pose(0, 0, 0), size), corners(Pose(0.45, 0.3, 0), size)
-    assert not overlap(along, across)
-    assert overlap(along, corners(Pose(0.45, 0.3, math.pi / 2), size))

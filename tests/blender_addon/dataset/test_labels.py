@@ -1,0 +1,133 @@
+"""The labels against the pictures: boxes, masks and depth of scenes that no one has seen before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from na_core.data.scenes import Scene, scenes
+from na_core.geometry.boxes import project_boxes
+from na_core.geometry.camera import pixel_centres, rays
+from na_core.scene import Box, Camera
+
+SIDE = 256
+LARGE = {"frames": 8, "width": SIDE, "height": SIDE, "samples": 1, "jobs": 2}
+SEED = random.SystemRandom().randrange(10**6)
+"""Of the first scene: another one in every run; a failure prints it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object in a picture."""
+
+    scene: Scene
+    frame: int
+    number: int
+    camera: Camera
+    box: Box
+    mask: np.ndarray
+    visible: float
+    rectangle: np.ndarray
+
+    def __str__(self) -> str:
+        return f"seed {self.scene.labels.seed}, frame {self.frame}, object {self.number}"
+
+
+def objects(folder: Path) -> Iterator[Seen]:
+    for scene in scenes(folder):
+        for k, frame in enumerate(scene.labels.frames):
+            index = scene.mask(k)
+            for i, box in enumerate(frame.boxes):
+                mask = index == i + 1
+                if box is not None and mask.any():
+                    rectangle = np.array(frame.boxes_2d[i]) * SIDE
+                    yield Seen(scene, k, i, frame.camera, box, mask, frame.visible[i], rectangle)
+
+
+@pytest.fixture(scope="module")
+def anything(tmp_path_factory, render_scenes) -> Path:
+    out = tmp_path_factory.mktemp("anything")
+    render_scenes(out, scenes=25, seed=SEED, objects=None, **LARGE)
+    return out
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory, render_scenes) -> Path:
+    out = tmp_path_factory.mktemp("blocks")
+    render_scenes(out, scenes=4, seed=SEED, objects=3, families=("block",), **LARGE)
+    return out
+
+
+def test_there_are_two_hundred_frames_of_fresh_scenes(anything):
+    assert sum(len(scene.labels.frames) for scene in scenes(anything)) == 200
+
+
+def test_a_projected_box_contains_its_objects_mask(anything):
+    for seen in objects(anything):
+        corners = project_boxes([seen.camera], seen.box.world_from_box[None])[0, 0]
+        if (corners[:, 2] < 0.02).any():
+            continue  # behind the camera: a projection has no hull
+        rows, columns = np.nonzero(seen.mask)
+        centres = np.stack([columns + 0.5, rows + 0.5], axis=1)
+        assert share_in_hull(corners[:, :2] * SIDE, centres) >= 0.995, str(seen)
+
+
+def test_depth_inside_a_mask_lies_within_the_box(anything):
+    """Every visible point, unprojected, is a point of the box: up to the depth picture's own step."""
+    for seen in objects(anything):
+        depth = seen.scene.depth(seen.frame)
+        assert depth is not None
+        direction = rays(seen.camera, pixel_centres(SIDE, SIDE)[seen.mask])
+        towards = -seen.camera.world_from_camera[:3, 2]
+        direction = direction / (direction @ towards)[:, None]
+        points = seen.camera.world_from_camera[:3, 3] + direction * depth[seen.mask][:, None]
+        local = (np.linalg.inv(seen.box.world_from_box) @ np.c_[points, np.ones(len(points))].T)[:3].T
+        metres = np.linalg.norm(seen.box.world_from_box[:3, :3], axis=0)
+        outside = np.maximum(np.abs(local) - 0.5, 0) * metres
+        assert outside.max() < 0.002, str(seen)
+
+
+def test_a_block_touches_every_side_of_its_projected_box(blocks):
+    counted = 0
+    for seen in objects(blocks):
+        corners = project_boxes([seen.camera], seen.box.world_from_box[None])[0, 0]
+        low, high = corners[:, :2].min(axis=0) * SIDE, corners[:, :2].max(axis=0) * SIDE
+        if seen.visible < 0.97 or (corners[:, 2] < 0.02).any() or min(*low, *(SIDE - high)) < 1:
+            continue  # hidden in part, or cut off
+        assert seen.rectangle == pytest.approx([*low, *high], abs=2), str(seen)
+        counted += 1
+    assert counted > 20
+
+
+def test_rectangles_are_tight_around_the_visible_pixels(anything):
+    for seen in objects(anything):
+        x0, y0, x1, y1 = np.rint(seen.rectangle).astype(int)
+        inside = seen.mask[y0:y1, x0:x1]
+        assert inside.sum() == seen.mask.sum()
+        assert inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
+
+
+def test_edits_change_one_thing_and_nothing_else(anything):
+    kinds = set()
+    for scene in scenes(anything):
+        for edit in scene.labels.edits:
+            before, after = scene.labels.frames[edit.source], scene.labels.frames[edit.target]
+            kinds.add(edit.kind)
+            assert (before.camera == after.camera) == (edit.kind != "camera")
+            assert (before.stage == after.stage) == (edit.kind != "background")
+            changed = [i for i, (a, b) in enumerate(zip(before.boxes, after.boxes, strict=True)) if a != b]
+            assert changed == ([] if edit.object is None else [edit.object])
+    assert kinds >= {"translate", "rotate", "scale", "camera", "background"}
+
+
+def share_in_hull(points: np.ndarray, inside: np.ndarray) -> float:
+    """Return the share of ``inside`` (N, 2) in the convex hull of ``points`` (M, 2), edges included."""
+    from scipy.spatial import ConvexHull
+
+    hull = ConvexHull(points)
+    return float((inside @ hull.equations[:, :2].T + hull.equations[:, 2] <= 1e-2).all(axis=1).mean())
