@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from na_core.data.labels import FrameLabels, load_labels
-from na_core.data.scenes import Scene, read_picture, scene_folders
+from na_core.data.labels import FrameLabels
+from na_core.data.scenes import Scene, scenes
 from na_core.geometry.boxes import project_boxes
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
+
+WHITE: Colour = (255, 255, 255)
 
 EDGES = tuple((a, a ^ bit) for a in range(8) for bit in (1, 2, 4) if a < a ^ bit)
 """The twelve edges of a box as pairs of corner indices."""
@@ -26,40 +29,65 @@ FRONT_EDGES = frozenset(edge for edge in EDGES if not (edge[0] & 2 or edge[1] & 
 
 
 def contact_sheet(
-    folder: str | Path, out: str | Path, limit: int = 16, *, labels: bool = True, side: int = 256
+    place: str | Path,
+    out: str | Path,
+    limit: int = 16,
+    *,
+    frames: int | None = None,
+    seed: int = 0,
+    labels: bool = True,
+    side: int = 256,
 ) -> Path:
-    """Write a picture that shows scenes, one row each, one column for each frame.
+    """Write a picture that shows scenes, one row each, one column for each frame; or a grid of random frames.
 
     Args:
-        folder: a data set, one of its splits, or a single scene.
+        place: a data set, one of its splits, a single scene, or a shard.
         out: the picture to write; its suffix says the format.
-        limit: how many scenes at most, evenly spread over the folder.
-        labels: whether 3D boxes (front face thick), 2D boxes and numbers are drawn.
+        limit: how many scenes at most, evenly spread over the data set.
+        frames: how many random frames to show instead, in a grid that is nearly square.
+        seed: of their choice; see :func:`random_frames`.
+        labels: whether 3D boxes (front face thick), 2D boxes, numbers and visible shares are drawn.
         side: pixels of the longer side of each picture on the sheet.
 
     Returns:
         The path of the sheet.
 
     Raises:
-        FileNotFoundError: the folder holds no complete scene.
+        FileNotFoundError: there is no complete scene.
     """
-
-    folders = scene_folders(folder)
-    if not folders:
-        raise FileNotFoundError(f"{folder}: no complete scene here")
-    picked = [
-        folders[i]
-        for i in sorted({int(v) for v in np.linspace(0, len(folders) - 1, min(limit, len(folders)))})
-    ]
-    rows = []
-    for path in picked:
-        scene = Scene(path, load_labels(path))
-        rows.append([_cell(scene, i, side, labels) for i in range(len(scene.labels.frames))])
-    sheet = laid_out(rows)
+    found = [scene for scene in scenes(place) if scene.labels.frames]
+    if not found:
+        raise FileNotFoundError(f"{place}: no complete scene here")
+    if frames is None:
+        picked = {int(v) for v in np.linspace(0, len(found) - 1, min(limit, len(found)))}
+        rows = [[(found[i], k) for k in range(len(found[i].labels.frames))] for i in sorted(picked)]
+    else:
+        chosen = random_frames(found, frames, seed)
+        columns = math.ceil(math.sqrt(len(chosen)))
+        rows = [chosen[i : i + columns] for i in range(0, len(chosen), columns)]
+    sheet = laid_out([[_cell(scene, k, side, labels) for scene, k in row] for row in rows])
     target = Path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(target)
     return target
+
+
+def random_frames(found: Sequence[Scene], count: int, seed: int) -> list[tuple[Scene, int]]:
+    """Draw different frames at random: no scene gives another one before every scene has given one.
+
+    Args:
+        found: scenes, each with a frame.
+        count: of frames to draw; fewer come back where there are not so many.
+        seed: the same draws the same.
+    """
+    random = np.random.default_rng(seed)
+    orders = [random.permutation(len(scene.labels.frames)) for scene in found]
+    drawn: list[tuple[Scene, int]] = []
+    for turn in range(max(len(order) for order in orders)):
+        for i in random.permutation(len(found)):
+            if turn < len(orders[i]):
+                drawn.append((found[i], int(orders[i][turn])))
+    return drawn[:count]
 
 
 def laid_out(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
@@ -82,19 +110,13 @@ def laid_out(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 def _cell(scene: Scene, frame: int, side: int, labels: bool) -> Image.Image:
     from PIL import Image, ImageDraw
 
-    image = Image.fromarray(read_picture(scene.picture_path(frame)))
+    image = Image.fromarray(scene.picture(frame))
     factor = side / max(image.size)
     image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
     if labels:
         draw = ImageDraw.Draw(image)
         draw_labels(draw, scene.labels.frames[frame], image.width, image.height)
-        draw.text(
-            (3, 2),
-            f"{scene.folder.name}/{frame}",
-            fill=(255, 255, 255),
-            stroke_width=1,
-            stroke_fill=(0, 0, 0),
-        )
+        _write(draw, 2, 1, f"{scene.name}/{frame}", WHITE)
     return image
 
 
@@ -105,8 +127,12 @@ def colour_of(index: int) -> Colour:
 
 
 def draw_labels(draw: ImageDraw.ImageDraw, frame: FrameLabels, width: int, height: int) -> None:
-    """Draw a frame's boxes, visible bounds and object numbers on a picture of the given size in pixels."""
+    """Draw a frame's boxes, visible bounds, object numbers and visible shares on a picture (width x height).
+
+    Numbers come last, so that no other object's box crosses them.
+    """
     scale = np.array([width, height])
+    titles = []
     for i, (box, rectangle) in enumerate(zip(frame.boxes, frame.boxes_2d, strict=True)):
         if box is None:
             continue
@@ -115,14 +141,18 @@ def draw_labels(draw: ImageDraw.ImageDraw, frame: FrameLabels, width: int, heigh
         points = corners[:, :2] * scale - 0.5
         for a, b in EDGES:
             if corners[a, 2] > 0 and corners[b, 2] > 0:
-                thick = 2 if (a, b) in FRONT_EDGES else 1
+                thick = 3 if (a, b) in FRONT_EDGES else 1
                 draw.line([tuple(points[a]), tuple(points[b])], fill=ink, width=thick)
         x0, y0, x1, y1 = rectangle
         if x1 > x0 and y1 > y0:
-            draw.rectangle(
-                (x0 * width, y0 * height, x1 * width - 1, y1 * height - 1), outline=(255, 255, 255)
-            )
-            text = f"{i + 1} {frame.visible[i]:.0%}"
-            draw.text(
-                (x0 * width + 3, y0 * height + 1), text, fill=ink, stroke_width=1, stroke_fill=(0, 0, 0)
-            )
+            draw.rectangle((x0 * width, y0 * height, x1 * width - 1, y1 * height - 1), outline=WHITE)
+            titles.append((x0 * width + 2, y0 * height + 1, f"{i + 1} {frame.visible[i]:.0%}", ink))
+    for x, y, text, ink in titles:
+        _write(draw, min(x, width - draw.textlength(text) - 2), y, text, ink)
+
+
+def _write(draw: ImageDraw.ImageDraw, x: float, y: float, text: str, ink: Colour) -> None:
+    """Write text on a black ground."""
+    left, top, right, bottom = draw.textbbox((x, y), text)
+    draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=(0, 0, 0))
+    draw.text((x, y), text, fill=ink)

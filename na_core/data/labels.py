@@ -10,8 +10,14 @@ from typing import Any
 
 from na_core.scene import Box, Camera, SceneError
 
-LABELS_VERSION = 1
+LABELS_VERSION = 2
 """Version of ``scene.json``; a reader refuses any other."""
+
+EDIT_KINDS = ("translate", "rotate", "scale", "remove", "add", "camera", "background", "transfer")
+"""What a controlled edit changes, and nothing else."""
+
+CLIP_KINDS = ("mixed", "video", *EDIT_KINDS)
+"""What a scene's frames are: for training, a film, or the edits of one kind."""
 
 LABELS_FILE = "scene.json"
 
@@ -20,10 +26,17 @@ Rectangle = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class ObjectLabel:
-    """What an object is, the same in every frame."""
+    """What an object is, the same in every frame.
+
+    Attributes:
+        name, family: of the object.
+        symmetry: turns about its up axis after which its shape looks the same: 1 none but the full turn,
+            0 any.
+    """
 
     name: str
     family: str
+    symmetry: int = 1
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,9 @@ class FrameLabels:
     """One picture of a scene.
 
     Attributes:
-        picture, mask: file names beside ``scene.json``; in the mask 0 is the background, n object n - 1.
+        picture, mask, depth: file names beside ``scene.json``. In the mask 0 is the background, n object
+            n - 1; depth is 16-bit, see :data:`na_core.data.scenes.DEPTH_UNIT`, None if it was left out.
+        stage: number of the surroundings (ground, walls, light) that the picture was taken in.
         camera: that took the picture.
         boxes: for each object, None where it is absent.
         boxes_2d: for each object, tight around its visible pixels, half-open in [0, 1]; zeros if unseen.
@@ -40,6 +55,8 @@ class FrameLabels:
 
     picture: str
     mask: str
+    depth: str | None
+    stage: int
     camera: Camera
     boxes: tuple[Box | None, ...]
     boxes_2d: tuple[Rectangle, ...]
@@ -47,32 +64,71 @@ class FrameLabels:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """Two frames between which exactly one thing changes.
+
+    Attributes:
+        kind: of :data:`EDIT_KINDS`.
+        source, target: frames before and after.
+        donor: for ``add`` and ``transfer`` the frame that shows what is new, for ``background`` the one that
+            shows the new surroundings; None otherwise.
+        object: the object that changes (for ``transfer`` the one that goes away), None for ``camera`` and
+            ``background``.
+    """
+
+    kind: str
+    source: int
+    target: int
+    donor: int | None
+    object: int | None
+
+
+@dataclass(frozen=True)
 class SceneLabels:
-    """All labels of a scene; every frame shows the same objects under the same light."""
+    """All labels of a scene; frames of one stage show it under the same light.
+
+    Attributes:
+        clip: of :data:`CLIP_KINDS`.
+        edits: the controlled edits among its frames.
+    """
 
     seed: int
     split: str
+    clip: str
     width: int
     height: int
     objects: tuple[ObjectLabel, ...]
     frames: tuple[FrameLabels, ...]
+    edits: tuple[Edit, ...]
     schema_version: int = LABELS_VERSION
+
+
+def parse_labels(text: str | bytes, name: str) -> SceneLabels:
+    """Parse the text of a ``scene.json``; ``name`` says in errors which file it is.
+
+    Raises:
+        SceneError: not JSON, or a field is unknown, missing or malformed; the text names file and field.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SceneError(name, f"not JSON ({error})") from error
+    try:
+        return labels_from_dict(data)
+    except SceneError as error:
+        raise SceneError(f"{name}: {error.path}", error.problem) from error
 
 
 def load_labels(path: str | Path) -> SceneLabels:
     """Read a ``scene.json``, or the one in a scene's folder.
 
     Raises:
-        SceneError: not JSON, or a field is unknown, missing or malformed; the text names it.
+        SceneError: not JSON, or a field is unknown, missing or malformed; the text names file and field.
         OSError: there is no such file.
     """
     file = Path(path)
     file = file / LABELS_FILE if file.is_dir() else file
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise SceneError(str(file), f"not JSON ({error})") from error
-    return labels_from_dict(data)
+    return parse_labels(file.read_bytes(), str(file))
 
 
 def labels_from_dict(data: object) -> SceneLabels:
@@ -82,42 +138,78 @@ def labels_from_dict(data: object) -> SceneLabels:
         SceneError: a field is unknown, missing or malformed; the text names it.
     """
     path = "scene"
-    names = ("schema_version", "seed", "split", "width", "height", "objects", "frames")
+    names = ("schema_version", "seed", "split", "clip", "width", "height", "objects", "frames", "edits")
+    if isinstance(data, Mapping) and data.get("schema_version") != LABELS_VERSION:
+        found = data.get("schema_version")
+        raise SceneError(
+            f"{path}.schema_version",
+            f"this side reads {LABELS_VERSION}, got {found!r}; render the data set again",
+        )
     fields = _fields(data, path, names)
-    if fields["schema_version"] != LABELS_VERSION:
-        found = fields["schema_version"]
-        raise SceneError(f"{path}.schema_version", f"this side reads {LABELS_VERSION}, got {found!r}")
     objects = []
     for i, item in enumerate(_list(fields["objects"], f"{path}.objects")):
         here = f"{path}.objects[{i}]"
-        values = _fields(item, here, ("name", "family"))
-        objects.append(ObjectLabel(**{k: _text(v, f"{here}.{k}") for k, v in values.items()}))
+        values = _fields(item, here, ("name", "family", "symmetry"))
+        name, family = (_text(values[k], f"{here}.{k}") for k in ("name", "family"))
+        objects.append(ObjectLabel(name, family, _whole(values["symmetry"], f"{here}.symmetry", 0)))
     frames = _list(fields["frames"], f"{path}.frames")
+    edits = _list(fields["edits"], f"{path}.edits")
     return SceneLabels(
         seed=_whole(fields["seed"], f"{path}.seed", 0),
         split=_text(fields["split"], f"{path}.split"),
+        clip=_choice(fields["clip"], f"{path}.clip", CLIP_KINDS),
         width=_whole(fields["width"], f"{path}.width", 1),
         height=_whole(fields["height"], f"{path}.height", 1),
         objects=tuple(objects),
         frames=tuple(_frame(f, f"{path}.frames[{i}]", len(objects)) for i, f in enumerate(frames)),
+        edits=tuple(_edit(e, f"{path}.edits[{i}]", len(frames), len(objects)) for i, e in enumerate(edits)),
     )
 
 
 def _frame(data: object, path: str, count: int) -> FrameLabels:
-    fields = _fields(data, path, ("picture", "mask", "camera", "boxes", "boxes_2d", "visible"))
+    names = ("picture", "mask", "depth", "stage", "camera", "boxes", "boxes_2d", "visible")
+    fields = _fields(data, path, names)
     boxes = []
     for i, box in enumerate(_list(fields["boxes"], f"{path}.boxes", count)):
         boxes.append(None if box is None else Box.from_dict(box, f"{path}.boxes[{i}]"))
     rectangles = _list(fields["boxes_2d"], f"{path}.boxes_2d", count)
     shares = _list(fields["visible"], f"{path}.visible", count)
+    depth = fields["depth"]
     return FrameLabels(
         picture=_file_name(fields["picture"], f"{path}.picture"),
         mask=_file_name(fields["mask"], f"{path}.mask"),
+        depth=None if depth is None else _file_name(depth, f"{path}.depth"),
+        stage=_whole(fields["stage"], f"{path}.stage", 0),
         camera=Camera.from_dict(fields["camera"], f"{path}.camera"),
         boxes=tuple(boxes),
         boxes_2d=tuple(_rectangle(r, f"{path}.boxes_2d[{i}]") for i, r in enumerate(rectangles)),
         visible=tuple(_share(s, f"{path}.visible[{i}]") for i, s in enumerate(shares)),
     )
+
+
+def _edit(data: object, path: str, frames: int, objects: int) -> Edit:
+    fields = _fields(data, path, ("kind", "source", "target", "donor", "object"))
+
+    def index(name: str, count: int) -> int:
+        value = _whole(fields[name], f"{path}.{name}", 0)
+        if value >= count:
+            raise SceneError(f"{path}.{name}", f"expected less than {count}, got {value}")
+        return value
+
+    return Edit(
+        kind=_choice(fields["kind"], f"{path}.kind", EDIT_KINDS),
+        source=index("source", frames),
+        target=index("target", frames),
+        donor=None if fields["donor"] is None else index("donor", frames),
+        object=None if fields["object"] is None else index("object", objects),
+    )
+
+
+def _choice(value: object, path: str, choices: tuple[str, ...]) -> str:
+    text = _text(value, path)
+    if text not in choices:
+        raise SceneError(path, f"expected one of {', '.join(choices)}, got {text!r}")
+    return text
 
 
 def _fields(data: object, path: str, names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,13 +1,19 @@
-"""Training pairs: two frames of a scene as one :class:`na_core.scene.Frame` and the picture that it shows."""
+"""Pairs: what to show from what, as one :class:`na_core.scene.Frame` and the picture that it shows.
+
+A pair names the frame whose picture is the truth, the frames that the objects' looks and the background come
+from, and, where an object is new, the frame that shows it. Objects are matched by instance.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 
+import numpy as np
+
+from na_core.data.labels import Edit
 from na_core.data.scenes import Scene
 from na_core.geometry.boxes import source_quarter_turns
 from na_core.scene import Asset, Background, Frame, Photo, PlacedAsset
@@ -16,57 +22,123 @@ SEEN = 0.02
 """Objects that show less of their silhouette than this share count as unseen."""
 
 
-def pairs(scene: Scene) -> list[tuple[int, int]]:
-    """Return the ordered (source frame, target frame) pairs that can be learned from.
+@dataclass(frozen=True)
+class Pair:
+    """One picture to make, by frame numbers of a scene.
 
-    A pair in which the target shows an object that the source does not show is left out: nothing says what
-    the object looks like.
+    Attributes:
+        source: shows the objects as they look.
+        target: the picture to make.
+        background: shows the surroundings; of the target's stage.
+        donor: shows the objects that the source does not show; None if there is no such frame.
+        edit: the controlled edit that the pair is, None for any two frames.
     """
-    count = len(scene.labels.frames)
-    return [(s, t) for s, t in itertools.permutations(range(count), 2) if is_usable(scene, s, t)]
+
+    source: int
+    target: int
+    background: int
+    donor: int | None = None
+    edit: Edit | None = None
+
+    def appearance(self, scene: Scene, number: int) -> int | None:
+        """Return the frame that shows how an object looks, None where neither source nor donor does."""
+        for frame in (self.source, self.donor):
+            if frame is not None and scene.labels.frames[frame].visible[number] >= SEEN:
+                return frame
+        return None
 
 
-def is_usable(scene: Scene, source: int, target: int) -> bool:
-    """Tell whether the source frame shows every object that the target frame shows."""
-    before, after = scene.labels.frames[source], scene.labels.frames[target]
-    return all(v >= SEEN or w < SEEN for v, w in zip(before.visible, after.visible, strict=True))
+def video_pairs(scene: Scene) -> list[Pair]:
+    """Return the usable ordered pairs of two frames of one stage (paper, section 2)."""
+    frames = scene.labels.frames
+    found = [
+        Pair(source, target, background=source)
+        for source, target in itertools.permutations(range(len(frames)), 2)
+        if frames[source].stage == frames[target].stage
+    ]
+    return [pair for pair in found if is_usable(scene, pair)]
 
 
-def frame_message(scene: Scene, source: int, target: int) -> tuple[Frame, Mapping[str, Path]]:
-    """Return the message that asks for the target frame, given the source frame's photo.
+def crossed_pairs(scene: Scene) -> list[Pair]:
+    """Return the usable triples with objects from one stage, background and target from another."""
+    frames = scene.labels.frames
+    found = [
+        Pair(source, target, background)
+        for source, background, target in itertools.permutations(range(len(frames)), 3)
+        if frames[source].stage != frames[target].stage == frames[background].stage
+    ]
+    return [pair for pair in found if is_usable(scene, pair)]
 
-    Args:
-        scene: the scene.
-        source: index of the frame whose picture, boxes and camera are known.
-        target: index of the frame to be rendered.
+
+def edit_pairs(scene: Scene) -> list[Pair]:
+    """Return the usable controlled edits of a scene, as pairs."""
+    found = [edit_pair(edit) for edit in scene.labels.edits]
+    return [pair for pair in found if is_usable(scene, pair)]
+
+
+def edit_pair(edit: Edit) -> Pair:
+    """Return the pair that an edit is."""
+    if edit.kind == "background" and edit.donor is not None:
+        return Pair(edit.source, edit.target, edit.donor, edit=edit)
+    return Pair(edit.source, edit.target, edit.source, edit.donor, edit)
+
+
+def is_usable(scene: Scene, pair: Pair) -> bool:
+    """Tell whether the pair says how every object looks that the target shows."""
+    shown = scene.labels.frames[pair.target].visible
+    return all(share < SEEN or pair.appearance(scene, i) is not None for i, share in enumerate(shown))
+
+
+def sample_pair(scene: Scene, random: np.random.Generator, controlled: float = 0.5) -> Pair | None:
+    """Draw a pair for training.
+
+    With probability ``controlled`` one of the edits or crossed triples; else two frames of a stage, in either
+    order alike (paper, section 2). None if the scene has neither.
+    """
+    film = video_pairs(scene)
+    control = [*edit_pairs(scene), *crossed_pairs(scene)]
+    if control and (not film or random.random() < controlled):
+        return control[int(random.integers(len(control)))]
+    return film[int(random.integers(len(film)))] if film else None
+
+
+def frame_message(scene: Scene, pair: Pair) -> tuple[Frame, Mapping[str, int]]:
+    """Return the message that asks for a pair's target.
 
     Returns:
-        The frame, and the path of each photo that it names, by SHA-256. Every source box is hidden from the
-        background. Objects that are absent in either frame are not among the assets, which keep their order.
+        The frame, and which of the scene's frames each photo is that it names, by SHA-256. Every box of the
+        background's frame is hidden from it. Objects that are absent from the target, or that no photo
+        shows, are not among the assets, which keep their order.
     """
-    before, after = scene.labels.frames[source], scene.labels.frames[target]
-    path = scene.picture_path(source)
-    photo = Photo(photo_sha256(path))
+    frames = scene.labels.frames
+    photos: dict[int, Photo] = {}
+
+    def photo_of(frame: int) -> Photo:
+        if frame not in photos:
+            photos[frame] = Photo(hashlib.sha256(scene.picture_bytes(frame)).hexdigest())
+        return photos[frame]
+
+    after, behind = frames[pair.target], frames[pair.background]
+    surroundings = Background(
+        photo_of(pair.background), behind.camera, tuple(box for box in behind.boxes if box is not None)
+    )
     assets = []
     for i, label in enumerate(scene.labels.objects):
-        source_box, target_box = before.boxes[i], after.boxes[i]
+        target_box, shown_in = after.boxes[i], pair.appearance(scene, i)
+        if shown_in is None:  # hidden in the photo, yet there: its pose is known
+            shown_in = pair.source
+        before = frames[shown_in]
+        source_box = before.boxes[i]
         if source_box is None or target_box is None:
             continue
         asset = Asset(
             name=label.name,
-            photo=photo,
+            photo=photo_of(shown_in),
             source_box=source_box,
             source_camera=before.camera,
             source_box_2d=before.boxes_2d[i],
             quarter_turns=source_quarter_turns(source_box, before.camera),
         )
         assets.append(PlacedAsset(asset, target_box))
-    hidden = tuple(box for box in before.boxes if box is not None)
-    frame = Frame(after.camera, tuple(assets), Background(photo, before.camera, hidden))
-    return frame, {photo.sha256: path}
-
-
-@lru_cache(maxsize=65536)
-def photo_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, 64 lower-case hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    message = Frame(after.camera, tuple(assets), surroundings)
+    return message, {photo.sha256: frame for frame, photo in photos.items()}

@@ -1,31 +1,105 @@
-"""Scenes: the complete scene folders of a data set."""
+"""Scenes: their labels and pictures, from a folder or a tar shard.
+
+A scene is a folder of plain files: ``scene.json``, and for each frame a picture, an index mask and, unless
+it was left out, a depth picture. A shard is a tar file of such folders; see :mod:`na_core.data.shards`.
+"""
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from na_core.data.labels import LABELS_FILE, SceneLabels, load_labels
+from na_core.data.labels import LABELS_FILE, SceneLabels, load_labels, parse_labels
+from na_core.data.shards import shard_scenes
+
+DEPTH_UNIT = 1 / 1024
+"""Metres that one step of a 16-bit depth picture stands for; 65535 is anything farther than 64 metres."""
+
+
+class Storage(Protocol):
+    """Where the files of one scene are."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes; raises OSError naming the file when it cannot be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A scene's files in a folder."""
+
+    path: Path
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+        return (self.path / name).read_bytes()
+
+    def __str__(self) -> str:
+        return str(self.path)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene on disk: its folder and its labels."""
+    """A scene on disk.
 
-    folder: Path
+    Attributes:
+        name: of its folder.
+        labels: all that is known of it.
+        storage: where its files are.
+    """
+
+    name: str
     labels: SceneLabels
+    storage: Storage
 
-    def picture_path(self, frame: int) -> Path:
-        """Return the path of a frame's picture."""
-        return self.folder / self.labels.frames[frame].picture
+    def picture(self, frame: int) -> NDArray[np.uint8]:
+        """Return a frame's picture, (H, W, 3) sRGB."""
+        return self._image(self.labels.frames[frame].picture, "RGB")
 
-    def mask_path(self, frame: int) -> Path:
-        """Return the path of a frame's index mask."""
-        return self.folder / self.labels.frames[frame].mask
+    def picture_bytes(self, frame: int) -> bytes:
+        """Return the bytes of a frame's picture file: a photo, as a message names it."""
+        return self.storage.read(self.labels.frames[frame].picture)
+
+    def mask(self, frame: int) -> NDArray[np.uint8]:
+        """Return a frame's index mask, (H, W): 0 is the background, n is object n - 1."""
+        return self._image(self.labels.frames[frame].mask, "P")
+
+    def depth(self, frame: int) -> NDArray[np.float32] | None:
+        """Return a frame's depth, (H, W) metres along the viewing direction; None if it was left out.
+
+        Infinite where it is 64 metres or more.
+        """
+        name = self.labels.frames[frame].depth
+        if name is None:
+            return None
+        steps = self._image(name, "I;16")
+        return np.where(steps == 65535, np.inf, steps * DEPTH_UNIT).astype(np.float32)
+
+    def _image(self, name: str, mode: str) -> NDArray:
+        from PIL import Image
+
+        # Pillow lets through whatever its PNG reader stumbles over in a damaged file.
+        damage = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
+        try:
+            with Image.open(io.BytesIO(self.storage.read(name))) as file:
+                if file.mode != mode and mode != "RGB":
+                    raise ValueError(f"expected mode {mode}, got {file.mode}")
+                pixels = np.asarray(file.convert(mode))
+        except (*damage, Image.DecompressionBombError) as error:
+            raise OSError(f"{self.storage}/{name}: not a readable picture ({error})") from error
+        if pixels.shape[:2] != (self.labels.height, self.labels.width):
+            height, width = pixels.shape[:2]
+            expected = f"{self.labels.width} x {self.labels.height}"
+            raise OSError(f"{self.storage}/{name}: {width} x {height} pixels, the labels say {expected}")
+        return pixels
 
 
 def scene_folders(folder: str | Path) -> list[Path]:
@@ -42,33 +116,38 @@ def scene_folders(folder: str | Path) -> list[Path]:
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))
 
 
-def scenes(folder: str | Path) -> Iterator[Scene]:
-    """Yield every complete scene in a split's folder (or one level below), in order.
+def load_scene(folder: str | Path) -> Scene:
+    """Return the scene in a folder.
 
     Raises:
-        SceneError: a scene's labels are malformed.
+        SceneError: its labels are malformed; the text names file and field.
+        OSError: it has none.
     """
-    for path in scene_folders(folder):
-        yield Scene(path, load_labels(path))
+    path = Path(folder)
+    return Scene(path.name, load_labels(path / LABELS_FILE), Folder(path))
 
 
-def read_picture(path: str | Path) -> NDArray[np.uint8]:
-    """Return a picture file as (H, W, 3) uint8 sRGB."""
-    from PIL import Image
+def scenes(place: str | Path) -> Iterator[Scene]:
+    """Yield every complete scene of a split in order.
 
-    with Image.open(path) as file:
-        return np.asarray(file.convert("RGB"))
-
-
-def read_mask(path: str | Path) -> NDArray[np.uint8]:
-    """Return an index mask file as (H, W) uint8: 0 is the background, n is object n - 1.
+    Args:
+        place: a split's folder, the folder of one scene, a tar shard, or a folder of shards.
 
     Raises:
-        ValueError: the file is not a single-channel 8-bit picture.
+        SceneError: a scene's labels are malformed; the text names file and field.
+        ShardError: a shard is damaged; the text names it.
     """
-    from PIL import Image
+    root = Path(place)
+    if root.is_file():
+        yield from _from_shard(root)
+        return
+    for path in scene_folders(root):
+        yield load_scene(path)
+    for shard in sorted(root.glob("*.tar")):
+        yield from _from_shard(shard)
 
-    with Image.open(path) as file:
-        if file.mode != "L":
-            raise ValueError(f"{path}: expected a single-channel 8-bit mask, got mode {file.mode}")
-        return np.asarray(file)
+
+def _from_shard(shard: Path) -> Iterator[Scene]:
+    for name, storage in shard_scenes(shard).items():
+        labels = parse_labels(storage.read(LABELS_FILE), f"{shard}: {name}/{LABELS_FILE}")
+        yield Scene(name, labels, storage)

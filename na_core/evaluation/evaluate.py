@@ -1,4 +1,4 @@
-"""The command: measure methods on suites and write ``results.json`` and ``sheet.png``.
+"""The command: measure methods on suites and write ``results.json``, ``results.md`` and contact sheets.
 
 Every measured scene is kept in ``measurements.jsonl``, so that a killed run goes on where it stopped. What
 another version of the code, of a checkpoint or of a scene measured is measured again.
@@ -6,27 +6,32 @@ another version of the code, of a checkpoint or of a scene measured is measured 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from na_core.data.labels import LABELS_FILE
 from na_core.data.scenes import Scene
 from na_core.data.scenes import scenes as read_scenes
+from na_core.evaluation.bench import Bench
+from na_core.evaluation.learned import load_learned
 from na_core.evaluation.methods import Checkpoint, Copy, Method, ProxyOnly
-from na_core.evaluation.sheet import write_sheet
-from na_core.evaluation.suites import Scores, mean_scores, measure_photographs, measure_vae, measure_video
+from na_core.evaluation.record import Record
+from na_core.evaluation.report import Settings, write_results
+from na_core.evaluation.suite_pairs import PAIR_SUITES
+from na_core.scene import Sampling
 
-SUITES = ("video", "vae")
+SUITES = (*PAIR_SUITES, "vae")
 """Names that ``--suite`` takes, besides ``all``."""
 
-SCENES = Path("data/test")
-"""Where held-out scenes are looked for when nothing else is said."""
+BENCH = Path(__file__).resolve().parent / "scenes" / "test.tar"
+"""The held-out scenes that come with the package."""
+
+
+class EvaluationError(ValueError):
+    """What was asked for cannot be measured; the text says why and what to do."""
 
 
 def main(
@@ -37,137 +42,84 @@ def main(
     out: Path = Path("out/evaluation"),
     *,
     preset: str = "standard",
-    seed: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    seeds: int = 1,
     device: str | None = None,
-    pair_limit: int | None = None,
     sheet_rows: int = 8,
 ) -> Path:
     """Measure ``copy``, ``proxy`` and checkpoints, and write ``results.json``.
 
-    The file holds ``{"suites": {SUITE: {METHOD: {METRIC: number, "scenes": n}}}}``. A metric is the mean over
-    scenes of each scene's mean over its pairs; one that does not apply is absent.
+    The file holds ``{"suites": {SUITE: {METHOD: {METRIC: number, "scenes": n, "pairs": n}}}, "settings":
+    {...}, "notices": {METRIC: text}}``. A metric is the mean over scenes of each scene's mean over its
+    pairs, and over seeds; one that does not apply is absent, and a suite that no scene has is empty.
 
     Args:
         checkpoints: folders, or names of embedded ones; a folder's name is its method's.
         suites: of :data:`SUITES`, or "all".
-        scenes: folder of held-out scenes; None for :data:`SCENES`.
-        limit: scenes at most, evenly spread over the folder.
+        scenes: folder or shard of held-out scenes; None for :data:`BENCH`.
+        limit: scenes of each suite at most, evenly spread over those that it measures.
         out: folder for the results.
-        preset, seed: of the sampling.
+        preset: of the sampling.
+        steps, guidance: in the preset's stead.
+        seeds: how many, from 0.
         device: torch's name; None for a GPU where there is one.
-        pair_limit: pairs of each scene at most, evenly spread; None for all usable ones.
-        sheet_rows: pairs on the sheet at most.
+        sheet_rows: pairs on each sheet at most.
 
     Returns:
         The path of ``results.json``.
 
     Raises:
-        ValueError: an unknown suite, or two methods of one name.
-        FileNotFoundError: there is no scene; the text says how to make some.
+        EvaluationError: an unknown suite, no scenes, or two methods of one name.
         CheckpointError: a checkpoint is missing or damaged.
-        SceneError: an unknown preset, or malformed labels.
+        SceneError: an unknown preset, steps or guidance out of range, or malformed labels.
+        OSError: a scene's file cannot be read.
     """
     for name in suites:
         if name not in (*SUITES, "all"):
-            raise ValueError(f"There is no suite '{name}'. Choose from {', '.join(SUITES)} or all.")
+            raise EvaluationError(f"There is no suite '{name}'. Choose from {', '.join(SUITES)} or all.")
     chosen = [name for name in SUITES if name in suites or "all" in suites]
-    folder = SCENES if scenes is None else Path(scenes)
-    held_out = spread(list(read_scenes(folder)), limit)
-    if not held_out:
-        raise FileNotFoundError(
-            f"{folder}: no complete scene. Make some with: "
-            f"neural-assets dataset render --out {folder.parent} --split {folder.name} --scenes 40"
-        )
+    held_out = _held_out(BENCH if scenes is None else Path(scenes))
     on = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    models = [Checkpoint(name, preset=preset, seed=seed, device=on) for name in checkpoints]
+    sampling = _sampling(preset, steps, guidance)
+    models = [Checkpoint(name, sampling, device=on) for name in checkpoints]
     methods: list[Method] = [Copy(), ProxyOnly(), *models]
     names = [method.name for method in methods]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"Two methods are called '{name}'. Rename one of the checkpoints' folders.")
-    out.mkdir(parents=True, exist_ok=True)
-    record = Record(out / "measurements.jsonl")
-    results: dict[str, dict[str, Scores]] = {}
-    if "video" in chosen:
-        detail = f"pairs {pair_limit}"
-        results["video"] = {}
-        for method in methods:
-            title = f"video {method.name}"
-            scored = [
-                record.scores(title, method, scene, detail, partial(measure_video, method, scene, pair_limit))
-                for scene in tqdm(held_out, desc=title, unit="scene")
-            ]
-            results["video"][method.name] = _summary(scored)
-        write_sheet(methods, held_out, out / "sheet.png", sheet_rows)
-    if "vae" in chosen:
-        results["vae"] = {}
-        for model in models:
-            title = f"vae {model.name}"
-            scored = [
-                record.scores(title, model, scene, "", partial(measure_vae, model, scene))
-                for scene in tqdm(held_out, desc=title, unit="scene")
-            ]
-            results["vae"][model.name] = _summary(scored) | measure_photographs(model)
-    file = out / "results.json"
-    unfinished = file.with_suffix(".partial")
-    unfinished.write_text(json.dumps({"suites": results}, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(file)
-    return file
+            raise EvaluationError(f"Two methods are called '{name}'. Rename one of the checkpoints' folders.")
+    bench = Bench(held_out, limit, load_learned(on), Record(out))
+    for notice in bench.notices(chosen).values():
+        print(notice, file=sys.stderr)
+    results = {
+        **bench.measure_pairs([name for name in chosen if name != "vae"], methods, seeds, out, sheet_rows),
+        **({"vae": bench.measure_vae(models, out, sheet_rows)} if "vae" in chosen else {}),
+    }
+    settings = Settings(sampling.preset, sampling.steps, sampling.guidance, seeds)
+    return write_results(out, results, settings, bench.notices(chosen))
 
 
-def spread(scenes: Sequence[Scene], limit: int | None) -> list[Scene]:
-    """Return the scenes, or ``limit`` evenly spread ones: always the same for the same folder."""
-    if limit is None or len(scenes) <= limit:
-        return list(scenes)
-    return [scenes[i * len(scenes) // limit] for i in range(limit)]
+def _held_out(place: Path) -> list[Scene]:
+    """Return the scenes in a folder or shard.
+
+    Raises:
+        EvaluationError: there is none; the text says how to make some.
+    """
+    found = list(read_scenes(place)) if place.exists() else []
+    if not found:
+        missing = "the embedded scenes are missing" if place == BENCH else "no complete scene here"
+        raise EvaluationError(
+            f"{place}: {missing}. Make some with: neural-assets dataset render --out data --split test "
+            f"--scenes 54, and pass --scenes data/test."
+        )
+    return found
 
 
-def _summary(scored: Sequence[Scores]) -> Scores:
-    """Average over scenes; ``pairs`` is a sum, ``scenes`` counts those that had something to measure."""
-    found = [scores for scores in scored if scores]
-    summary = mean_scores(found)
-    if "pairs" in summary:
-        summary["pairs"] = sum(int(scores["pairs"]) for scores in found)
-    return summary | {"scenes": len(found)}
-
-
-class Record:
-    """Measured scenes on disk, one JSON line each."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._known: dict[str, Scores] = {}
-        if file.is_file():
-            if not file.read_bytes().endswith(b"\n"):  # a killed run's last line: the next starts its own
-                with file.open("a", encoding="utf-8") as lines:
-                    lines.write("\n")
-            for line in file.read_text(encoding="utf-8").splitlines():
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    continue
-                self._known[entry["key"]] = entry["scores"]
-
-    def scores(
-        self, title: str, method: Method, scene: Scene, detail: str, measure: Callable[[], Scores]
-    ) -> Scores:
-        """Return what ``measure`` found for a scene, now or in an earlier run."""
-        labels = hashlib.sha256((scene.folder / LABELS_FILE).read_bytes()).hexdigest()
-        text = " ".join([title, method.identity, scene.folder.name, labels, detail, _code()])
-        key = hashlib.sha256(text.encode()).hexdigest()
-        if key not in self._known:
-            self._known[key] = measure()
-            entry = {"key": key, "title": title, "scene": scene.folder.name, "scores": self._known[key]}
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-        return self._known[key]
-
-
-@cache
-def _code() -> str:
-    """Return a SHA-256 over this package's sources."""
-    digest = hashlib.sha256()
-    root = Path(__file__).resolve().parent.parent
-    for file in sorted(root.rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
+def _sampling(preset: str, steps: int | None, guidance: float | None) -> Sampling:
+    sampling = Sampling.from_preset(preset)
+    changes: dict[str, int | float] = {}
+    if steps is not None:
+        changes["steps"] = steps
+    if guidance is not None:
+        changes["guidance"] = guidance
+    return replace(sampling, preset="custom", **changes) if changes else sampling  # type: ignore[arg-type]

@@ -22,9 +22,21 @@ SSIM_WINDOW = 11
 OBJECT_GROWTH = 0.1
 """By how much of its size an object's 2D box is grown, in all, before its crop is taken."""
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
 
-def psnr(result: Picture, truth: Picture, region: Region | None = None) -> float:
-    """Return the peak signal-to-noise ratio in decibels, at most :data:`BEST_PSNR`.
+SHARPNESS_BAND = (0.25, 0.5)
+"""Radii of the band of fine detail, in cycles per pixel: half the Nyquist radius and the Nyquist radius."""
+
+ROUNDING_POWER = 1 / 12
+"""Variance, in squared 8-bit levels, of the noise that rounding to whole levels makes."""
+
+SMALLEST_CROP = 16
+"""Pixels a side below which a crop holds too few waves of the band to have a sharpness."""
+
+
+def squared_error(result: Picture, truth: Picture, region: Region | None = None) -> float:
+    """Return the mean squared error in squared 8-bit levels.
 
     Args:
         result: (H, W, 3).
@@ -38,8 +50,16 @@ def psnr(result: Picture, truth: Picture, region: Region | None = None) -> float
     error = (result.astype(np.float64) - truth.astype(np.float64)) ** 2
     counted = error if region is None else error[region]
     if not counted.size:
-        raise ValueError("PSNR needs at least one pixel")
-    mean = float(counted.mean())
+        raise ValueError("an error needs at least one pixel")
+    return float(counted.mean())
+
+
+def psnr(result: Picture, truth: Picture, region: Region | None = None) -> float:
+    """Return the peak signal-to-noise ratio in decibels, at most :data:`BEST_PSNR`.
+
+    Arguments and errors are those of :func:`squared_error`.
+    """
+    mean = squared_error(result, truth, region)
     return BEST_PSNR if mean == 0 else min(BEST_PSNR, 10 * math.log10(255**2 / mean))
 
 
@@ -65,23 +85,34 @@ def ssim(result: Picture, truth: Picture) -> float:
 
 
 def sharpness(result: Picture, truth: Picture) -> float | None:
-    """Return the result's mean gradient magnitude over the truth's: 1 is as sharp, less is blurred.
+    """Return the power of the result's fine detail over the truth's: 1 is right, less is blurred, more noisy.
 
-    None where the truth is flat.
+    Fine detail is the radial power spectrum of luma in :data:`SHARPNESS_BAND`. Both powers get that of 8-bit
+    rounding noise added, so where the truth is flat a flat result is right and nothing is divided by zero.
+
+    Returns:
+        The ratio, or None for pictures of less than :data:`SMALLEST_CROP` pixels a side.
 
     Raises:
         ValueError: the sizes differ.
     """
     _check(result, truth)
-    wanted = _mean_gradient(truth)
-    return _mean_gradient(result) / wanted if wanted > 0 else None
+    if min(truth.shape[:2]) < SMALLEST_CROP:
+        return None
+    return _fine_detail(result) / _fine_detail(truth)
 
 
-def _mean_gradient(picture: Picture) -> float:
-    grey = picture.astype(np.float64).mean(axis=-1)
-    if min(grey.shape) < 2:
-        return 0.0
-    return float(np.hypot(*np.gradient(grey)).mean())
+def _fine_detail(picture: Picture) -> float:
+    """Return the mean power per frequency in the band, in squared levels, with that of rounding noise."""
+    luma = picture.astype(np.float64) @ np.array(LUMA)
+    rows, columns = luma.shape
+    # A Hann window: without it the picture's borders, which do not meet, would count as detail.
+    window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1])
+    mean = (luma * window).sum() / window.sum()
+    power = np.abs(np.fft.fft2((luma - mean) * window)) ** 2 / (window**2).sum()
+    radius = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.fftfreq(columns)[None, :])
+    low, high = SHARPNESS_BAND
+    return float(power[(radius >= low) & (radius <= high)].mean()) + ROUNDING_POWER
 
 
 def grown(rectangle: Rectangle, growth: float = OBJECT_GROWTH) -> tuple[float, float, float, float]:
@@ -102,11 +133,11 @@ def window(rectangle: Rectangle, width: int, height: int) -> tuple[slice, slice]
     return slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
 
 
-def outside(rectangles: Sequence[Rectangle], width: int, height: int) -> Region:
-    """Return the (height, width) pixels that no rectangle touches."""
-    region = np.ones((height, width), bool)
+def touched(rectangles: Sequence[Rectangle], width: int, height: int) -> Region:
+    """Return the (height, width) pixels that any of the rectangles touches."""
+    region = np.zeros((height, width), bool)
     for rectangle in rectangles:
-        region[window(rectangle, width, height)] = False
+        region[window(rectangle, width, height)] = True
     return region
 
 

@@ -1,17 +1,16 @@
-"""The sheet beside the numbers: source, truth and every method's picture, for a few pairs."""
+"""The sheets beside the numbers: source, target, every method's picture and its error, for a few pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from na_core.data.contact_sheet import laid_out
-from na_core.data.scenes import Scene
-from na_core.evaluation.methods import Method
 from na_core.evaluation.metrics import Picture, psnr
-from na_core.evaluation.suites import scene_pairs
 
 CELL = 224
 """Pixels of the longer side of each picture on the sheet."""
@@ -19,46 +18,69 @@ CELL = 224
 HEADER = 16
 """Pixels of the line of text above each picture."""
 
+ERROR_GAIN = 3
+"""By how much the error maps are brightened."""
 
-def write_sheet(methods: Sequence[Method], scenes: Sequence[Scene], out: Path, rows: int = 8) -> Path | None:
-    """Write a picture with one row per pair, each of another scene, evenly spread over the scenes.
+BACKGROUND = (24, 24, 24)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pair on a sheet.
+
+    Attributes:
+        title: of the pair.
+        given: pictures that the methods saw, by what they are: source, donor.
+        truth: (H, W, 3), the target.
+        results: each method's picture.
+    """
+
+    title: str
+    given: Mapping[str, Picture]
+    truth: Picture
+    results: Mapping[str, Picture]
+
+
+def write_sheet(rows: Sequence[Row], out: Path) -> Path:
+    """Write a picture with a row for each pair: what was given, the truth, and each method with its error.
+
+    PSNR is written above each method's picture. Rows that were not given a picture that others were have a
+    gap in its column.
 
     Args:
-        methods: one column each, after the source and the truth; PSNR is written above the picture.
-        scenes: to choose from.
+        rows: at least one.
         out: the file to write.
-        rows: pairs at most.
 
     Returns:
-        ``out``, or None when there is nothing to show.
+        ``out``.
     """
-    usable = [scene for scene in scenes if scene_pairs(scene, 1)]
-    if not usable or rows < 1:
-        return None
-    count = min(rows, len(usable))
+    columns = list(dict.fromkeys(name for row in rows for name in row.given))
     strips = []
-    for number in range(count):
-        scene = usable[number * len(usable) // count]
-        choices = scene_pairs(scene)
-        pair = choices[number % len(choices)]
-        source = next(iter(pair.photos.values()))
-        cells = [(f"{scene.folder.name}/{pair.source}", source), (f"truth {pair.target}", pair.truth)]
-        for method in methods:
-            labels = scene.labels
-            picture = method.render([pair.frame], pair.photos, labels.width, labels.height)[0]
-            cells.append((f"{method.name} {psnr(picture, pair.truth):.1f} dB", picture))
-        strips.append([_cell(title, picture) for title, picture in cells])
-    sheet = laid_out(strips)
+    for row in rows:
+        cells = [_cell(name if name in row.given else "", row.given.get(name), row.truth) for name in columns]
+        cells.append(_cell(f"target {row.title}", row.truth, row.truth))
+        for name, picture in row.results.items():
+            cells.append(_cell(f"{name} {psnr(picture, row.truth):.1f} dB", picture, row.truth))
+            cells.append(_cell(f"{name} error x{ERROR_GAIN}", error_map(picture, row.truth), row.truth))
+        strips.append(cells)
     out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out)
+    laid_out(strips).save(out)
     return out
 
 
-def _cell(title: str, picture: Picture) -> Image.Image:
-    image = Image.fromarray(picture)
+def error_map(result: Picture, truth: Picture) -> Picture:
+    """Return the absolute difference of two pictures (H, W, 3), brightened."""
+    difference = np.abs(result.astype(np.int16) - truth.astype(np.int16)) * ERROR_GAIN
+    return np.minimum(difference, 255).astype(np.uint8)
+
+
+def _cell(title: str, picture: Picture | None, truth: Picture) -> Image.Image:
+    """Return a picture under its title, or a gap of the truth's size."""
+    image = Image.fromarray(truth if picture is None else picture)
     factor = CELL / max(image.size)
     image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
-    cell = Image.new("RGB", (image.width + 2, image.height + HEADER + 2), (24, 24, 24))
-    cell.paste(image, (1, HEADER))
-    ImageDraw.Draw(cell).text((3, 2), title, fill=(230, 230, 230))
+    cell = Image.new("RGB", (image.width + 2, image.height + HEADER + 2), BACKGROUND)
+    if picture is not None:
+        cell.paste(image, (1, HEADER))
+        ImageDraw.Draw(cell).text((3, 2), title, fill=(230, 230, 230))
     return cell

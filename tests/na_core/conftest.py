@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +12,26 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from na_core.data.labels import LABELS_FILE, LABELS_VERSION
+from na_core.data.contact_sheet import colour_of
+from na_core.data.labels import LABELS_FILE, LABELS_VERSION, Edit
+from na_core.data.scenes import DEPTH_UNIT
 from na_core.geometry.backdrop import Backdrop, backdrop_points
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.boxmap import box_map
-from na_core.geometry.camera import camera_of_photo
+from na_core.geometry.camera import camera_of_photo, project_points
 from na_core.scene import Box, Camera
 
 Placement = Sequence[NDArray[np.float64] | None]
 
 
 def painted(
-    camera: Camera, boxes: Placement, width: int, height: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Paint striped boxes on a chequered ground: (H, W, 3) picture and (H, W) index mask."""
+    camera: Camera, boxes: Placement, width: int, height: int, stage: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
+    """Paint striped boxes on a chequered ground: (H, W, 3) picture, (H, W) index mask and depth in steps."""
     ground = backdrop_points(Backdrop(0.0, np.zeros(3), 40.0), camera, width, height)
+    depth = project_points(camera, ground)[..., 2]
     chequer = (np.floor(ground[..., 0] * 2) + np.floor(ground[..., 1] * 2)) % 2
-    picture = 0.35 + 0.2 * chequer[..., None] * np.array([1.0, 0.9, 0.7])
+    picture = 0.35 + 0.2 * chequer[..., None] * np.roll([1.0, 0.9, 0.2], stage)
     present = [i for i, box in enumerate(boxes) if box is not None]
     seen = box_map(camera, [boxes[i] for i in present], width, height)
     mask = np.zeros((height, width), np.uint8)
@@ -37,19 +41,33 @@ def painted(
         colour = np.roll(np.array([0.9, 0.3, 0.1]), i)
         picture[hit] = 0.2 * stripes + 0.8 * colour * (0.6 + 0.4 * stripes[:, :1])
         mask[hit] = i + 1
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask
+        depth[hit] = seen.depth[hit]
+    steps = np.minimum(np.rint(depth / DEPTH_UNIT), 65535).astype(np.uint16)
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask, steps
 
 
 def write_scene(
-    folder: Path, cameras: Sequence[Camera], placements: Sequence[Placement], width: int, height: int
+    folder: Path,
+    cameras: Sequence[Camera],
+    placements: Sequence[Placement],
+    width: int,
+    height: int,
+    *,
+    clip: str = "mixed",
+    stages: Sequence[int] | None = None,
+    edits: Sequence[Edit] = (),
 ) -> Path:
     """Write a scene's folder: one frame for each camera and placement of the same objects."""
+    stages = stages or [0] * len(cameras)
     folder.mkdir(parents=True)
     frames = []
-    for number, (camera, boxes) in enumerate(zip(cameras, placements, strict=True)):
-        picture, mask = painted(camera, boxes, width, height)
+    for number, (camera, boxes, stage) in enumerate(zip(cameras, placements, stages, strict=True)):
+        picture, mask, depth = painted(camera, boxes, width, height, stage)
         Image.fromarray(picture).save(folder / f"frame_{number:03}.png")
-        Image.fromarray(mask).save(folder / f"mask_{number:03}.png")
+        indices = Image.fromarray(mask)
+        indices.putpalette([channel for i in range(256) for channel in colour_of(i)])
+        indices.save(folder / f"mask_{number:03}.png")
+        Image.fromarray(depth).save(folder / f"depth_{number:03}.png")
         rectangles, visible = [], []
         for i, box in enumerate(boxes):
             alone = 0 if box is None else int((box_map(camera, [box], width, height).index == 0).sum())
@@ -64,21 +82,27 @@ def write_scene(
             {
                 "picture": f"frame_{number:03}.png",
                 "mask": f"mask_{number:03}.png",
+                "depth": f"depth_{number:03}.png",
+                "stage": stage,
                 "camera": camera.to_dict(),
                 "boxes": [None if box is None else Box(box).to_dict() for box in boxes],
                 "boxes_2d": rectangles,
                 "visible": visible,
             }
         )
-    objects = [{"name": f"block {i}", "family": "block"} for i in range(len(placements[0]))]
+    objects = [
+        {"name": f"block {i}", "family": "block", "symmetry": 1 + i % 2} for i in range(len(placements[0]))
+    ]
     labels = {
         "schema_version": LABELS_VERSION,
         "seed": 0,
         "split": "train",
+        "clip": clip,
         "width": width,
         "height": height,
         "objects": objects,
         "frames": frames,
+        "edits": [asdict(edit) for edit in edits],
     }
     (folder / LABELS_FILE).write_text(json.dumps(labels))
     return folder

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from na_core.data.labels import labels_from_dict, load_labels
+from na_core.data.labels import Edit, labels_from_dict, load_labels
 from na_core.scene import SceneError
 
 IDENTITY = np.eye(4).tolist()
@@ -21,27 +21,37 @@ def raw() -> dict[str, Any]:
     frame = {
         "picture": "frame_000.png",
         "mask": "mask_000.png",
+        "depth": "depth_000.png",
+        "stage": 1,
         "camera": camera,
         "boxes": [{"world_from_box": IDENTITY}, None],
         "boxes_2d": [[0.1, 0.2, 0.3, 0.4], [0, 0, 0, 0]],
         "visible": [0.9, 0.0],
     }
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "seed": 7,
         "split": "train",
+        "clip": "remove",
         "width": 64,
         "height": 48,
-        "objects": [{"name": "mug 1", "family": "mug"}, {"name": "car 2", "family": "car"}],
-        "frames": [frame],
+        "objects": [
+            {"name": "mug 1", "family": "mug", "symmetry": 0},
+            {"name": "car 2", "family": "car", "symmetry": 1},
+        ],
+        "frames": [frame, frame | {"depth": None, "stage": 0}],
+        "edits": [{"kind": "remove", "source": 0, "target": 1, "donor": None, "object": 1}],
     }
 
 
 def test_labels_read_back_as_written(raw, tmp_path):
     (tmp_path / "scene.json").write_text(json.dumps(raw))
     labels = load_labels(tmp_path)
-    assert (labels.seed, labels.split, labels.width, labels.height) == (7, "train", 64, 48)
-    assert [o.family for o in labels.objects] == ["mug", "car"]
+    assert (labels.seed, labels.split, labels.clip) == (7, "train", "remove")
+    assert (labels.width, labels.height) == (64, 48)
+    assert [(o.family, o.symmetry) for o in labels.objects] == [("mug", 0), ("car", 1)]
+    assert labels.edits == (Edit("remove", 0, 1, None, 1),)
+    assert [(f.depth, f.stage) for f in labels.frames] == [("depth_000.png", 1), (None, 0)]
     frame = labels.frames[0]
     assert frame.boxes[0] is not None and frame.boxes[1] is None
     assert frame.boxes_2d[0] == (0.1, 0.2, 0.3, 0.4)
@@ -49,17 +59,25 @@ def test_labels_read_back_as_written(raw, tmp_path):
 
 
 BREAKS: dict[str, tuple[list[Any], Any]] = {
-    "scene.schema_version": (["schema_version"], 2),
+    "scene.schema_version": (["schema_version"], 1),
+    "scene.clip": (["clip"], "film"),
     "scene.seed": (["seed"], -1),
     "scene.width": (["width"], 0),
     "scene.objects[1].family": (["objects", 1, "family"], 3),
+    "scene.objects[0].symmetry": (["objects", 0, "symmetry"], -1),
     "scene.frames[0].picture": (["frames", 0, "picture"], "../frame.png"),
+    "scene.frames[1].depth": (["frames", 1, "depth"], 7),
+    "scene.frames[1].stage": (["frames", 1, "stage"], True),
     "scene.frames[0].camera.fx": (["frames", 0, "camera", "fx"], -1.0),
     "scene.frames[0].boxes": (["frames", 0, "boxes"], [None]),
     "scene.frames[0].boxes[0].world_from_box": (["frames", 0, "boxes", 0, "world_from_box"], [[1]]),
     "scene.frames[0].boxes_2d[0]": (["frames", 0, "boxes_2d", 0], [0.5, 0, 0.1, 1]),
     "scene.frames[0].boxes_2d[0][2]": (["frames", 0, "boxes_2d", 0], [0, 0, 1.5, 1]),
     "scene.frames[0].visible[1]": (["frames", 0, "visible", 1], float("nan")),
+    "scene.edits[0].kind": (["edits", 0, "kind"], "paint"),
+    "scene.edits[0].target": (["edits", 0, "target"], 2),
+    "scene.edits[0].donor": (["edits", 0, "donor"], "1"),
+    "scene.edits[0].object": (["edits", 0, "object"], 2),
 }
 
 
@@ -76,7 +94,7 @@ def test_a_refusal_names_the_field(raw, path):
     assert caught.value.path == path
 
 
-@pytest.mark.parametrize("name", ["seed", "frames", "objects"])
+@pytest.mark.parametrize("name", ["seed", "frames", "objects", "clip", "edits"])
 def test_a_missing_field_is_named(raw, name):
     del raw[name]
     with pytest.raises(SceneError, match=rf"scene\.{name}: missing"):
@@ -84,12 +102,25 @@ def test_a_missing_field_is_named(raw, name):
 
 
 def test_an_unknown_field_is_named(raw):
-    raw["frames"][0]["depth"] = "depth_000.exr"
-    with pytest.raises(SceneError, match=r"scene\.frames\[0\]\.depth: unknown field"):
+    raw["frames"][0]["normals"] = "normals_000.exr"
+    with pytest.raises(SceneError, match=r"scene\.frames\[0\]\.normals: unknown field"):
         labels_from_dict(raw)
 
 
-def test_a_broken_file_is_named(tmp_path):
-    (tmp_path / "scene.json").write_text("{")
-    with pytest.raises(SceneError, match="not JSON"):
+def test_another_version_says_to_render_again(raw):
+    with pytest.raises(SceneError, match=r"reads 2, got 1; render the data set again"):
+        labels_from_dict(raw | {"schema_version": 1})
+
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 10**5, "\ud800"])
+def test_a_broken_file_is_named(text, tmp_path):
+    (tmp_path / "scene.json").write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(SceneError, match="not JSON") as caught:
+        load_labels(tmp_path)
+    assert str(tmp_path / "scene.json") in str(caught.value)
+
+
+def test_a_refusal_of_a_file_names_file_and_field(raw, tmp_path):
+    (tmp_path / "scene.json").write_text(json.dumps(raw | {"width": "64"}))
+    with pytest.raises(SceneError, match=r"scene\.json: scene\.width: expected a whole number"):
         load_labels(tmp_path)

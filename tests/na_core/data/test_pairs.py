@@ -1,120 +1,200 @@
-"""Scenes on disk, the pairs that can be learned from, and the message of a pair."""
+"""Which pictures can be asked for, and the message that asks for one."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from na_core.data.contact_sheet import contact_sheet
-from na_core.data.pairs import frame_message, pairs
-from na_core.data.scenes import Scene, read_mask, read_picture, scene_folders, scenes
+from na_core.data.labels import Edit
+from na_core.data.pairs import (
+    Pair,
+    crossed_pairs,
+    edit_pair,
+    edit_pairs,
+    frame_message,
+    is_usable,
+    sample_pair,
+    video_pairs,
+)
+from na_core.data.scenes import Scene, load_scene
 from na_core.geometry.boxes import box_matrix, source_quarter_turns
 from na_core.geometry.camera import camera_of_photo
-from na_core.scene import Box, Frame
+from na_core.scene import Frame
 
 SIDE = 32
 
+MakeScene = Callable[..., Scene]
 
-def write_scene(folder: Path, presence: list[list[bool]]) -> Scene:
-    """Write a scene with one frame for each row of ``presence``, one object for each column."""
-    folder.mkdir(parents=True)
-    frames: list[dict[str, Any]] = []
-    for k, row in enumerate(presence):
-        camera = camera_of_photo(SIDE, SIDE, SIDE, 1.0 + 0.1 * k, 0.3)
-        boxes = [Box(box_matrix((i - 0.5, 3 + k, 0.2), (0.4, 0.4, 0.4), k + i)) for i in range(len(row))]
-        frames.append(
-            {
-                "picture": f"frame_{k:03d}.png",
-                "mask": f"mask_{k:03d}.png",
-                "camera": camera.to_dict(),
-                "boxes": [box.to_dict() if here else None for box, here in zip(boxes, row, strict=True)],
-                "boxes_2d": [[0.2, 0.2, 0.5, 0.5] if here else [0, 0, 0, 0] for here in row],
-                "visible": [0.8 if here else 0.0 for here in row],
-            }
+
+@pytest.fixture
+def make(make_scene: Callable[..., Path], tmp_path: Path) -> MakeScene:
+    """Return a maker of scenes: a frame for each row of presence, an object for each column."""
+
+    def write(
+        presence: Sequence[Sequence[bool]],
+        stages: Sequence[int] | None = None,
+        edits: Sequence[Edit] = (),
+    ) -> Scene:
+        cameras = [camera_of_photo(SIDE, SIDE, SIDE, 1.0 + 0.1 * k, 0.3) for k in range(len(presence))]
+        placements = [
+            [
+                box_matrix((i - 0.5, 3 + 0.1 * k, 0.2), (0.4, 0.4, 0.4), k + i) if here else None
+                for i, here in enumerate(row)
+            ]
+            for k, row in enumerate(presence)
+        ]
+        folder = tmp_path / "scene"
+        return load_scene(make_scene(folder, cameras, placements, SIDE, SIDE, stages=stages, edits=edits))
+
+    return write
+
+
+def ends(pairs: Sequence[Pair]) -> list[tuple[int, int]]:
+    return [(pair.source, pair.target) for pair in pairs]
+
+
+class TestVideo:
+    def test_every_ordered_pair_of_frames_is_a_pair(self, make: MakeScene) -> None:
+        pairs = video_pairs(make([[True, True]] * 3))
+        assert ends(pairs) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+        assert all(pair.background == pair.source and pair.donor is None for pair in pairs)
+
+    def test_an_object_may_vanish_but_none_may_appear(self, make: MakeScene) -> None:
+        assert ends(video_pairs(make([[True, True], [True, False]]))) == [(0, 1)]
+
+    def test_both_frames_are_of_one_stage(self, make: MakeScene) -> None:
+        assert ends(video_pairs(make([[True]] * 4, stages=[0, 1, 0, 1]))) == [(0, 2), (1, 3), (2, 0), (3, 1)]
+
+    def test_what_shows_too_little_counts_as_unseen(self, make: MakeScene) -> None:
+        scene = make([[True, True], [True, True]])
+        hardly = dataclasses.replace(scene.labels.frames[0], visible=(0.9, 0.01))
+        labels = dataclasses.replace(scene.labels, frames=(hardly, scene.labels.frames[1]))
+        assert ends(video_pairs(dataclasses.replace(scene, labels=labels))) == [(1, 0)]
+
+
+class TestCrossed:
+    def test_objects_of_one_stage_on_the_background_of_another(self, make: MakeScene) -> None:
+        scene = make([[True], [True], [True]], stages=[0, 1, 1])
+        assert crossed_pairs(scene) == [Pair(0, 2, 1), Pair(0, 1, 2)]
+
+    def test_one_stage_has_none(self, make: MakeScene) -> None:
+        assert crossed_pairs(make([[True]] * 3)) == []
+
+    def test_the_source_shows_every_object_of_the_target(self, make: MakeScene) -> None:
+        scene = make([[True, False], [True, False], [True, True]], stages=[0, 1, 1])
+        assert crossed_pairs(scene) == [Pair(0, 1, 2)]
+
+
+class TestEdits:
+    @pytest.mark.parametrize("kind", ["translate", "rotate", "scale", "remove", "camera"])
+    def test_most_take_everything_from_the_source(self, kind: str) -> None:
+        edit = Edit(kind, 1, 2, None, 0)
+        assert edit_pair(edit) == Pair(1, 2, background=1, edit=edit)
+
+    @pytest.mark.parametrize("kind", ["add", "transfer"])
+    def test_what_is_new_comes_from_the_donor(self, kind: str) -> None:
+        edit = Edit(kind, 0, 1, 2, 0)
+        assert edit_pair(edit) == Pair(0, 1, background=0, donor=2, edit=edit)
+
+    def test_new_surroundings_come_from_the_donor_and_objects_do_not(self) -> None:
+        edit = Edit("background", 0, 1, 2, None)
+        assert edit_pair(edit) == Pair(0, 1, background=2, edit=edit)
+
+    def test_an_edit_is_usable_where_source_or_donor_shows_every_object(self, make: MakeScene) -> None:
+        presence = [[True, False], [True, True], [False, True], [False, False]]
+        usable, unusable = Edit("add", 0, 1, 2, 1), Edit("add", 0, 1, 3, 1)
+        found = edit_pairs(make(presence, edits=[usable, unusable]))
+        assert [pair.edit for pair in found] == [usable]
+
+
+class TestSampling:
+    def test_films_are_drawn_in_both_orders_alike(self, make: MakeScene) -> None:
+        scene, random = make([[True]] * 3), np.random.default_rng(0)
+        drawn = [sample_pair(scene, random) for _ in range(300)]
+        backwards = np.mean([pair is not None and pair.source > pair.target for pair in drawn])
+        assert backwards == pytest.approx(0.5, abs=0.1)
+        assert {ends([pair])[0] for pair in drawn if pair} == set(ends(video_pairs(scene)))
+
+    def test_half_of_the_pairs_are_controlled(self, make: MakeScene) -> None:
+        scene = make([[True], [True]], edits=[Edit("rotate", 0, 1, None, 0)])
+        random = np.random.default_rng(0)
+        drawn = [sample_pair(scene, random) for _ in range(300)]
+        assert np.mean([pair is not None and pair.edit is not None for pair in drawn]) == pytest.approx(
+            0.5, abs=0.1
         )
-        Image.new("RGB", (SIDE, SIDE), (40 * k, 90, 120)).save(folder / f"frame_{k:03d}.png")
-        Image.new("L", (SIDE, SIDE), k).save(folder / f"mask_{k:03d}.png")
-    data = {
-        "schema_version": 1,
-        "seed": 0,
-        "split": "train",
-        "width": SIDE,
-        "height": SIDE,
-        "objects": [{"name": f"box {i}", "family": "crate"} for i in range(len(presence[0]))],
-        "frames": frames,
-    }
-    (folder / "scene.json").write_text(json.dumps(data))
-    return next(scenes(folder))
+
+    def test_the_same_seed_draws_the_same(self, make: MakeScene) -> None:
+        scene = make([[True]] * 4, stages=[0, 0, 1, 1])
+        first, second = (
+            [sample_pair(scene, random) for _ in range(20)]
+            for random in (np.random.default_rng(3), np.random.default_rng(3))
+        )
+        assert first == second
+        assert all(pair is not None and is_usable(scene, pair) for pair in first)
+
+    def test_a_pair_that_only_works_backwards_is_drawn(self, make: MakeScene) -> None:
+        scene = make([[True, False], [True, True]])
+        drawn = sample_pair(scene, np.random.default_rng(0))
+        assert drawn is not None
+        assert (drawn.source, drawn.target) == (1, 0)
+
+    def test_a_scene_without_pairs(self, make: MakeScene) -> None:
+        assert sample_pair(make([[True]]), np.random.default_rng(0)) is None
 
 
-def test_every_ordered_pair_of_frames_is_a_pair(tmp_path):
-    scene = write_scene(tmp_path / "train/00000000", [[True, True]] * 3)
-    assert sorted(pairs(scene)) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+class TestMessage:
+    def test_appearance_is_the_sources_and_pose_the_targets(self, make: MakeScene) -> None:
+        scene = make([[True, True], [True, True]])
+        frame, photos = frame_message(scene, Pair(0, 1, 0))
+        source, target = scene.labels.frames
+        assert frame.camera == target.camera
+        assert frame.background.source_camera == source.camera
+        assert frame.background.hidden_boxes == source.boxes
+        assert [placed.asset.name for placed in frame.assets] == ["block 0", "block 1"]
+        for i, placed in enumerate(frame.assets):
+            box = source.boxes[i]
+            assert box is not None
+            assert placed.asset.source_box == box
+            assert placed.asset.source_box_2d == source.boxes_2d[i]
+            assert placed.box == target.boxes[i]
+            assert placed.asset.quarter_turns == source_quarter_turns(box, source.camera)
+        sha256 = hashlib.sha256(scene.picture_bytes(0)).hexdigest()
+        assert photos == {sha256: 0}
+        assert frame.background.photo.sha256 == sha256
+        assert Frame.from_json(frame.to_json()) == frame
 
+    def test_a_removed_object_is_hidden_and_not_placed(self, make: MakeScene) -> None:
+        frame, _ = frame_message(make([[True, True], [True, False]]), Pair(0, 1, 0))
+        assert [placed.asset.name for placed in frame.assets] == ["block 0"]
+        assert len(frame.background.hidden_boxes) == 2
 
-def test_a_target_with_an_object_that_the_source_does_not_show_is_no_pair(tmp_path):
-    scene = write_scene(tmp_path / "train/00000000", [[True, True], [True, False]])
-    assert pairs(scene) == [(0, 1)]  # an object may vanish, none may appear
+    def test_a_new_object_comes_from_the_donor_with_its_camera(self, make: MakeScene) -> None:
+        scene = make([[True, False], [True, True], [False, True]])
+        frame, photos = frame_message(scene, Pair(0, 1, 0, donor=2))
+        old, new = (placed.asset for placed in frame.assets)
+        donor = scene.labels.frames[2]
+        assert photos[old.photo.sha256] == 0
+        assert photos[new.photo.sha256] == 2
+        assert (new.source_camera, new.source_box) == (donor.camera, donor.boxes[1])
+        assert frame.background.hidden_boxes == (scene.labels.frames[0].boxes[0],)
 
+    def test_a_background_of_another_stage(self, make: MakeScene) -> None:
+        scene = make([[True, True], [True, False], [True, True]], stages=[0, 1, 1])
+        frame, photos = frame_message(scene, Pair(0, 2, 1))
+        assert sorted(photos.values()) == [0, 1]
+        assert photos[frame.background.photo.sha256] == 1
+        assert frame.background.source_camera == scene.labels.frames[1].camera
+        assert frame.background.hidden_boxes == (scene.labels.frames[1].boxes[0],)
+        assert {photos[placed.asset.photo.sha256] for placed in frame.assets} == {0}
 
-def test_the_message_of_a_pair_takes_appearance_from_the_source_and_pose_from_the_target(tmp_path):
-    scene = write_scene(tmp_path / "train/00000000", [[True, True], [True, True]])
-    frame, photos = frame_message(scene, 0, 1)
-    source, target = scene.labels.frames
-    assert frame.camera == target.camera
-    assert frame.background.source_camera == source.camera
-    assert frame.background.hidden_boxes == source.boxes
-    assert [placed.asset.name for placed in frame.assets] == ["box 0", "box 1"]
-    for placed, before, after in zip(frame.assets, source.boxes, target.boxes, strict=True):
-        assert placed.asset.source_box == before
-        assert placed.box == after
-        assert placed.asset.quarter_turns == source_quarter_turns(before, source.camera)
-    ((sha256, path),) = photos.items()
-    assert path == scene.picture_path(0)
-    assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest() == frame.background.photo.sha256
-    assert Frame.from_json(frame.to_json()) == frame
-
-
-def test_a_removed_object_is_hidden_from_the_background_and_not_placed(tmp_path):
-    scene = write_scene(tmp_path / "train/00000000", [[True, True], [True, False]])
-    frame, _ = frame_message(scene, 0, 1)
-    assert [placed.asset.name for placed in frame.assets] == ["box 0"]
-    assert len(frame.background.hidden_boxes) == 2
-
-
-def test_half_written_scenes_are_not_seen(tmp_path):
-    write_scene(tmp_path / "train/00000001", [[True]])
-    write_scene(tmp_path / "train/00000000", [[True]])
-    (tmp_path / "train/.00000002.99.partial").mkdir()
-    (tmp_path / "train/.00000002.99.partial/scene.json").write_text("{")
-    (tmp_path / "train/00000003").mkdir()
-    for root in (tmp_path, tmp_path / "train"):
-        assert [path.name for path in scene_folders(root)] == ["00000000", "00000001"]
-
-
-def test_pictures_and_masks_have_one_form(tmp_path):
-    scene = write_scene(tmp_path / "train/00000000", [[True], [True]])
-    picture, mask = read_picture(scene.picture_path(1)), read_mask(scene.mask_path(1))
-    assert picture.shape == (SIDE, SIDE, 3) and picture.dtype == np.uint8
-    assert mask.shape == (SIDE, SIDE) and (mask == 1).all()
-    with pytest.raises(ValueError, match="single-channel"):
-        read_mask(scene.picture_path(0))
-
-
-def test_a_contact_sheet_shows_a_row_for_each_scene(tmp_path):
-    for seed in range(3):
-        write_scene(tmp_path / f"train/{seed:08d}", [[True, True], [True, False]])
-    with Image.open(contact_sheet(tmp_path, tmp_path / "sheet.png", limit=2, side=64)) as sheet:
-        assert sheet.size == (128, 128)
-        assert len(sheet.getcolors(maxcolors=10**6) or []) > 4  # boxes are drawn
-
-
-def test_a_contact_sheet_of_nothing_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no complete scene"):
-        contact_sheet(tmp_path, tmp_path / "sheet.png")
+    def test_an_object_that_is_hidden_in_the_photo_keeps_its_pose(self, make: MakeScene) -> None:
+        scene = make([[True, True], [True, True]])
+        unseen = dataclasses.replace(scene.labels.frames[0], visible=(0.9, 0.0))
+        labels = dataclasses.replace(scene.labels, frames=(unseen, scene.labels.frames[1]))
+        frame, _ = frame_message(dataclasses.replace(scene, labels=labels), Pair(0, 1, 0))
+        assert len(frame.assets) == 2

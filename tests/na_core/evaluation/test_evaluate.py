@@ -1,62 +1,31 @@
-"""From scenes to ``results.json``: its form, what the references score, and resuming."""
+"""From scenes to ``results.json``: its form, what is averaged, and resuming."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from na_core.data.labels import load_labels
-from na_core.data.pairs import pairs
-from na_core.data.scenes import Scene, scene_folders
-from na_core.evaluation import suites
-from na_core.evaluation.evaluate import SUITES, main, spread
+from na_core.data.scenes import load_scene, scene_folders, scenes
+from na_core.data.shards import pack
+from na_core.evaluation import bench, evaluate
+from na_core.evaluation.evaluate import SUITES, main
+from na_core.evaluation.learned import LearnedMetrics
 from na_core.evaluation.methods import Checkpoint, Copy, ProxyOnly
-from na_core.evaluation.metrics import BEST_PSNR
-from na_core.evaluation.suites import measure_video, photograph, reconstruct, scene_pairs
+from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
-from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.model.presets import build_pipeline
-from na_core.scene import Frame
 
-Picture = NDArray[np.uint8]
 Results = dict[str, dict[str, dict[str, float]]]
-
-
-class Oracle:
-    """Knows the truth."""
-
-    name = identity = "oracle"
-
-    def __init__(self, scene: Scene) -> None:
-        self._truths = [(pair.frame, pair.truth) for pair in scene_pairs(scene)]
-
-    def render(
-        self, frames: Sequence[Frame], photos: Mapping[str, Picture], width: int, height: int
-    ) -> list[Picture]:
-        return [next(truth for known, truth in self._truths if known == frame) for frame in frames]
-
-
-@pytest.fixture
-def scene(painted_scenes: Path) -> Scene:
-    folder = scene_folders(painted_scenes)[0]
-    return Scene(folder, load_labels(folder))
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoints") / "small"
-    build_pipeline("guided", "tiny").save_pretrained(folder)
-    return folder
 
 
 def results_of(file: Path) -> Results:
@@ -64,176 +33,221 @@ def results_of(file: Path) -> Results:
     return found
 
 
-class TestVideo:
-    def test_the_truth_scores_the_best_of_everything(self, scene: Scene) -> None:
-        scores = measure_video(Oracle(scene), scene)
-        assert scores["image_psnr"] == scores["object_psnr"] == scores["unchanged_psnr"] == BEST_PSNR
-        assert scores["object_ssim"] == pytest.approx(1.0)
-        assert scores["sharpness"] == pytest.approx(1.0)
-        assert scores["pairs"] == len(pairs(scene))
+@pytest.fixture
+def renderings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by a method's name with every picture that it renders."""
+    found: list[str] = []
+    for method in (Copy, ProxyOnly, Checkpoint):
+        render = method.render
 
-    def test_the_proxy_knows_more_than_the_copy(self, scene: Scene) -> None:
-        copy, proxy = measure_video(Copy(), scene), measure_video(ProxyOnly(), scene)
-        assert copy["object_psnr"] < proxy["object_psnr"] < BEST_PSNR
-        assert copy["image_psnr"] < proxy["image_psnr"]
+        def noting(self: Any, *arguments: Any, render: Callable[..., Picture] = render) -> Picture:
+            found.append(self.name)
+            return render(self, *arguments)
 
-    def test_a_copy_leaves_unchanged_pixels_alone(self, scene: Scene) -> None:
-        """Painted scenes have no shadows: outside all boxes nothing differs while the camera stands."""
-        assert measure_video(Copy(), scene)["unchanged_psnr"] == BEST_PSNR
-
-    def test_without_a_still_camera_nothing_counts_as_unchanged(
-        self, make_scene: Callable[..., Path], tmp_path: Path
-    ) -> None:
-        cameras = [camera_of_photo(77, 64, 64, camera_height=h, pitch=0.35) for h in (1.5, 1.8)]
-        box = box_matrix((0, 4, 0.4), (0.6, 0.6, 0.8))
-        folder = make_scene(tmp_path / "s", cameras, [[box]] * 2, 64, 64)
-        scores = measure_video(Copy(), Scene(folder, load_labels(folder)))
-        assert "unchanged_psnr" not in scores
-        assert "object_psnr" in scores
-
-    def test_objects_are_averaged_and_not_pooled(
-        self, make_scene: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """One object right and one wrong: the mean of their PSNRs, whatever their sizes."""
-        camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)
-        small, large = box_matrix((-1, 5, 0.2), (0.3, 0.3, 0.4)), box_matrix((0.6, 4, 0.5), (1, 1, 1))
-        folder = make_scene(tmp_path / "s", [camera] * 2, [[small, large]] * 2, 64, 64)
-        found = Scene(folder, load_labels(folder))
-
-        class HalfRight(Oracle):
-            def render(self, *arguments: Any) -> list[Picture]:
-                picture = super().render(*arguments)[0].copy()
-                x0, y0, x1, y1 = (round(v * 64) for v in found.labels.frames[0].boxes_2d[0])
-                patch = picture[y0:y1, x0:x1]
-                picture[y0:y1, x0:x1] = np.where(patch > 127, patch - 20, patch + 20)
-                return [picture]
-
-        scores = measure_video(HalfRight(found), found)
-        wrong = 2 * scores["object_psnr"] - BEST_PSNR
-        exact = 20 * math.log10(255 / 20)
-        assert exact <= wrong < exact + 3  # the grown box holds some right pixels around the wrong ones
-
-    def test_a_limit_spreads_over_the_pairs(self, scene: Scene) -> None:
-        every = [(p.source, p.target) for p in scene_pairs(scene)]
-        assert every == pairs(scene)
-        assert [(p.source, p.target) for p in scene_pairs(scene, 2)] == [every[0], every[len(every) // 2]]
-
-    def test_a_scene_without_usable_pairs_scores_nothing(
-        self, make_scene: Callable[..., Path], tmp_path: Path
-    ) -> None:
-        camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)
-        folder = make_scene(tmp_path / "s", [camera], [[box_matrix((0, 4, 0.4), (0.6, 0.6, 0.8))]], 64, 64)
-        assert measure_video(Copy(), Scene(folder, load_labels(folder))) == {}
+        monkeypatch.setattr(method, "render", noting)
+    return found
 
 
-class TestVae:
-    def test_photographs_are_real_colour_squares(self) -> None:
-        found = [photograph(name) for name in suites.PHOTOGRAPHS]
-        assert all(p.shape == (256, 256, 3) and p.std() > 20 for p in found)
-
-    @pytest.mark.parametrize("size", [(64, 64), (50, 70), (3, 9)])
-    def test_any_size_comes_back(self, size: tuple[int, int], checkpoint: Path) -> None:
-        pipeline: NeuralAssetsPipeline = Checkpoint(checkpoint).pipeline
-        picture = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
-        assert reconstruct(pipeline, picture).shape == (*size, 3)
+@pytest.fixture(scope="module")
+def out(bench_scenes: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a whole run."""
+    folder = tmp_path_factory.mktemp("out")
+    assert main([checkpoint], ["all"], bench_scenes, None, folder) == folder / "results.json"
+    return folder
 
 
 class TestResults:
-    def test_the_form_of_the_file(self, painted_scenes: Path, checkpoint: Path, tmp_path: Path) -> None:
-        file = main([checkpoint], ["all"], painted_scenes, None, tmp_path / "out", preset="standard")
-        assert file == tmp_path / "out" / "results.json"
-        text = json.loads(file.read_text())
-        assert set(text) == {"suites"}
-        results = results_of(file)
-        assert set(results) == set(SUITES)
-        assert list(results["video"]) == ["copy", "proxy", "small"]
-        for scores in results["video"].values():
-            assert set(scores) == {
-                *("image_psnr", "object_psnr", "object_ssim", "unchanged_psnr"),
-                *("sharpness", "scenes", "pairs"),
-            }
-            assert scores["scenes"] == 2
-            assert scores["pairs"] == 12
-        assert set(results["vae"]["small"]) == {"image_psnr", "photograph_psnr", "scenes"}
-        assert 3 < results["vae"]["small"]["photograph_psnr"] < 30
-        # One step of an untrained pipeline is the proxy.
-        assert results["video"]["small"]["image_psnr"] == pytest.approx(
-            results["video"]["proxy"]["image_psnr"], abs=0.01
-        )
-        sheet = Image.open(tmp_path / "out" / "sheet.png")
-        assert sheet.width > 5 * 200
-        assert sheet.height > 2 * 200
+    def test_the_form_of_the_file(self, out: Path) -> None:
+        text = json.loads((out / "results.json").read_text())
+        assert set(text) == {"suites", "settings", "notices"}
+        assert text["settings"] == {"preset": "standard", "steps": 1, "guidance": 1.0, "seeds": 1}
+        assert list(text["suites"]) == list(SUITES)
+        assert all(list(text["suites"][suite]) == ["copy", "proxy", "small"] for suite in PAIR_SUITES)
+        assert all(scores["scenes"] > 0 for suite in text["suites"].values() for scores in suite.values())
+        assert set(text["suites"]["vae"]["small"]) == {"image_psnr", "photograph_psnr", "scenes"}
+        assert 3 < text["suites"]["vae"]["small"]["photograph_psnr"] < 30
 
-    def test_a_scene_counts_once_however_many_pairs_it_has(
-        self, painted_scenes: Path, tmp_path: Path
+    def test_films_flicker_and_other_suites_do_not(self, out: Path) -> None:
+        for suite, methods in results_of(out / "results.json").items():
+            for scores in methods.values():
+                assert ("warp_ratio" in scores) == ("warp_error" in scores) == (suite == "video")
+                assert ("right_way" in scores) == (suite == "turn180")
+
+    def test_copying_turns_nothing_and_the_proxy_does(self, out: Path) -> None:
+        turned = results_of(out / "results.json")["turn180"]
+        assert [turned[name]["right_way"] for name in ("copy", "proxy")] == [0, 1]
+
+    def test_one_step_of_an_untrained_pipeline_is_the_proxy(self, out: Path) -> None:
+        for suite in PAIR_SUITES:
+            scores = results_of(out / "results.json")[suite]
+            assert scores["small"]["image_psnr"] == pytest.approx(scores["proxy"]["image_psnr"], abs=0.05)
+
+    def test_a_table_and_a_sheet_for_each_suite(self, out: Path) -> None:
+        table = (out / "results.md").read_text()
+        for suite in SUITES:
+            assert f"\n## {suite}\n" in table
+            with Image.open(out / "sheets" / f"{suite}.png") as sheet:
+                assert sheet.width > 3 * 200
+
+    def test_a_shard_gives_the_numbers_of_its_folders(
+        self, out: Path, bench_scenes: Path, tmp_path: Path
     ) -> None:
-        file = main(suites=["video"], scenes=painted_scenes, out=tmp_path, sheet_rows=1)
-        each = [measure_video(Copy(), Scene(f, load_labels(f))) for f in scene_folders(painted_scenes)]
-        expected = sum(scores["image_psnr"] for scores in each) / 2
-        assert results_of(file)["video"]["copy"]["image_psnr"] == pytest.approx(expected)
+        pack(scene_folders(bench_scenes), tmp_path / "test.tar")
+        again = main((), ["scale", "video"], tmp_path / "test.tar", None, tmp_path / "out")
+        for suite, methods in results_of(again).items():
+            for name, scores in methods.items():
+                assert scores == results_of(out / "results.json")[suite][name]
 
-    def test_metrics_that_do_not_apply_are_absent(
+
+class TestAverages:
+    def test_a_scene_counts_once_however_many_pairs_it_has(
         self, make_scene: Callable[..., Path], tmp_path: Path
     ) -> None:
-        cameras = [camera_of_photo(77, 64, 64, camera_height=h, pitch=0.35) for h in (1.5, 1.8)]
-        box = box_matrix((0, 4, 0.4), (0.6, 0.6, 0.8))
-        make_scene(tmp_path / "test" / "s", cameras, [[box]] * 2, 64, 64)
-        file = main(suites=["video"], scenes=tmp_path / "test", out=tmp_path / "out")
-        assert "unchanged_psnr" not in results_of(file)["video"]["copy"]
+        camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)
+        for frames in (2, 3):
+            boxes = [[box_matrix((0.2 * i, 4, 0.4), (0.6, 0.6, 0.8))] for i in range(frames)]
+            make_scene(tmp_path / "test" / str(frames), [camera] * frames, boxes, 64, 64)
+        found = results_of(main((), ["video"], tmp_path / "test", None, tmp_path / "out"))["video"]["copy"]
+        each = []
+        for scene in scenes(tmp_path / "test"):
+            ends = [(p.source, p.target) for p in suite_pairs("video", scene)]
+            each.append(fmean(psnr(scene.picture(source), scene.picture(target)) for source, target in ends))
+        assert (found["pairs"], found["scenes"]) == (8, 2)
+        assert found["image_psnr"] == pytest.approx(fmean(each))
 
-    def test_a_limit_spreads_over_the_scenes(
-        self, scene: Scene, painted_scenes: Path, tmp_path: Path
+    def test_a_limit_is_for_each_suite(self, bench_scenes: Path, tmp_path: Path) -> None:
+        found = results_of(main((), ["video", "add", "reconstruct"], bench_scenes, 1, tmp_path))
+        assert {suite: methods["copy"]["scenes"] for suite, methods in found.items()} == {
+            "video": 1,
+            "add": 1,
+            "reconstruct": 1,
+        }
+
+    def test_a_suite_that_no_scene_has_is_empty(self, painted_scenes: Path, tmp_path: Path) -> None:
+        assert results_of(main((), ["transfer"], painted_scenes, None, tmp_path)) == {"transfer": {}}
+
+    def test_seeds_are_averaged_and_their_spread_is_told(
+        self, bench_scenes: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        file = main(suites=["video"], scenes=painted_scenes, limit=1, out=tmp_path, pair_limit=2)
-        assert results_of(file)["video"]["proxy"]["scenes"] == 1
-        assert results_of(file)["video"]["proxy"]["pairs"] == 2
-        assert spread([scene] * 5, 2) == [scene] * 2
+        render = Checkpoint.render
 
-    def test_the_command_line_calls_it(self) -> None:
-        from server.commands import evaluate
+        def brighter(self: Checkpoint, task: Any, seed: int) -> Picture:
+            return np.minimum(render(self, task, seed), 200) + np.uint8(10 * seed)
 
-        options = set(inspect.signature(evaluate).parameters)
-        assert {"checkpoint", "suite", "scenes", "limit", "out"} <= options
-        assert {"checkpoints", "suites", "scenes", "limit", "out"} <= set(inspect.signature(main).parameters)
+        monkeypatch.setattr(Checkpoint, "render", brighter)
+        file = main([checkpoint], ["scale"], bench_scenes, None, tmp_path, seeds=3)
+        found = results_of(file)["scale"]
+        lines = [json.loads(line) for line in (tmp_path / "measurements.jsonl").read_text().splitlines()]
+        by_seed = {e["seed"]: e["scores"]["object_psnr"] for e in lines if e["method"] == "small"}
+        assert sorted(by_seed) == [0, 1, 2]
+        assert found["small"]["object_psnr"] == pytest.approx(fmean(by_seed.values()))
+        assert found["small"]["object_psnr_deviation"] == pytest.approx(pstdev(by_seed.values()))
+        assert found["small"]["object_psnr_deviation"] > 0.1
+        assert "object_psnr_deviation" not in found["copy"]
+        assert found["small"]["scenes"] == found["small"]["pairs"] == 1
 
 
 class TestResuming:
-    def test_what_is_measured_is_not_measured_again(
-        self, painted_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_nothing_is_rendered_twice_in_a_run(
+        self, bench_scenes: Path, checkpoint: Path, tmp_path: Path, renderings: list[str]
     ) -> None:
-        first = main(suites=["video"], scenes=painted_scenes, out=tmp_path).read_text()
+        main([checkpoint], PAIR_SUITES, bench_scenes, None, tmp_path)
+        different = set()
+        for scene in scenes(bench_scenes):
+            for suite in PAIR_SUITES:
+                for p in suite_pairs(suite, scene):
+                    different.add((scene.name, p.source, p.target, p.background, p.donor))
+        assert renderings.count("small") == renderings.count("proxy") == len(different)
+
+    def test_what_is_measured_is_not_measured_again(
+        self, bench_scenes: Path, tmp_path: Path, renderings: list[str]
+    ) -> None:
+        first = main((), ["translate", "video"], bench_scenes, None, tmp_path, sheet_rows=0).read_text()
         record = tmp_path / "measurements.jsonl"
         lines = record.read_text().splitlines(keepends=True)
         assert len(lines) == 4
         record.write_text("".join(lines[:2]) + lines[2][:30])  # killed while it wrote the third
-        rendered = []
-        render = ProxyOnly.render
-        monkeypatch.setattr(ProxyOnly, "render", lambda *a: rendered.append(1) or render(*a))
-        assert main(suites=["video"], scenes=painted_scenes, out=tmp_path, sheet_rows=0).read_text() == first
-        assert len(rendered) == 12
-        rendered.clear()
-        assert main(suites=["video"], scenes=painted_scenes, out=tmp_path, sheet_rows=0).read_text() == first
-        assert rendered == []
+        renderings.clear()
+        again = main((), ["translate", "video"], bench_scenes, None, tmp_path, sheet_rows=0).read_text()
+        assert again == first
+        assert renderings == ["copy"] * 9 + ["proxy"] * 9  # the film: 8 pairs, and its first frame
+        renderings.clear()
+        again = main((), ["translate", "video"], bench_scenes, None, tmp_path, sheet_rows=0).read_text()
+        assert again == first
+        assert renderings == []
+
+    def test_a_sheet_that_is_there_is_not_drawn_again(
+        self, bench_scenes: Path, tmp_path: Path, renderings: list[str]
+    ) -> None:
+        main((), ["add"], bench_scenes, None, tmp_path)
+        renderings.clear()
+        main((), ["add"], bench_scenes, None, tmp_path)
+        assert renderings == []
+        (tmp_path / "sheets" / "add.png").unlink()
+        main((), ["add"], bench_scenes, None, tmp_path)
+        assert renderings == ["copy", "proxy"]
+
+    @pytest.mark.parametrize("kind", ["frame", "mask", "depth"])
+    def test_a_changed_picture_is_measured_anew(
+        self, kind: str, bench_scenes: Path, tmp_path: Path, renderings: list[str]
+    ) -> None:
+        copied = Path(shutil.copytree(bench_scenes, tmp_path / "test"))
+        main((), ["scale"], copied, None, tmp_path / "out")
+        renderings.clear()
+        file = copied / "edits" / f"{kind}_000.png"
+        file.write_bytes(file.read_bytes() + b" ")
+        main((), ["scale"], copied, None, tmp_path / "out")
+        assert renderings == ["copy", "proxy"]
 
     def test_another_sampling_is_measured_anew(
-        self, painted_scenes: Path, checkpoint: Path, tmp_path: Path
+        self, bench_scenes: Path, checkpoint: Path, tmp_path: Path, renderings: list[str]
     ) -> None:
-        def run(preset: str, seed: int) -> float:
-            file = main(
-                [checkpoint],
-                ["video"],
-                painted_scenes,
-                1,
-                tmp_path,
-                preset=preset,
-                seed=seed,
-                pair_limit=1,
-                sheet_rows=0,
-            )
-            return results_of(file)["video"]["small"]["image_psnr"]
+        def run(**sampling: Any) -> int:
+            renderings.clear()
+            main([checkpoint], ["scale"], bench_scenes, None, tmp_path, sheet_rows=0, **sampling)
+            return renderings.count("small")
 
-        scores = {run("standard", 0), run("high", 0), run("high", 1)}
-        assert len(scores) == 3
+        assert [run(), run(preset="high"), run(steps=2), run(guidance=2.0), run(), run(seeds=2)] == [
+            *(1, 1, 1, 1, 0, 1)
+        ]
+
+
+class TestLearnedMetrics:
+    def test_what_is_not_available_is_told_and_not_given(
+        self,
+        bench_scenes: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        notices = {name: f"{name} is not reported: nothing here." for name in ("lpips", "dino", "fid")}
+        monkeypatch.setattr(evaluate, "load_learned", lambda device: LearnedMetrics(notices=notices))
+        text = json.loads(main((), ["add"], bench_scenes, None, tmp_path).read_text())
+        assert text["notices"] == notices
+        assert not {"lpips", "dino", "fid"} & set(text["suites"]["add"]["copy"])
+        said = capsys.readouterr().err
+        assert [said.count(notice) for notice in notices.values()] == [1, 1, 1]
+
+    def test_what_is_available_is_given_and_survives_a_restart(
+        self, bench_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renderings: list[str]
+    ) -> None:
+        def features(pictures: list[Picture]) -> np.ndarray:
+            return np.stack([picture.mean(axis=(0, 1)) for picture in pictures]).astype(np.float32)
+
+        learned = LearnedMetrics(lambda a, b: 0.3, lambda a, b: 0.7, features, "all")
+        monkeypatch.setattr(evaluate, "load_learned", lambda device: learned)
+        monkeypatch.setattr(bench, "FID_PICTURES", 4)
+        file = main((), ["add", "video"], bench_scenes, None, tmp_path)
+        text = json.loads(file.read_text())
+        for suite in ("add", "video"):
+            assert text["suites"][suite]["proxy"]["lpips"] == pytest.approx(0.3)
+            assert text["suites"][suite]["proxy"]["dino"] == pytest.approx(0.7)
+        assert text["suites"]["video"]["copy"]["fid"] > 0
+        assert "fid" not in text["suites"]["add"]["copy"]
+        assert text["notices"] == {"fid": "fid is not reported for add: it needs at least 4 pictures."}
+        renderings.clear()
+        assert json.loads(main((), ["add", "video"], bench_scenes, None, tmp_path).read_text()) == text
+        assert renderings == []
 
 
 class TestErrors:
@@ -241,14 +255,47 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"no suite 'vidio'\. Choose from video"):
             main(suites=["vidio"], out=tmp_path)
 
-    def test_no_scenes(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match="neural-assets dataset render"):
-            main(scenes=tmp_path, out=tmp_path)
+    @pytest.mark.parametrize("place", ["empty", "missing", "missing.tar"])
+    def test_no_scenes(self, place: str, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(ValueError, match=r"no complete scene here.*neural-assets dataset render"):
+            main(scenes=tmp_path / place, out=tmp_path)
 
-    def test_two_methods_of_one_name(self, painted_scenes: Path, checkpoint: Path, tmp_path: Path) -> None:
+    def test_the_embedded_scenes_are_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(evaluate, "BENCH", tmp_path / "test.tar")
+        with pytest.raises(ValueError, match=r"embedded scenes are missing.*--scenes data/test"):
+            main(out=tmp_path)
+
+    def test_two_methods_of_one_name(self, bench_scenes: Path, checkpoint: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="Two methods are called 'small'"):
-            main([checkpoint, checkpoint], ["video"], painted_scenes, None, tmp_path)
+            main([checkpoint, checkpoint], ["video"], bench_scenes, None, tmp_path)
 
-    def test_a_missing_checkpoint(self, painted_scenes: Path, tmp_path: Path) -> None:
+    def test_a_missing_checkpoint(self, bench_scenes: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="no checkpoint"):
-            main([tmp_path / "none"], ["video"], painted_scenes, None, tmp_path)
+            main([tmp_path / "none"], ["video"], bench_scenes, None, tmp_path)
+
+    @pytest.mark.parametrize("changes", [{"steps": 1001}, {"guidance": 31}, {"preset": "slow"}])
+    def test_sampling_out_of_range(
+        self, changes: dict[str, Any], bench_scenes: Path, checkpoint: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ValueError, match=rf"sampling\.{next(iter(changes))}"):
+            main([checkpoint], ["video"], bench_scenes, None, tmp_path, **changes)
+
+    def test_a_picture_that_cannot_be_read(self, bench_scenes: Path, tmp_path: Path) -> None:
+        copied = Path(shutil.copytree(bench_scenes, tmp_path / "test"))
+        (copied / "edits" / "frame_000.png").write_text("no picture")
+        with pytest.raises(OSError, match=r"frame_000\.png: not a readable picture"):
+            main((), ["scale"], copied, None, tmp_path / "out")
+
+
+def test_the_command_line_calls_it() -> None:
+    from server.commands import evaluate as command
+
+    options = set(inspect.signature(command).parameters)
+    assert {"checkpoint", "suite", "scenes", "limit", "out"} <= options
+    assert options - {"checkpoint", "suite"} <= set(inspect.signature(main).parameters)
+
+
+def test_the_fixture_has_every_suite(bench_scenes: Path) -> None:
+    found = [load_scene(folder) for folder in scene_folders(bench_scenes)]
+    assert all(any(suite_pairs(suite, scene) for scene in found) for suite in PAIR_SUITES)

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from na_core.evaluation.metrics import BEST_PSNR, grown, outside, psnr, sharpness, ssim, window
+from na_core.evaluation.metrics import (
+    BEST_PSNR,
+    grown,
+    psnr,
+    sharpness,
+    squared_error,
+    ssim,
+    touched,
+    window,
+)
 
 Picture = NDArray[np.uint8]
+
+sizes = st.tuples(st.integers(16, 70), st.integers(16, 70))
+
+
+def textured(seed: int, size: tuple[int, int]) -> Picture:
+    """Return a picture whose detail is neither white noise nor smooth."""
+    noise = np.random.default_rng(seed).normal(0, 1, (*size, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 0.6)
+    return np.clip(128 + smooth * 40, 0, 255).astype(np.uint8)
+
+
+def ratio(result: Picture, truth: Picture) -> float:
+    found = sharpness(result, truth)
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -78,24 +105,51 @@ class TestSsim:
 
 
 class TestSharpness:
-    def test_the_truth_is_as_sharp_as_itself(self, truth: Picture) -> None:
-        assert sharpness(truth, truth) == pytest.approx(1.0)
+    @given(seed=st.integers(0, 2**16), size=sizes)
+    def test_the_truth_is_as_sharp_as_itself(self, seed: int, size: tuple[int, int]) -> None:
+        truth = textured(seed, size)
+        assert sharpness(truth, truth) == 1
 
-    def test_half_the_contrast_is_half_as_sharp(self) -> None:
-        ramp = np.broadcast_to((np.arange(50) * 4)[None, :, None], (20, 50, 3)).astype(np.uint8)
-        assert sharpness(ramp // 2, ramp) == pytest.approx(0.5)
+    @given(seed=st.integers(0, 2**16), size=sizes, sigma=st.floats(0.7, 4))
+    def test_a_blurred_result_has_less(self, seed: int, size: tuple[int, int], sigma: float) -> None:
+        truth = textured(seed, size)
+        blurred = cv2.GaussianBlur(truth, (0, 0), sigma)
+        assert ratio(blurred, truth) < 0.5
 
-    def test_blur_shows(self, truth: Picture) -> None:
-        blurred = truth.reshape(12, 4, 16, 4, 3).mean(axis=(1, 3), keepdims=True)
-        blurred = np.broadcast_to(blurred, (12, 4, 16, 4, 3)).reshape(truth.shape).astype(np.uint8)
-        ratio = sharpness(blurred, truth)
-        assert ratio is not None
-        assert ratio < 0.7
+    @given(seed=st.integers(0, 2**16), size=sizes, sigma=st.floats(15, 40))
+    def test_a_noisy_result_has_more(self, seed: int, size: tuple[int, int], sigma: float) -> None:
+        truth = textured(seed, size)
+        noise = np.random.default_rng(seed + 1).normal(0, sigma, truth.shape)
+        noisy = np.clip(np.rint(truth + noise), 0, 255).astype(np.uint8)
+        assert ratio(noisy, truth) > 1
 
-    def test_a_flat_truth_has_no_sharpness(self) -> None:
-        flat = np.full((8, 8, 3), 9, np.uint8)
-        assert sharpness(flat, flat) is None
-        assert sharpness(flat[:1], flat[:1]) is None
+    @given(seed=st.integers(0, 2**16), size=sizes)
+    def test_half_the_contrast_has_a_quarter_of_the_power(self, seed: int, size: tuple[int, int]) -> None:
+        truth = textured(seed, size)
+        assert ratio(truth // 2, truth) == pytest.approx(0.25, rel=0.05)
+
+    def test_only_fine_waves_count(self) -> None:
+        """Waves of 3 pixels lie in the band, waves of 8 below it."""
+        x = np.arange(64)
+        coarse, fine = (np.sin(2 * np.pi * x / period)[None, :, None] for period in (8, 3))
+        flat = np.full((64, 64, 3), 128.0)
+        truth, coarser, finer = (
+            np.rint(flat + wave).astype(np.uint8) for wave in (30 * fine, 30 * fine + 60 * coarse, 60 * fine)
+        )
+        assert ratio(coarser, truth) == pytest.approx(1, abs=0.01)
+        assert ratio(finer, truth) == pytest.approx(4, rel=0.01)
+
+    def test_flat_crops_are_harmless(self, truth: Picture) -> None:
+        flat = np.full((40, 40, 3), 99, np.uint8)
+        rounding = np.random.default_rng(0).integers(0, 2, flat.shape).astype(np.uint8)
+        assert sharpness(flat, flat + np.uint8(20)) == 1
+        assert 1 < ratio(flat + rounding, flat) < 3
+        assert 0 < ratio(flat, truth[:40, :40]) < 0.1
+
+    def test_small_crops_have_none(self, truth: Picture) -> None:
+        assert sharpness(truth[:15], truth[:15]) is None
+        assert sharpness(truth[:, :15], truth[:, :15]) is None
+        assert sharpness(truth[:16, :16], truth[:16, :16]) == 1
 
 
 class TestRegions:
@@ -114,9 +168,20 @@ class TestRegions:
                 assert found == (slice(0, 4), slice(left, right))
 
     def test_an_empty_rectangle_touches_nothing(self) -> None:
-        assert outside([(0, 0, 0, 0), (0.5, 0.2, 0.5, 0.9)], 6, 4).all()
+        assert not touched([(0, 0, 0, 0), (0.5, 0.2, 0.5, 0.9)], 6, 4).any()
 
-    def test_outside_is_the_complement_of_the_union(self) -> None:
-        region = outside([(0, 0, 0.5, 0.5), (0.25, 0.25, 0.75, 1)], 4, 4)
-        expected = np.array([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 0, 0, 1]], bool)
+    def test_several_touch_their_union(self) -> None:
+        region = touched([(0, 0, 0.5, 0.5), (0.25, 0.25, 0.75, 1)], 4, 4)
+        expected = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 1, 1, 0]], bool)
         np.testing.assert_array_equal(region, expected)
+
+    @given(seed=st.integers(0, 2**16), level=st.integers(1, 100))
+    def test_a_region_and_the_rest_make_the_whole(self, seed: int, level: int) -> None:
+        random = np.random.default_rng(seed)
+        truth = random.integers(0, 156, (12, 9, 3)).astype(np.uint8)
+        result = truth + random.integers(0, level + 1, truth.shape).astype(np.uint8)
+        region = random.random((12, 9)) < 0.5
+        share = region.mean()
+        if 0 < share < 1:
+            inside, rest = squared_error(result, truth, region), squared_error(result, truth, ~region)
+            assert squared_error(result, truth) == pytest.approx(share * inside + (1 - share) * rest)

@@ -1,0 +1,61 @@
+"""The ``vae`` suite: what a checkpoint's autoencoder keeps of scenes and of photographs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from statistics import fmean
+
+import numpy as np
+import torch
+from PIL import Image
+
+from na_core.data.scenes import Scene
+from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.scores import Scores
+from na_core.model.pipeline import NeuralAssetsPipeline, decode, encode, to_bytes
+
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
+"""Real photos that come inside scikit-image's wheel."""
+
+PHOTOGRAPH_SIDE = 256
+"""Pixels of the square that photographs are cut and resized to."""
+
+
+def measure_scene(pipeline: NeuralAssetsPipeline, scene: Scene) -> Scores:
+    """Return ``image_psnr`` of a scene's pictures through the pipeline's VAE and back."""
+    pictures = [scene.picture(i) for i in range(len(scene.labels.frames))]
+    return {"image_psnr": fmean(psnr(reconstruct(pipeline, p), p) for p in pictures)}
+
+
+def measure_photographs(pipeline: NeuralAssetsPipeline) -> Scores:
+    """Return ``photograph_psnr``: the mean over scikit-image's photos, at 256 x 256 pixels."""
+    photographs = [photograph(name) for name in PHOTOGRAPHS]
+    return {"photograph_psnr": fmean(psnr(reconstruct(pipeline, p), p) for p in photographs)}
+
+
+@lru_cache(maxsize=len(PHOTOGRAPHS))
+def photograph(name: str) -> Picture:
+    """Return one of scikit-image's photos: the central square, at 256 x 256 pixels."""
+    from skimage import data
+
+    image = Image.fromarray(getattr(data, name)())
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((PHOTOGRAPH_SIDE, PHOTOGRAPH_SIDE), Image.Resampling.LANCZOS))
+
+
+@torch.no_grad()
+def reconstruct(pipeline: NeuralAssetsPipeline, picture: Picture) -> Picture:
+    """Return a picture (H, W, 3) encoded and decoded by a pipeline's VAE.
+
+    Sides that are no multiple of a latent's pixels are padded with their edges for it.
+    """
+    rows, columns = picture.shape[:2]
+    pad = [(0, -side % pipeline.factor) for side in (rows, columns)]
+    padded = np.pad(picture, (*pad, (0, 0)), mode="edge")
+    tensor = torch.as_tensor(padded, device=pipeline.device).permute(2, 0, 1)[None]
+    tensor = (tensor.float() / 127.5 - 1).to(pipeline.vae.dtype)
+    decoded = decode(pipeline.vae, encode(pipeline.vae, tensor)).float()[0]
+    result = to_bytes((decoded / 2 + 0.5).permute(1, 2, 0).cpu().numpy())
+    return result[:rows, :columns]

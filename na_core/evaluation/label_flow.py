@@ -1,0 +1,81 @@
+"""Exact flow between two frames from their labels: depth, index masks and boxes.
+
+Unlike :func:`na_core.geometry.flow.exact_flow`, which knows boxes alone, this follows the true surfaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from na_core.data.scenes import Scene
+from na_core.geometry.camera import pixel_centres, project_points, rays
+from na_core.geometry.fill import sample_bilinear
+from na_core.geometry.flow import Flow
+from na_core.scene import Box, Camera
+
+DEPTH_TOLERANCE = 0.01
+"""Share of its depth by which a point may differ from what the other frame shows there, and be that point."""
+
+
+@dataclass(frozen=True)
+class LabelledView:
+    """What a frame's labels say of its pixels.
+
+    Attributes:
+        camera: that took it.
+        boxes: of each object, None where it is absent.
+        mask: (H, W), 0 for the background and n for object n - 1.
+        depth: (H, W) metres along the viewing direction, infinite where unknown.
+    """
+
+    camera: Camera
+    boxes: Sequence[Box | None]
+    mask: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+
+
+def labelled_view(scene: Scene, frame: int) -> LabelledView | None:
+    """Return a frame's view, or None where its depth was left out.
+
+    Raises:
+        OSError: its mask or depth cannot be read.
+    """
+    depth = scene.depth(frame)
+    if depth is None:
+        return None
+    labels = scene.labels.frames[frame]
+    return LabelledView(labels.camera, labels.boxes, scene.mask(frame), depth)
+
+
+def label_flow(first: LabelledView, second: LabelledView) -> Flow:
+    """Return where every pixel of the first view is found in the second.
+
+    A pixel's centre is unprojected by its depth, moved as its object's box moves, and projected. It is
+    visible where it falls inside the second view, on the same object, at the depth that is seen there.
+    """
+    height, width = first.mask.shape
+    known = np.isfinite(first.depth)
+    centres = pixel_centres(width, height)
+    depth = np.where(known, first.depth, 1.0)[..., None]
+    world = first.camera.world_from_camera[:3, 3] + rays(first.camera, centres) * depth
+    for number, (before, after) in enumerate(zip(first.boxes, second.boxes, strict=True), start=1):
+        own = first.mask == number
+        if before is None or after is None:
+            known &= ~own
+            continue
+        motion = after.world_from_box @ np.linalg.inv(before.world_from_box)
+        world[own] = world[own] @ motion[:3, :3].T + motion[:3, 3]
+    projected = project_points(second.camera, world)
+    at, depth_there = projected[..., :2], projected[..., 2]
+    visible = known & (depth_there > 0) & (at >= 0).all(axis=-1) & (at < 1).all(axis=-1)
+    nearest = np.floor(np.where(visible[..., None], at, 0) * (width, height)).astype(np.intp)
+    visible &= second.mask[nearest[..., 1], nearest[..., 0]] == first.mask
+    # The inverse of depth is linear over the picture of a plane: interpolating it is exact on slanted ground.
+    inverse = sample_bilinear((1 / second.depth)[..., None], at)[..., 0]
+    visible &= np.abs(inverse * depth_there - 1) <= DEPTH_TOLERANCE
+    displacement = np.where(visible[..., None], (at - centres) * (width, height), 0.0)
+    return Flow(displacement.astype(np.float32), visible)

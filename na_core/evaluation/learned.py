@@ -1,0 +1,173 @@
+"""Metrics that need a trained network: LPIPS, DINO similarity and FID. Weights are never downloaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from na_core.evaluation.metrics import Picture
+from na_core.model.pipeline import IMAGENET_MEAN, IMAGENET_STD
+
+DINO = "facebook/dino-vitb8"
+"""The ViT whose class tokens are compared, unless :data:`DINO_VARIABLE` names a folder."""
+
+DINO_VARIABLE = "NEURAL_ASSETS_DINO"
+
+SQUEEZENET = "squeezenet1_1-*.pth"
+INCEPTION = "weights-inception-2015-12-05-*.pth"
+"""Files in torch hub's cache that LPIPS and FID need."""
+
+FID_PICTURES = 2000
+"""Pictures below which FID is left out: it has 2048 dimensions, and its bias grows as pictures get fewer."""
+
+Compare = Callable[[Picture, Picture], float]
+
+
+@dataclass(frozen=True)
+class LearnedMetrics:
+    """The metrics that this machine can compute.
+
+    Attributes:
+        lpips: distance of two pictures (H, W, 3); None if not available, like the others.
+        dino: cosine similarity of two crops.
+        inception: features (n, 2048) of n equally large pictures, for :func:`frechet_distance`.
+        identity: changes with what is available.
+        notices: why a metric is not, by its name.
+    """
+
+    lpips: Compare | None = None
+    dino: Compare | None = None
+    inception: Callable[[Sequence[Picture]], NDArray[np.float32]] | None = None
+    identity: str = ""
+    notices: Mapping[str, str] = field(default_factory=dict)
+
+
+class Unavailable(Exception):
+    """A metric that this machine cannot compute; the text says what it lacks."""
+
+
+def load_learned(device: str | torch.device = "cpu") -> LearnedMetrics:
+    """Load every metric whose packages and weights are here already."""
+    found: dict[str, Callable] = {}
+    notices = {}
+    for name, load in (("lpips", _load_lpips), ("dino", _load_dino), ("fid", _load_inception)):
+        try:
+            found[name] = load(device)
+        except Unavailable as error:
+            notices[name] = f"{name} is not reported: {error}."
+    identity = " ".join(sorted(found)) + (f" {_dino_place()}" if "dino" in found else "")
+    return LearnedMetrics(found.get("lpips"), found.get("dino"), found.get("fid"), identity, notices)
+
+
+def _load_lpips(device: str | torch.device) -> Compare:
+    """Load LPIPS (Zhang et al. 2018) on SqueezeNet."""
+    _need_package("torchvision")
+    _need_weights(SQUEEZENET)
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    metric = LearnedPerceptualImagePatchSimilarity(net_type="squeeze", normalize=True).to(device)
+
+    @torch.no_grad()
+    def compare(result: Picture, truth: Picture) -> float:
+        metric.reset()  # it keeps every score for a mean that nobody asks for
+        return float(metric(_tensor(result, device), _tensor(truth, device)))
+
+    return compare
+
+
+def _load_dino(device: str | torch.device) -> Compare:
+    """Load the cosine similarity of DINO's class tokens (Ruiz et al., DreamBooth, 2023, section 4.2).
+
+    Crops are enlarged to the ViT's own input size, 224 pixels for DINO.
+    """
+    from transformers import ViTModel
+
+    place = _dino_place()
+    try:
+        model = ViTModel.from_pretrained(
+            place, add_pooling_layer=False, local_files_only=True, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            f"'{place}' is neither in the local hub cache nor a folder with its safetensors; "
+            f"set {DINO_VARIABLE} to such a folder"
+        ) from error
+    model = model.to(device).eval()
+    side = model.config.image_size
+
+    def token(crop: Picture) -> Tensor:
+        picture = F.interpolate(
+            _tensor(crop, device), (side, side), mode="bicubic", antialias=True, align_corners=False
+        )
+        mean, std = (picture.new_tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
+        return model((picture.clamp(0, 1) - mean) / std).last_hidden_state[0, 0]
+
+    @torch.no_grad()
+    def compare(result: Picture, truth: Picture) -> float:
+        return float(F.cosine_similarity(token(result), token(truth), dim=0))
+
+    return compare
+
+
+def _load_inception(
+    device: str | torch.device,
+) -> Callable[[Sequence[Picture]], NDArray[np.float32]]:
+    """Load the Inception features of FID (Heusel et al. 2017)."""
+    _need_package("torch_fidelity", "torch-fidelity")
+    _need_weights(INCEPTION)
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    network = FrechetInceptionDistance(feature=2048).inception.to(device)
+
+    @torch.no_grad()
+    def features(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        batch = torch.as_tensor(np.stack(pictures), device=device).permute(0, 3, 1, 2)
+        return network(batch).float().cpu().numpy()
+
+    return features
+
+
+def frechet_distance(results: NDArray[np.float32], truths: NDArray[np.float32]) -> float:
+    """Return the Fréchet distance between two sets of features (n, D) and (m, D), both of at least two."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    distance = FrechetInceptionDistance(feature=_Given(results.shape[1]))
+    distance.update(torch.as_tensor(truths), real=True)
+    distance.update(torch.as_tensor(results), real=False)
+    return float(distance.compute())
+
+
+class _Given(nn.Identity):
+    """Stands for the network that made features which are at hand already."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+
+def _dino_place() -> str:
+    return os.environ.get(DINO_VARIABLE) or DINO
+
+
+def _need_package(module: str, distribution: str | None = None) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise Unavailable(f"the package {distribution or module} is not installed")
+
+
+def _need_weights(pattern: str) -> None:
+    if not any((Path(torch.hub.get_dir()) / "checkpoints").glob(pattern)):
+        raise Unavailable(f"torch hub's cache holds no {pattern}, and nothing is downloaded")
+
+
+def _tensor(picture: Picture, device: str | torch.device) -> Tensor:
+    """Return a picture (H, W, 3) as (1, 3, H, W) in [0, 1]."""
+    return torch.as_tensor(picture.copy(), device=device).permute(2, 0, 1)[None].float() / 255

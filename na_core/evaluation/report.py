@@ -1,0 +1,90 @@
+"""The results as JSON for programs and as Markdown for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from na_core.evaluation.scores import Scores
+
+Results = Mapping[str, Mapping[str, Scores]]
+
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "image_psnr": ("image PSNR", ".2f"),
+    "image_ssim": ("image SSIM", ".3f"),
+    "image_sharpness": ("image sharpness", ".2f"),
+    "object_psnr": ("object PSNR", ".2f"),
+    "object_psnr_deviation": ("± over seeds", ".3f"),
+    "object_ssim": ("object SSIM", ".3f"),
+    "sharpness": ("sharpness", ".2f"),
+    "vacated_psnr": ("vacated PSNR", ".2f"),
+    "unchanged_psnr": ("unchanged PSNR", ".2f"),
+    "right_way": ("right way", ".0%"),
+    "warp_error": ("warp error", ".5f"),
+    "warp_ratio": ("warp ratio", ".2f"),
+    "photograph_psnr": ("photograph PSNR", ".2f"),
+    "lpips": ("LPIPS", ".3f"),
+    "dino": ("DINO", ".3f"),
+    "fid": ("FID", ".1f"),
+    "pairs": ("pairs", ".0f"),
+    "scenes": ("scenes", ".0f"),
+}
+"""Metrics in the order of the table's columns: title and format."""
+
+LEGEND = """\
+PSNR in dB. Objects are measured in their 2D boxes grown by 10 %; *vacated* is what an edited object uncovers,
+*unchanged* what neither shows nor showed a changed object while camera and surroundings stand still.
+*Sharpness* is the power of fine detail over the truth's: 1 is right, less is blurred, more is noisy. *Right
+way* is the share of half turns that look more like the turned object than like the unturned one. *Warp error*
+is how much a film's surfaces change from frame to frame, *warp ratio* the same over the true film's. Each
+number is the mean over scenes of each scene's mean (of ratios the geometric one).
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How checkpoints sampled: ``preset`` names steps and guidance, seeds are 0 to ``seeds`` - 1."""
+
+    preset: str
+    steps: int
+    guidance: float
+    seeds: int
+
+
+def write_results(folder: Path, results: Results, settings: Settings, notices: Mapping[str, str]) -> Path:
+    """Write ``results.json`` and ``results.md``, whole or not at all; return the path of the first."""
+    whole = {"suites": results, "settings": asdict(settings), "notices": notices}
+    _write(folder / "results.md", markdown(results, settings, notices))
+    return _write(folder / "results.json", json.dumps(whole, indent=2) + "\n")
+
+
+def markdown(results: Results, settings: Settings, notices: Mapping[str, str]) -> str:
+    """Return the results as one Markdown table per suite: methods as rows, metrics as columns."""
+    said = (
+        f"Checkpoints: preset {settings.preset}, steps {settings.steps}, guidance {settings.guidance:g}, "
+        f"seeds {', '.join(map(str, range(settings.seeds)))}."
+    )
+    parts = ["# Evaluation", said, LEGEND.rstrip(), *notices.values()]
+    parts += [f"## {suite}\n\n{_table(methods)}" for suite, methods in results.items() if methods]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(methods: Mapping[str, Scores]) -> str:
+    measured = {name for scores in methods.values() for name in scores}
+    names = [name for name in COLUMNS if name in measured]
+    rows = [["method", *(COLUMNS[name][0] for name in names)], ["---", *["---:"] * len(names)]]
+    rows += [[method, *_cells(scores, names)] for method, scores in methods.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cells(scores: Scores, names: Sequence[str]) -> list[str]:
+    return [format(scores[name], COLUMNS[name][1]) if name in scores else "" for name in names]
+
+
+def _write(file: Path, text: str) -> Path:
+    unfinished = file.with_name(f"{file.name}.partial")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)
+    return file

@@ -1,0 +1,147 @@
+"""What one result is worth: the picture, its objects, what they left behind and what should not change."""
+
+from __future__ import annotations
+
+from na_core.data.labels import FrameLabels
+from na_core.data.pairs import SEEN, Pair
+from na_core.data.scenes import Scene
+from na_core.evaluation.learned import LearnedMetrics
+from na_core.evaluation.metrics import (
+    Picture,
+    Rectangle,
+    grown,
+    psnr,
+    sharpness,
+    squared_error,
+    ssim,
+    touched,
+    window,
+)
+from na_core.evaluation.scores import Scores, mean_scores
+
+VACATING_SUITES = frozenset({"translate", "rotate", "scale", "remove", "transfer"})
+"""Suites in which an object may leave pixels behind."""
+
+MOVING_SUITES = frozenset({"camera", "background", "reconstruct"})
+"""Suites in which everything changes, or nothing: no part of the picture is to stay as it was."""
+
+SMALLEST_VACATED = 0.005
+"""Share of the picture below which a vacated region is too small to be measured."""
+
+SMALLEST_UNCHANGED = 0.01
+"""Share of the picture below which an unchanged region is too small to be measured."""
+
+
+def score(
+    suite: str,
+    scene: Scene,
+    pair: Pair,
+    result: Picture,
+    source: Picture,
+    truth: Picture,
+    learned: LearnedMetrics,
+) -> Scores:
+    """Return what a result scores.
+
+    ``image_psnr``, ``image_ssim``, ``image_sharpness`` and ``lpips`` are over the whole picture.
+    ``object_psnr``, ``object_ssim``, ``sharpness`` and ``dino`` are over the crop of each object's target 2D
+    box grown by 10 %: the mean over objects of each crop's own (not the PSNR of a pooled error, so a small
+    object counts as much as a large one). ``vacated_psnr`` is over what the edited object uncovers,
+    ``unchanged_psnr`` over what neither shows nor showed a changed object. ``right_way`` is 1 where a turned
+    object looks more as it should than as it did, else 0. What does not apply is absent.
+
+    Args:
+        suite: of :data:`na_core.evaluation.suite_pairs.PAIR_SUITES`.
+        scene: that the pair is of.
+        pair: what was asked for.
+        result, source, truth: (H, W, 3), what came, the picture before the edit, and the target's picture.
+        learned: metrics that need a network.
+
+    Raises:
+        ValueError: the pictures have different sizes.
+    """
+    width, height = scene.labels.width, scene.labels.height
+    before, after = scene.labels.frames[pair.source], scene.labels.frames[pair.target]
+    crops = []
+    for i in shown_objects(suite, scene, pair):
+        crop = window(grown(after.boxes_2d[i]), width, height)
+        crops.append(_score_object(result[crop], truth[crop], learned))
+    scores = mean_scores(crops) | _score_image(result, truth, learned)
+    changed = changed_objects(scene, pair)
+    was, now = ([grown(frame.boxes_2d[i]) for i in changed] for frame in (before, after))
+    if suite in VACATING_SUITES:
+        vacated = touched(was, width, height) & ~touched(now, width, height)
+        if vacated.mean() >= SMALLEST_VACATED:
+            scores["vacated_psnr"] = psnr(result, truth, vacated)
+    if suite not in MOVING_SUITES and _same_view(before, after):
+        unchanged = ~touched(was + now, width, height)
+        if unchanged.mean() >= SMALLEST_UNCHANGED:
+            scores["unchanged_psnr"] = psnr(result, truth, unchanged)
+    if suite == "turn180":
+        turned = touched([before.boxes_2d[i] for i in changed], width, height)
+        turned |= touched([after.boxes_2d[i] for i in changed], width, height)
+        if turned.any():
+            wanted, opposite = (squared_error(result, other, turned) for other in (truth, source))
+            scores["right_way"] = float(wanted < opposite)
+    return scores
+
+
+def changed_objects(scene: Scene, pair: Pair) -> list[int]:
+    """Return the objects that change: of an edit its own and those that appear, of other pairs all."""
+    count = len(scene.labels.objects)
+    if pair.edit is None:
+        return list(range(count))
+    return sorted({*([] if pair.edit.object is None else [pair.edit.object]), *_new_objects(scene, pair)})
+
+
+def shown_objects(suite: str, scene: Scene, pair: Pair) -> list[int]:
+    """Return the objects whose crops are measured, of those that the target shows.
+
+    All where the suite moves the camera, the background or everything; else those that the edit is about.
+    """
+    after = scene.labels.frames[pair.target]
+    if suite in MOVING_SUITES or pair.edit is None:
+        about = list(range(len(scene.labels.objects)))
+    elif suite == "remove":
+        about = []
+    else:
+        about = changed_objects(scene, pair)
+    return [i for i in about if after.visible[i] >= SEEN and _has_area(after.boxes_2d[i])]
+
+
+def _score_image(result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
+    scores = {"image_psnr": psnr(result, truth), "image_ssim": ssim(result, truth)}
+    ratio = sharpness(result, truth)
+    if ratio is not None:
+        scores["image_sharpness"] = ratio
+    if learned.lpips is not None:
+        scores["lpips"] = learned.lpips(result, truth)
+    return scores
+
+
+def _score_object(result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
+    scores = {"object_psnr": psnr(result, truth), "object_ssim": ssim(result, truth)}
+    ratio = sharpness(result, truth)
+    if ratio is not None:
+        scores["sharpness"] = ratio
+    if learned.dino is not None:
+        scores["dino"] = learned.dino(result, truth)
+    return scores
+
+
+def _new_objects(scene: Scene, pair: Pair) -> list[int]:
+    """Return the objects that are in the target and not in the source."""
+    before, after = scene.labels.frames[pair.source], scene.labels.frames[pair.target]
+    return [
+        i
+        for i, (was, now) in enumerate(zip(before.boxes, after.boxes, strict=True))
+        if was is None and now is not None
+    ]
+
+
+def _same_view(before: FrameLabels, after: FrameLabels) -> bool:
+    return before.camera == after.camera and before.stage == after.stage
+
+
+def _has_area(rectangle: Rectangle) -> bool:
+    return rectangle[2] > rectangle[0] and rectangle[3] > rectangle[1]

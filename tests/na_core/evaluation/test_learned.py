@@ -1,0 +1,105 @@
+"""Metrics that need a network: real loading code on tiny weights, and what is said where there are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import ViTConfig, ViTModel
+
+from na_core.evaluation import learned
+from na_core.evaluation.learned import DINO_VARIABLE, frechet_distance, load_learned
+
+
+@pytest.fixture(autouse=True)
+def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights, whatever this machine holds."""
+    torch_home = torch.hub.get_dir()
+    torch.hub.set_dir(str(tmp_path / "hub"))
+    monkeypatch.setattr(learned, "DINO", str(tmp_path / "no dino"))
+    monkeypatch.delenv(DINO_VARIABLE, raising=False)
+    yield
+    torch.hub.set_dir(torch_home)
+
+
+@pytest.fixture
+def dino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> learned.Compare:
+    """Return the similarity of a tiny random ViT, saved to a folder and loaded from it."""
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=64,
+        patch_size=8,
+        initializer_range=0.3,
+    )
+    ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path / "vit")
+    monkeypatch.setenv(DINO_VARIABLE, str(tmp_path / "vit"))
+    found = load_learned().dino
+    assert found is not None
+    return found
+
+
+class TestDino:
+    def test_the_truth_is_as_similar_as_can_be(self, dino: learned.Compare) -> None:
+        crop = np.random.default_rng(0).integers(0, 256, (40, 30, 3)).astype(np.uint8)
+        assert dino(crop, crop) == pytest.approx(1)
+
+    def test_other_pictures_are_less_similar_the_more_they_differ(self, dino: learned.Compare) -> None:
+        random = np.random.default_rng(0)
+        crop = random.integers(0, 256, (40, 30, 3)).astype(np.uint8)
+        slightly = np.clip(crop + random.normal(0, 5, crop.shape), 0, 255).astype(np.uint8)
+        assert dino(255 - crop, crop) < dino(slightly, crop) < 1
+
+    @pytest.mark.parametrize("size", [(3, 5), (17, 200), (300, 300)])
+    def test_crops_of_any_size(self, size: tuple[int, int], dino: learned.Compare) -> None:
+        crop = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+        assert -1 <= dino(crop // 2, crop) <= 1
+
+    def test_pickled_weights_are_not_loaded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+        config.save_pretrained(tmp_path / "pickled")
+        torch.save({}, tmp_path / "pickled" / "pytorch_model.bin")
+        monkeypatch.setenv(DINO_VARIABLE, str(tmp_path / "pickled"))
+        found = load_learned()
+        assert found.dino is None
+        assert "safetensors" in found.notices["dino"]
+
+
+class TestNotices:
+    def test_each_metric_that_is_not_available_says_what_it_lacks(self) -> None:
+        found = load_learned()
+        assert (found.lpips, found.dino, found.inception) == (None, None, None)
+        assert list(found.notices) == ["lpips", "dino", "fid"]
+        for name, notice in found.notices.items():
+            assert notice.startswith(f"{name} is not reported: ")
+        assert DINO_VARIABLE in found.notices["dino"]
+
+    @pytest.mark.parametrize(
+        ("name", "package", "weights"),
+        [("lpips", "torchvision", "squeezenet"), ("fid", "torch-fidelity", "inception")],
+    )
+    def test_packages_and_weights(
+        self, name: str, package: str, weights: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(learned.importlib.util, "find_spec", lambda name: None)
+        assert f"package {package} is not installed" in load_learned().notices[name]
+        monkeypatch.setattr(learned.importlib.util, "find_spec", lambda name: object())
+        assert weights in load_learned().notices[name]
+
+    def test_what_is_available_is_part_of_the_identity(self, dino: learned.Compare) -> None:
+        assert "dino" in load_learned().identity
+        assert "dino" not in load_learned().notices
+
+
+def test_the_frechet_distance_of_known_gaussians() -> None:
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 sqrt(C1 C2)): 9 + (1 + 4 - 4) for the first dimension, 0 for the other."""
+    random = np.random.default_rng(0)
+    truths = random.normal(0, 1, (20000, 2)).astype(np.float32)
+    results = truths[::-1] * (2, 1) + (3, 0)
+    assert frechet_distance(results.astype(np.float32), truths) == pytest.approx(10, rel=0.02)
+    assert frechet_distance(truths, truths) == pytest.approx(0, abs=1e-3)
