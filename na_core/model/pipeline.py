@@ -28,6 +28,7 @@ from na_core.model.conditioning import (
     object_picture,
     padded_frame,
 )
+from na_core.model.residual import residual_scale
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.scene import Frame, Sampling
 
@@ -63,6 +64,7 @@ class Batch:
         tokens: (B, L, D). attention_mask: (B, L) bool, or None where every token counts.
         spatial: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
         anchor: (B, c, h, w) proxy latents that the residual is added to, or None.
+        scale: (B or 1, 1, h or 1, w or 1), the unit of the residual, or None.
         keep: (B, 1, H, W) in [0, 1], how far the proxy's own pixels are kept.
         proxy: (B, 3, H, W) in [-1, 1], float32.
     """
@@ -71,6 +73,7 @@ class Batch:
     attention_mask: Tensor | None
     spatial: Tensor | None
     anchor: Tensor | None
+    scale: Tensor | None
     keep: Tensor
     proxy: Tensor
 
@@ -84,9 +87,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     Args:
         preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
         spatial_conditioning: box map, validity and proxy latents join the UNet's input.
-        residual: diffuse the residual to the proxy's latents, divided by ``residual_scale``, instead of the
-            picture's latents.
+        residual: diffuse the residual to the proxy's latents, in units of what is expected of it, instead of
+            the picture's latents.
         residual_scale: standard deviation of that residual over the training set.
+        residual_variance: how its variance depends on the cell, see :mod:`na_core.model.residual`; None for
+            the same unit everywhere.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
         keep_unmoved: with ``detail_transfer``, show the photo's own pixels where it showed the same surface
@@ -116,6 +121,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         spatial_conditioning: bool = True,
         residual: bool = True,
         residual_scale: float = 1.0,
+        residual_variance: Sequence[float] | None = None,
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
@@ -131,6 +137,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             spatial_conditioning=spatial_conditioning,
             residual=residual,
             residual_scale=residual_scale,
+            residual_variance=residual_variance,
             detail_transfer=detail_transfer,
             keep_unmoved=keep_unmoved,
             proxy_trust=proxy_trust,
@@ -310,24 +317,24 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
         proxy = torch.as_tensor(np.stack([c.proxy.picture for c in computed]), device=self.device)
         proxy = proxy.permute(0, 3, 1, 2) * 2 - 1
-        anchor = spatial = None
+        anchor = scale = spatial = None
+        maps = self._tensor(np.stack([c.map_channels for c in computed]))
         if self.config.residual or self.config.spatial_conditioning:
             anchor = encode(self.vae, proxy.to(self.unet.dtype))
         if anchor is not None and self.config.spatial_conditioning:
-            maps = self._tensor(np.stack([c.map_channels for c in computed]))
-            if null:
-                maps = maps * 0
-            spatial = torch.cat([anchor, maps], dim=1)
+            spatial = torch.cat([anchor, maps * 0 if null else maps], dim=1)
+        if self.config.residual:
+            scale = residual_scale(maps, self.config.residual_scale, self.config.residual_variance)
         shift = torch.as_tensor(np.stack([c.proxy.shift for c in computed]), device=self.device)
         keep = (1 - shift[:, None] / KEEP_PIXELS).clamp(min=0) * float(self.config.keep_unmoved)
         valid = torch.as_tensor(np.stack([c.proxy.validity for c in computed]), device=self.device)
         keep = torch.maximum(keep, valid[:, None] * self.config.proxy_trust)
-        return Batch(tokens, mask, spatial, anchor if self.config.residual else None, keep, proxy)
+        return Batch(tokens, mask, spatial, anchor if self.config.residual else None, scale, keep, proxy)
 
     def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:
         """Decode latents, or residual latents, to pictures (B, H, W, 3) uint8."""
-        if batch.anchor is not None:
-            latents = batch.anchor[: len(latents)] + latents * self.config.residual_scale
+        if batch.anchor is not None and batch.scale is not None:
+            latents = batch.anchor[: len(latents)] + latents * batch.scale[: len(latents)].to(latents.dtype)
         decoded = decode(self.vae, latents)
         if batch.anchor is not None and self.config.detail_transfer:
             decoded = batch.proxy + (1 - batch.keep) * (decoded - decode(self.vae, batch.anchor))

@@ -1,240 +1,202 @@
-"""Training encoder, tokenizer and UNet on pairs of frames."""
+"""The second stage: training encoder, tokenizer and UNet on pairs; the VAE stays frozen."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
-from numpy.typing import NDArray
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 
-from na_core.model.conditioning import background_picture, object_picture
 from na_core.model.pipeline import NeuralAssetsPipeline, encode_features
-from na_core.training.cache import load_pairs
-from na_core.training.config import TrainingConfig
-from na_core.training.loop import Trainables, run_loop
-from na_core.training.vae import encode_pictures
+from na_core.model.residual import fit_variance, residual_scale
+from na_core.training.batches import Batches, TrainingBatch
+from na_core.training.checkpoint import save_checkpoint
+from na_core.training.config import DecoderConfig, TrainingConfig
+from na_core.training.loop import Stage, Validate, run_stage
+from na_core.training.randomness import Place
 
-PIPELINE_SETTINGS = (
-    "preset",
-    "spatial_conditioning",
-    "residual",
-    "residual_scale",
-    "detail_transfer",
-    "keep_unmoved",
-    "proxy_trust",
-    "slots",
-    "picture_size",
-)
-"""What a pipeline is configured with beside its components."""
+FOLDER = "decoder"
+"""Of the stage in the run's."""
+
+SCALE_BATCHES = 16
+"""Batches that the residual's scale is measured on."""
+
+MEASURING = 2**31
+"""Part of a step that no training step has: its pairs are drawn for the measurement alone."""
 
 
-@dataclass(frozen=True)
-class PairSet:
-    """Every pair of the training set, in memory; P pairs, M pictures, S slots.
+class DecoderObjective(nn.Module):
+    """The loss of a pipeline's encoder, tokenizer and UNet on batches of pairs.
 
-    Attributes:
-        pictures: (M, H, W, 3) uint8. hidden: (M, S, 4) 2D bounds of each picture's boxes.
-        source, target: (P,) indices into ``pictures``.
-        target_latents: (M, c, h, w), proxy_latents: (P, c, h, w) float16, scaled.
-        maps: (P, 11, h, w) float16. poses, background_poses, rectangles, counts: as in ``ScenePairs``.
+    Mean squared error on the scheduler's target (paper, section 2). Timesteps are uniform, but for a share at
+    the last one. Where the residual's unit differs per cell, errors are weighed by its square, so that they
+    count as errors of the latents do.
+
+    Args:
+        pipeline: that learns.
+        null_probability: of a pair without boxes and poses.
+        first_step_share: of pairs at the last timestep.
     """
 
-    pictures: NDArray[np.uint8]
-    hidden: NDArray[np.float32]
-    source: NDArray[np.int64]
-    target: NDArray[np.int64]
-    target_latents: Tensor
-    proxy_latents: Tensor
-    maps: NDArray[np.float16]
-    poses: NDArray[np.float32]
-    background_poses: NDArray[np.float32]
-    rectangles: NDArray[np.float32]
-    counts: NDArray[np.int32]
+    def __init__(
+        self, pipeline: NeuralAssetsPipeline, null_probability: float, first_step_share: float
+    ) -> None:
+        super().__init__()
+        self.unet, self.encoder, self.tokenizer3d = pipeline.unet, pipeline.encoder, pipeline.tokenizer3d
+        self.null_probability, self.first_step_share = null_probability, first_step_share
+        self._scheduler, self._settings = pipeline.scheduler, pipeline.config
 
-
-def load_pair_set(files: Sequence[Path], pipeline: NeuralAssetsPipeline) -> PairSet:
-    """Read the cached pairs and encode pictures and proxies with the pipeline's VAE."""
-    scenes = [pairs for file in files if (pairs := load_pairs(file)) is not None]
-    slots = max(scene.poses.shape[1] for scene in scenes)
-    columns: dict[str, list] = {
-        name: []
-        for name in (
-            *("pictures", "hidden", "order", "maps"),
-            *("poses", "background_poses", "rectangles", "counts"),
-        )
-    }
-    proxy_latents = []
-    first = 0
-    vae = pipeline.vae
-    for scene in tqdm(scenes, desc="latents", unit="scene"):
-        proxy_latents.append(encode_pictures(vae, list(scene.proxies)).half())
-        pad = ((0, 0), (0, slots - scene.poses.shape[1]), (0, 0))
-        columns["pictures"].append(scene.frames)
-        columns["hidden"].append(np.pad(scene.hidden, pad))
-        columns["order"].append(scene.order.astype(np.int64) + first)
-        columns["maps"].append(scene.maps)
-        columns["poses"].append(np.pad(scene.poses, pad))
-        columns["background_poses"].append(scene.background_poses)
-        columns["rectangles"].append(np.pad(scene.rectangles, pad))
-        columns["counts"].append(scene.counts)
-        first += len(scene.frames)
-    joined = {name: np.concatenate(values) for name, values in columns.items()}
-    order = joined.pop("order")
-    scale = vae.config.scaling_factor
-    targets = encode_pictures(vae, list(joined["pictures"]), title="latents")
-    return PairSet(
-        **joined,
-        source=order[:, 0],
-        target=order[:, 1],
-        target_latents=(targets * scale).half(),
-        proxy_latents=torch.cat(proxy_latents) * scale,
-    )
-
-
-def train_decoder(
-    pipeline: NeuralAssetsPipeline, data: PairSet, config: TrainingConfig, resume: bool
-) -> None:
-    """Train a pipeline's encoder, tokenizer and UNet in place; the VAE stays frozen.
-
-    Loss: mean squared error on the scheduler's target (paper reference, section 2). Timesteps are uniform,
-    but for a share at the last one, where every few-step sampler begins.
-    """
-    settings = config.decoder
-    accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
-        cpu=not torch.cuda.is_available(),
-        step_scheduler_with_optimizer=False,
-    )
-    device = accelerator.device
-    pipeline.to(device)
-    pipeline.vae.requires_grad_(False)
-    unet = pipeline.unet.to(memory_format=torch.channels_last).train()
-    encoder, tokenizer = pipeline.encoder.train(), pipeline.tokenizer3d.train()
-    if pipeline.config.residual:
-        pipeline.register_to_config(residual_scale=_residual_scale(data))
-
-    def loss_of_step(step: int, random: np.random.Generator) -> Tensor:
-        chosen = random.integers(len(data.source), size=settings.batch_size)
-        null = torch.as_tensor(random.random(settings.batch_size) < settings.null_probability, device=device)
-        tokens, mask = _tokens(pipeline, data, chosen, null)
-        target = data.target_latents[data.target[chosen]].to(device, torch.float32)
-        proxy = data.proxy_latents[chosen].to(device, torch.float32)
-        clean = (target - proxy) / pipeline.config.residual_scale if pipeline.config.residual else target
-        noise = torch.randn_like(clean)
-        timesteps = _timesteps(pipeline, settings.batch_size, settings.first_step_share, random).to(device)
-        noisy = pipeline.scheduler.add_noise(clean, noise, timesteps)
-        inputs = noisy
-        if pipeline.config.spatial_conditioning:
-            maps = torch.as_tensor(data.maps[chosen], device=device).float() * (~null)[:, None, None, None]
-            inputs = torch.cat([noisy, proxy, maps], dim=1)
-        prediction = unet(
+    def forward(self, batch: TrainingBatch) -> Tensor:
+        """Return the loss of a batch. Random numbers come from torch's default generators."""
+        count, device = len(batch.target), batch.target.device
+        null = torch.rand(count, device=device) < self.null_probability
+        clean, weight = self.clean(batch)
+        noise = torch.randn(clean.shape, device=device)  # randn_like would follow the strides
+        timesteps = self.draw_timesteps(count, device)
+        inputs = self._scheduler.add_noise(clean, noise, timesteps)
+        if self._settings.spatial_conditioning:
+            inputs = torch.cat([inputs, batch.proxy, batch.maps * (~null)[:, None, None, None]], dim=1)
+        tokens, mask = self.tokens(batch, null)
+        prediction = self.unet(
             inputs.contiguous(memory_format=torch.channels_last),
             timesteps,
             encoder_hidden_states=tokens,
             encoder_attention_mask=mask,
         ).sample
-        return F.mse_loss(prediction.float(), _target(pipeline, clean, noise, timesteps))
+        error = (prediction.float() - self.target(clean, noise, timesteps)).square()
+        return (error * weight).mean()
 
-    run_loop(
-        accelerator=accelerator,
-        modules=Trainables(unet=unet, encoder=encoder, tokenizer3d=tokenizer),
-        groups=[
-            {
-                "params": [*unet.parameters(), *encoder.parameters()],
-                "lr": settings.learning_rate,
-                "weight_decay": settings.weight_decay,
-            },
-            {"params": list(tokenizer.parameters()), "lr": settings.token_learning_rate, "weight_decay": 0.0},
-        ],
-        loss_of_step=loss_of_step,
-        steps=settings.steps,
-        warmup_steps=settings.warmup_steps,
-        clip_norm=settings.clip_norm,
-        ema_decay=settings.ema_decay,
-        folder=config.output / "decoder",
-        resume=resume,
-        save_every=config.save_every,
-        seed=config.seed,
-        title="decoder",
-        after_save=lambda step: save_half(pipeline, config.output / "checkpoint"),
+    def clean(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
+        """Return what is diffused of pairs, (B, c, h, w), and how errors of it count, (1 or B, 1, ...)."""
+        if not self._settings.residual:
+            return batch.target, batch.target.new_ones((1, 1, 1, 1))
+        whole = self._settings.residual_scale
+        scale = residual_scale(batch.maps, whole, self._settings.residual_variance)
+        return (batch.target - batch.proxy) / scale, (scale / whole).square()
+
+    def draw_timesteps(self, count: int, device: torch.device) -> Tensor:
+        """Draw timesteps (count,): uniform, but for a share at the last."""
+        last = self._scheduler.config.num_train_timesteps - 1
+        uniform = torch.randint(last + 1, (count,), device=device)
+        chosen = torch.rand(count, device=device) < self.first_step_share
+        return torch.where(chosen, last, uniform)
+
+    def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Return what the UNet should say, (B, c, h, w), by the scheduler's prediction type."""
+        kind = self._scheduler.config.prediction_type
+        if kind == "v_prediction":
+            return self._scheduler.get_velocity(clean, noise, timesteps)
+        return noise if kind == "epsilon" else clean
+
+    def tokens(self, batch: TrainingBatch, null: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the tokens (B, L, D) of pairs, and which count (B, L) bool (``guided``; ``paper``: None).
+
+        Args:
+            batch: of B pairs.
+            null: (B,) bool, pairs whose boxes and poses are all zero.
+        """
+        objects = len(batch.object_pictures)
+        pictures = torch.cat([batch.object_pictures, batch.background_pictures])
+        features = encode_features(self.encoder, pictures)
+        shown, behind = features[:objects], features[objects:]
+        # One picture shows all objects of most pairs: then no copy per slot is needed.
+        each = shown[:, None] if objects == len(behind) else shown[batch.views]
+        tokens = self.tokenizer3d(each, behind, batch.rectangles, batch.poses, batch.background_poses, null)
+        if self._settings.preset == "paper":
+            return tokens, None
+        mask = torch.cat([batch.filled, torch.ones_like(batch.filled[:, :1])], dim=1)
+        return tokens, mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
+
+
+def measure_residual(
+    pipeline: NeuralAssetsPipeline, batches: Batches, config: TrainingConfig, accelerator: Accelerator
+) -> None:
+    """Measure the residual's unit on drawn pairs, alike on every process, and set it in the pipeline."""
+    if config.decoder is None or not pipeline.config.residual:
+        return
+    drawn = [
+        batches.batch(Place(config.seed, step, accelerator.process_index, part=MEASURING))
+        for step in range(SCALE_BATCHES)
+    ]
+    residual = torch.cat([batch.target - batch.proxy for batch in drawn])
+    maps = torch.cat([batch.maps for batch in drawn])
+    residual, maps = accelerator.gather((residual, maps))
+    scale, variance = fit_variance(residual, maps)
+    pipeline.register_to_config(
+        residual_scale=scale,
+        residual_variance=variance if config.decoder.start == "uncertainty" else None,
     )
-    for module in (unet, encoder, tokenizer):
+
+
+def train_decoder(
+    pipeline: NeuralAssetsPipeline,
+    batches: Batches,
+    settings: DecoderConfig,
+    config: TrainingConfig,
+    accelerator: Accelerator,
+    first: int = 0,
+    validate: Validate | None = None,
+) -> Path:
+    """Train a pipeline's encoder, tokenizer and UNet in place, and save checkpoints of their averages.
+
+    Args:
+        pipeline: to train, on the accelerator's device.
+        batches: of pairs, this process's part.
+        settings: of the stage.
+        config: of the run.
+        accelerator: device, precision and processes.
+        first: the step to go on from.
+        validate: measures the pipeline at intervals.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        TrainingError, DiskFull: see :func:`na_core.training.loop.run_stage`.
+    """
+    pipeline.vae.requires_grad_(False).eval()
+    unet = pipeline.unet.to(memory_format=torch.channels_last)
+    trained = (unet, pipeline.encoder, pipeline.tokenizer3d)
+    for module in trained:
+        module.train()
+    measure_residual(pipeline, batches, config, accelerator)
+    if config.compile:
+        unet.compile()
+        pipeline.encoder.compile()
+    folder = config.output / "checkpoint"
+    decay = settings.weight_decay
+    groups: list[dict[str, Any]] = [
+        _group("unet", unet, settings.learning_rate, decay),
+        _group("encoder", pipeline.encoder, settings.encoder_learning_rate, decay),
+        _group("tokens", pipeline.tokenizer3d, settings.token_learning_rate, 0.0),
+    ]
+    run_stage(
+        Stage(
+            name=FOLDER,
+            objective=DecoderObjective(pipeline, settings.null_probability, settings.first_step_share),
+            groups=groups,
+            draw=batches.batch,
+            save=lambda step: save_checkpoint(pipeline, folder),
+            steps=settings.steps,
+            warmup_steps=settings.warmup_steps,
+            schedule=settings.schedule,
+            clip_norm=settings.clip_norm,
+            ema_decay=settings.ema_decay,
+            batch_size=settings.batch_size,
+            accumulation=settings.accumulation,
+            validate=validate,
+            validate_every=None if config.validation is None else config.validation.every,
+        ),
+        config,
+        accelerator,
+        first,
+    )
+    for module in trained:
         module.eval()
-    save_half(pipeline, config.output / "checkpoint")
+    return folder
 
 
-def save_half(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
-    """Save a checkpoint with float16 weights, half the size; the pipeline itself keeps its precision."""
-    modules = {name: getattr(pipeline, name) for name in ("encoder", "tokenizer3d", "vae", "unet")}
-    halved = {name: copy.deepcopy(module).half() for name, module in modules.items()}
-    settings = {name: pipeline.config[name] for name in PIPELINE_SETTINGS}
-    NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(folder)
-
-
-def _residual_scale(data: PairSet) -> float:
-    """Return the standard deviation of the residual to the proxy over at most 512 pairs."""
-    chosen = np.arange(len(data.source))[:: max(1, len(data.source) // 512)]
-    residual = data.target_latents[data.target[chosen]].float() - data.proxy_latents[chosen].float()
-    return float(residual.std())
-
-
-def _timesteps(
-    pipeline: NeuralAssetsPipeline, count: int, last_share: float, random: np.random.Generator
-) -> Tensor:
-    last = pipeline.scheduler.config.num_train_timesteps - 1
-    uniform = random.integers(last + 1, size=count)
-    return torch.as_tensor(np.where(random.random(count) < last_share, last, uniform))
-
-
-def _target(pipeline: NeuralAssetsPipeline, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """Return what the UNet should say, by the scheduler's prediction type."""
-    kind = pipeline.scheduler.config.prediction_type
-    if kind == "v_prediction":
-        return pipeline.scheduler.get_velocity(clean, noise, timesteps)
-    if kind == "epsilon":
-        return noise
-    return clean
-
-
-def _tokens(
-    pipeline: NeuralAssetsPipeline, data: PairSet, chosen: NDArray[np.int64], null: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """Return the tokens (B, L, D) of pairs, and their attention mask (``guided``)."""
-    device = null.device
-    objects, backgrounds = [], []
-    for pair in chosen:
-        source = data.source[pair]
-        picture = data.pictures[source].astype(np.float32) / 255
-        count = data.counts[pair]
-        objects.append(object_picture(picture, data.rectangles[pair, :count].tolist()))
-        backgrounds.append(background_picture(picture, data.hidden[source].tolist()))
-    stacked = torch.as_tensor(np.stack(objects + backgrounds), device=device).permute(0, 3, 1, 2)
-    features = encode_features(pipeline.encoder, stacked)
-    object_features, background_features = features.chunk(2)
-    guided = pipeline.config.preset == "guided"
-    rectangles, poses = data.rectangles[chosen], data.poses[chosen]
-    if not guided and pipeline.config.slots > poses.shape[1]:
-        pad = ((0, 0), (0, pipeline.config.slots - poses.shape[1]), (0, 0))
-        rectangles, poses = np.pad(rectangles, pad), np.pad(poses, pad)
-    tokens = pipeline.tokenizer3d(
-        object_features[:, None],
-        background_features,
-        torch.as_tensor(rectangles, device=device),
-        torch.as_tensor(poses, device=device),
-        torch.as_tensor(data.background_poses[chosen], device=device),
-        null,
-    )
-    if not guided:
-        return tokens, None
-    slots = np.arange(poses.shape[1]) < data.counts[chosen][:, None]
-    mask = np.concatenate([slots, np.ones((len(chosen), 1), bool)], axis=1)
-    each_token = np.repeat(mask, pipeline.tokenizer3d.cells**2, axis=1)
-    return tokens, torch.as_tensor(each_token, device=device)
+def _group(name: str, module: nn.Module, rate: float, decay: float) -> dict[str, Any]:
+    return {"name": name, "params": list(module.parameters()), "lr": rate, "weight_decay": decay}

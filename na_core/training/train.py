@@ -1,54 +1,131 @@
-"""The command: pairs, then the VAE, then the decoder; each stage resumes."""
+"""The command: the VAE, then the decoder; each stage resumes, and each can be trained alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from diffusers import AutoencoderTiny
+from transformers.utils.logging import disable_progress_bar
 
-from na_core.data.labels import load_labels
-from na_core.data.scenes import Scene, read_picture
-from na_core.model.pipeline import latent_factor
-from na_core.model.presets import build_pipeline
-from na_core.training.cache import cache_pairs, complete_scenes
-from na_core.training.config import load_config
-from na_core.training.decoder import load_pair_set, train_decoder
-from na_core.training.vae import train_vae
+from na_core.data.scenes import scenes
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.training import decoder, vae
+from na_core.training.config import DecoderConfig, TrainingConfig, VaeConfig, load_config
+from na_core.training.errors import ConfigError
+from na_core.training.initial import starting_pipeline
+from na_core.training.pair_batches import pair_batches
+from na_core.training.precision import mixed_precision
+from na_core.training.run_folder import claim_folder
+from na_core.training.scene_shards import load_pictures, shard_of
+from na_core.training.training_state import first_step, saved_steps
+from na_core.training.validation import Validation
 
 
-def main(config: Path, resume: bool = False) -> Path:
-    """Train what a configuration file describes.
+def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
+    """Train what a configuration file describes, in this process or as one of several.
+
+    Args:
+        file: the configuration.
+        resume: go on from the newest saved state.
+        step: of the state to go on from in its stead, of the stage that was under way.
 
     Returns:
-        The checkpoint's folder.
+        The folder of the checkpoint, or of the VAE where that is all that is trained.
 
     Raises:
-        ValueError: the configuration is malformed (the field is named).
-        FileNotFoundError: there are no scenes; the text says how to make some.
+        TrainingError: the configuration, the data, a saved state or the disk; the text says what to do.
+        SceneError, ShardError, OSError: a scene is damaged; the text names it.
     """
-    settings = load_config(config)
-    torch.set_num_threads(settings.threads)
-    pipeline = build_pipeline(settings.preset, settings.size, settings.seed)  # type: ignore[arg-type]
-    done = settings.output / "vae" / "trained"
-    if resume and done.is_dir():
-        pipeline.register_modules(vae=AutoencoderTiny.from_pretrained(done))
-    else:
-        pictures = [
-            read_picture(scene.picture_path(i))
-            for folder in complete_scenes(settings.scenes)
-            for scene in [Scene(folder, load_labels(folder))]
-            for i in range(len(scene.labels.frames))
-        ]
-        train_vae(pipeline.vae, pictures, settings, resume)
-        pipeline.vae.save_pretrained(done, safe_serialization=True)
-    files = cache_pairs(
-        settings.scenes,
-        settings.output / f"pairs-{settings.preset}",
-        guided=settings.preset == "guided",
-        factor=latent_factor(pipeline.vae),
-        jobs=settings.threads,
+    config = load_config(file)
+    disable_progress_bar()  # transformers' own, once for each saved file
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    names = scene_names(config, file)
+    pipeline = starting_pipeline(config, file)
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(config.mixed_precision), cpu=not torch.cuda.is_available()
     )
-    data = load_pair_set(files, pipeline)
-    train_decoder(pipeline, data, settings, resume)
-    return settings.output / "checkpoint"
+    _check_shares(config, file, accelerator.num_processes)
+    if accelerator.is_main_process:
+        claim_folder(config, file, names, resume or step is not None)
+    accelerator.wait_for_everyone()
+    begun = "decoder" if saved_steps(config.output / decoder.FOLDER) else "vae"
+    shard = shard_of(config.scenes, accelerator.process_index, accelerator.num_processes)
+    _check_size(pipeline, config, file, shard[0].labels.width, shard[0].labels.height)
+    validation = None
+    if config.validation is not None and config.decoder is not None and accelerator.is_main_process:
+        validation = Validation(config.validation, pipeline, config.output / "samples")
+    pictures = load_pictures(shard, accelerator.device, show=accelerator.is_main_process)
+    if isinstance(config.vae, VaeConfig):
+        assert isinstance(pipeline.vae, AutoencoderTiny)
+        first = first_step(
+            config.output / vae.FOLDER,
+            config.vae.steps,
+            resume or step is not None,
+            step if begun == "vae" else None,
+        )
+        vae.train_vae(pipeline.vae, pictures, config.vae, config, accelerator, first)
+    if config.decoder is None:
+        return vae.trained_vae(config.output)
+    first = first_step(
+        config.output / decoder.FOLDER,
+        config.decoder.steps,
+        resume or step is not None,
+        step if begun == "decoder" else None,
+    )
+    pipeline.to(accelerator.device)
+    pipeline.vae.to(memory_format=torch.channels_last)
+    share = config.decoder.batch_size // (accelerator.num_processes * config.decoder.accumulation)
+    batches = pair_batches(
+        shard,
+        pictures,
+        pipeline,
+        config.decoder,
+        share,
+        augmentation=config.augmentation,
+        precision=accelerator.mixed_precision,
+        show=accelerator.is_main_process,
+    )
+    return decoder.train_decoder(pipeline, batches, config.decoder, config, accelerator, first, validation)
+
+
+def scene_names(config: TrainingConfig, file: Path) -> list[str]:
+    """Return the names of a configuration's scenes, after checking that its data sets are there.
+
+    Raises:
+        ConfigError: one of them holds no scene; the text names file and key, and says how to make some.
+        SceneError, ShardError: a scene or a shard is damaged; the text names it.
+    """
+    places = {"scenes": config.scenes}
+    if config.validation is not None:
+        places["validation.scenes"] = config.validation.scenes
+    found = {key: [scene.name for scene in scenes(place)] for key, place in places.items()}
+    for key, names in found.items():
+        if not names:
+            place = places[key]
+            raise ConfigError(
+                f"{file}: '{key}' is {place}, which holds no complete scene. Make some with: neural-assets "
+                f"dataset render --out {place.parent} --split {place.name} --scenes 300"
+            )
+    return found["scenes"]
+
+
+def _check_shares(config: TrainingConfig, file: Path, processes: int) -> None:
+    for name, settings in (("vae", config.vae), ("decoder", config.decoder)):
+        if not isinstance(settings, VaeConfig | DecoderConfig):
+            continue
+        parts = processes * settings.accumulation
+        if settings.batch_size % parts:
+            raise ConfigError(
+                f"{file}: {name}: 'batch_size' is {settings.batch_size}, which {processes} process(es) times "
+                f"'accumulation' {settings.accumulation} do not divide evenly"
+            )
+
+
+def _check_size(pipeline: NeuralAssetsPipeline, config: TrainingConfig, file: Path, *size: int) -> None:
+    if config.decoder is not None and any(side % pipeline.multiple for side in size):
+        raise ConfigError(
+            f"{file}: 'scenes' has pictures of {size[0]} x {size[1]} pixels; this model needs multiples of "
+            f"{pipeline.multiple}"
+        )

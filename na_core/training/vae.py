@@ -1,20 +1,23 @@
-"""Training the small VAE on pictures."""
+"""The first stage: training the small VAE on pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from diffusers import AutoencoderTiny
-from numpy.typing import NDArray
-from torch import Tensor
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from na_core.training.config import TrainingConfig
-from na_core.training.loop import Trainables, run_loop
+from na_core.model.pipeline import encode
+from na_core.training.atomic_folder import atomic_folder
+from na_core.training.config import TrainingConfig, VaeConfig
+from na_core.training.errors import ConfigError
+from na_core.training.loop import Stage, run_stage
+from na_core.training.randomness import Place, generator
 
 GRADIENT_WEIGHT = 0.5
 """Weight of the difference between picture gradients, beside L1 and L2: keeps edges."""
@@ -22,58 +25,108 @@ GRADIENT_WEIGHT = 0.5
 LATENT_WEIGHT = 1e-3
 """Weight of the latents' mean square: keeps them inside the decoder's soft clamp at 3."""
 
+SPREAD_PICTURES = 64
+"""Pictures, at most, that the latents' spread is measured on."""
+
+FOLDER = "vae"
+"""Of the stage in the run's; the finished VAE is in ``trained`` below it."""
+
+
+class VaeObjective(nn.Module):
+    """The loss of a VAE on crops of pictures.
+
+    Args:
+        vae: that learns.
+        latent_noise: added to the latents, relative to their spread, so that the decoder forgives the UNet.
+    """
+
+    def __init__(self, vae: AutoencoderTiny, latent_noise: float) -> None:
+        super().__init__()
+        self.vae = vae
+        self.latent_noise = latent_noise
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return the loss of crops (B, 3, s, s) in [-1, 1]."""
+        latents = self.vae.encode(crops).latents
+        noise = self.latent_noise * latents.detach().float().std() * torch.randn_like(latents)
+        decoded = self.vae.decode(latents + noise).sample.float()
+        return reconstruction_loss(decoded, crops) + LATENT_WEIGHT * latents.float().square().mean()
+
 
 def train_vae(
     vae: AutoencoderTiny,
-    pictures: Sequence[NDArray[np.uint8]],
+    pictures: Tensor,
+    settings: VaeConfig,
     config: TrainingConfig,
-    resume: bool,
+    accelerator: Accelerator,
+    first: int = 0,
 ) -> None:
-    """Train a VAE in place on random crops of pictures (H, W, 3), and set its scaling factor.
+    """Train a VAE in place, set its scaling factor and save it to :func:`trained_vae`.
+
+    Args:
+        vae: to train.
+        pictures: (M, H, W, 3) uint8, this process's.
+        settings: of the stage.
+        config: of the run.
+        accelerator: device, precision and processes.
+        first: the step to go on from.
 
     Raises:
-        ValueError: a picture is smaller than the configuration's crop.
+        ConfigError: pictures are smaller than the configuration's crop.
+        TrainingError, DiskFull: see :func:`na_core.training.loop.run_stage`.
     """
-    settings = config.vae
-    smallest = min(min(picture.shape[:2]) for picture in pictures)
+    smallest = min(pictures.shape[1:3])
     if settings.crop > smallest:
-        raise ValueError(f"vae: 'crop' is {settings.crop}, but the smallest picture has {smallest} pixels")
-    accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
-        cpu=not torch.cuda.is_available(),
-        step_scheduler_with_optimizer=False,
-    )
-    vae.to(accelerator.device, memory_format=torch.channels_last).train()
+        raise ConfigError(f"vae: 'crop' is {settings.crop}, but the pictures have {smallest} pixels")
+    device = accelerator.device
+    vae.to(device, memory_format=torch.channels_last).train()
+    count = settings.batch_size // (accelerator.num_processes * settings.accumulation)
+    if config.compile:
+        vae.encoder.compile()
+        vae.decoder.compile()
 
-    def loss_of_step(step: int, random: np.random.Generator) -> Tensor:
-        crops = [
-            _crop(pictures[i], settings.crop, random)
-            for i in random.integers(len(pictures), size=settings.batch_size)
-        ]
-        target = torch.as_tensor(np.stack(crops), device=accelerator.device)
-        target = target.permute(0, 3, 1, 2).float() / 127.5 - 1
-        latents = vae.encode(target).latents
-        noise = settings.latent_noise * latents.detach().float().std() * torch.randn_like(latents)
-        decoded = vae.decode(latents + noise).sample.float()
-        return reconstruction_loss(decoded, target) + LATENT_WEIGHT * latents.float().square().mean()
+    def save(step: int) -> None:
+        vae.register_to_config(scaling_factor=1.0)
+        vae.register_to_config(scaling_factor=1 / _spread(vae, pictures))
+        with atomic_folder(trained_vae(config.output)) as folder:
+            vae.save_pretrained(folder, safe_serialization=True)
 
-    run_loop(
-        accelerator=accelerator,
-        modules=Trainables(vae=vae),
-        groups=[{"params": list(vae.parameters()), "lr": settings.learning_rate, "weight_decay": 0.0}],
-        loss_of_step=loss_of_step,
-        steps=settings.steps,
-        warmup_steps=settings.warmup_steps,
-        clip_norm=1.0,
-        ema_decay=0.995,
-        folder=config.output / "vae",
-        resume=resume,
-        save_every=config.save_every,
-        seed=config.seed,
-        title="vae",
+    run_stage(
+        Stage(
+            name=FOLDER,
+            objective=VaeObjective(vae, settings.latent_noise),
+            groups=[
+                {
+                    "name": "vae",
+                    "params": list(vae.parameters()),
+                    "lr": settings.learning_rate,
+                    "weight_decay": 0.0,
+                }
+            ],
+            draw=lambda place: draw_crops(pictures, count, settings.crop, place, device),
+            save=save,
+            steps=settings.steps,
+            warmup_steps=settings.warmup_steps,
+            schedule="cosine",
+            clip_norm=settings.clip_norm,
+            ema_decay=settings.ema_decay,
+            batch_size=settings.batch_size,
+            accumulation=settings.accumulation,
+        ),
+        config,
+        accelerator,
+        first,
     )
+    # The averaged weights are the main process's; the others read what it saved.
+    done = trained_vae(config.output)
+    vae.load_state_dict(load_file(done / SAFETENSORS_WEIGHTS_NAME))
+    vae.register_to_config(scaling_factor=AutoencoderTiny.load_config(done)["scaling_factor"])
     vae.eval()
-    vae.register_to_config(scaling_factor=_scaling_factor(vae, pictures))
+
+
+def trained_vae(output: Path) -> Path:
+    """Return the folder of a run's trained VAE: finished once the stage's last state is saved."""
+    return output / FOLDER / "trained"
 
 
 def reconstruction_loss(decoded: Tensor, target: Tensor) -> Tensor:
@@ -83,38 +136,44 @@ def reconstruction_loss(decoded: Tensor, target: Tensor) -> Tensor:
     return difference.abs().mean() + difference.square().mean() + GRADIENT_WEIGHT * sum(gradients)
 
 
-def _crop(picture: NDArray[np.uint8], size: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    rows, columns = picture.shape[:2]
-    y, x = random.integers(rows - size + 1), random.integers(columns - size + 1)
-    crop = picture[y : y + size, x : x + size]
-    return crop[:, ::-1].copy() if random.random() < 0.5 else crop
+def draw_crops(pictures: Tensor, count: int, size: int, place: Place, device: torch.device) -> Tensor:
+    """Draw square crops of pictures (M, H, W, 3) uint8, every other mirrored: (count, 3, size, size)."""
+    random = generator(place)
+    rows, columns = pictures.shape[1:3]
+    crops = []
+    for number in random.integers(len(pictures), size=count):
+        y, x = random.integers(rows - size + 1), random.integers(columns - size + 1)
+        crop = pictures[number, y : y + size, x : x + size].to(device, non_blocking=True)
+        crops.append(crop.flip(1) if random.random() < 0.5 else crop)
+    return _values(torch.stack(crops))
 
 
 @torch.no_grad()
-def _scaling_factor(vae: AutoencoderTiny, pictures: Sequence[NDArray[np.uint8]]) -> float:
-    """Return one over the latents' standard deviation, over at most 64 pictures."""
-    chosen = pictures[:: max(1, len(pictures) // 64)][:64]
-    latents = [encode_pictures(vae, [picture]) for picture in chosen]
-    return float(1 / torch.cat([z.flatten() for z in latents]).std())
+def _spread(vae: AutoencoderTiny, pictures: Tensor) -> float:
+    """Return the standard deviation of the latents of some of the pictures."""
+    chosen = pictures[:: max(1, len(pictures) // SPREAD_PICTURES)][:SPREAD_PICTURES]
+    return float(encode_pictures(vae, chosen).float().std())
 
 
 @torch.no_grad()
 def encode_pictures(
-    vae: AutoencoderTiny,
-    pictures: Sequence[NDArray[np.uint8]],
-    title: str | None = None,
-    batch_size: int = 16,
+    vae: nn.Module, pictures: Tensor, batch_size: int = 16, title: str | None = None
 ) -> Tensor:
-    """Encode equally large pictures (H, W, 3) to unscaled latents (n, c, h, w), float32 on the CPU."""
+    """Encode pictures (M, H, W, 3) uint8 to scaled latents (M, c, h, w) float16, where the pictures are.
+
+    Args:
+        vae: on the device that computes.
+        pictures: on any.
+        batch_size: of them at once.
+        title: of the progress bar; None for none.
+    """
+    device = next(vae.parameters()).device
     out = []
-    for start in tqdm(range(0, len(pictures), batch_size), desc=title, disable=title is None, unit="batch"):
-        batch = np.stack(pictures[start : start + batch_size])
-        tensor = torch.as_tensor(batch, device=vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.autocast(vae.device.type, torch.bfloat16, enabled=vae.device.type == "cuda"):
-            out.append(vae.encode(tensor).latents.float().cpu())
+    for batch in tqdm(pictures.split(batch_size), desc=title, disable=title is None, unit="batch"):
+        out.append(encode(vae, _values(batch.to(device, non_blocking=True))).half().to(pictures.device))
     return torch.cat(out)
 
 
-def psnr(first: Tensor, second: Tensor) -> float:
-    """Return the peak signal-to-noise ratio in decibels of pictures in [-1, 1]."""
-    return float(10 * torch.log10(4 / F.mse_loss(first.float(), second.float())))
+def _values(pictures: Tensor) -> Tensor:
+    """Return pictures (B, H, W, 3) uint8 as (B, 3, H, W) in [-1, 1]."""
+    return pictures.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1

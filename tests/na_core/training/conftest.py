@@ -1,46 +1,150 @@
-"""Tiny configurations."""
+"""Tiny configurations, as files and as objects, and real processes that train them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
 
-from na_core.training.config import DecoderConfig, TrainingConfig, VaeConfig
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.training.config import TrainingConfig, load_config
+from na_core.training.pair_batches import PairBatches, pair_batches
+from na_core.training.scene_shards import load_pictures, shard_of
+
+ROOT = Path(__file__).resolve().parents[3]
+
+TINY: dict[str, dict[str, Any]] = {
+    "": {
+        "seed": 0,
+        "preset": "guided",
+        "size": "tiny",
+        "threads": 1,
+        "mixed_precision": "no",
+        "save_every": 2,
+        "log_every": 1,
+    },
+    "vae": {
+        "steps": 4,
+        "batch_size": 4,
+        "crop": 32,
+        "learning_rate": 3e-3,
+        "warmup_steps": 1,
+        "latent_noise": 0.05,
+    },
+    "decoder": {
+        "start": "residual",
+        "steps": 4,
+        "batch_size": 2,
+        "learning_rate": 1e-3,
+        "encoder_learning_rate": 1e-3,
+        "token_learning_rate": 1e-3,
+        "warmup_steps": 1,
+        "schedule": "cosine",
+        "null_probability": 0.2,
+        "first_step_share": 0.3,
+        "ema_decay": 0.9,
+    },
+}
+
+WriteConfig = Callable[..., Path]
+Configure = Callable[..., TrainingConfig]
+MakeBatches = Callable[[NeuralAssetsPipeline, TrainingConfig], PairBatches]
+
+
+def to_toml(tables: dict[str, dict[str, Any]]) -> str:
+    """Return tables of plain values as TOML; the one without a name comes first."""
+
+    def text(value: Any) -> str:
+        return str(value).lower() if isinstance(value, bool) else repr(value)
+
+    blocks = []
+    for name, values in tables.items():
+        lines = [f"[{name}]"] if name else []
+        blocks.append("\n".join([*lines, *(f"{key} = {text(value)}" for key, value in values.items())]))
+    return "\n\n".join(blocks) + "\n"
 
 
 @pytest.fixture
-def configure(painted_scenes: Path, tmp_path: Path) -> Callable[..., TrainingConfig]:
-    """Return a maker of configurations for a few steps of tiny training."""
+def write_config(painted_scenes: Path, tmp_path: Path) -> WriteConfig:
+    """Return a writer of tiny configurations: tables as keyword arguments, None leaves a table or key out."""
 
-    def make(steps: int = 4, vae_steps: int = 4, **changes: Any) -> TrainingConfig:
-        decoder = DecoderConfig(
-            steps=steps,
-            batch_size=2,
-            learning_rate=1e-3,
-            token_learning_rate=1e-3,
-            warmup_steps=1,
-            weight_decay=0.01,
-            clip_norm=1.0,
-            null_probability=0.2,
-            first_step_share=0.3,
-            ema_decay=0.9,
+    def write(name: str = "run", top: dict[str, Any] | None = None, **tables: dict[str, Any] | None) -> Path:
+        places = {"scenes": str(painted_scenes), "output": str(tmp_path / name)}
+        merged = {table: dict(values) for table, values in TINY.items()}
+        merged[""] |= places | (top or {})
+        for table, values in tables.items():
+            if values is None:
+                merged.pop(table)
+            else:
+                merged[table] = merged.get(table, {}) | values
+        kept = {t: {k: v for k, v in values.items() if v is not None} for t, values in merged.items()}
+        file = tmp_path / f"{name}.toml"
+        file.write_text(to_toml(kept))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def configure(write_config: WriteConfig) -> Configure:
+    """Return :func:`write_config`'s configuration, read."""
+    return lambda *args, **changes: load_config(write_config(*args, **changes))
+
+
+@pytest.fixture(autouse=True)
+def one_thread_and_no_left_over_state() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    AcceleratorState._reset_state(reset_partial_state=True)  # the next test may train in another precision
+
+
+@pytest.fixture
+def accelerator() -> Accelerator:
+    return Accelerator(cpu=True, mixed_precision="no")
+
+
+def start_training(file: Path, *options: str) -> subprocess.Popen[str]:
+    """Start training in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "na_core.training", "--config", str(file), *options],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def weights(*modules: nn.Module) -> list[Tensor]:
+    return [value.clone() for module in modules for value in module.state_dict().values()]
+
+
+def equal(first: list[Tensor], second: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture
+def make_batches(painted_scenes: Path) -> MakeBatches:
+    """Return a maker of the batches that a configuration's decoder trains on."""
+
+    def make(pipeline: NeuralAssetsPipeline, config: TrainingConfig) -> PairBatches:
+        assert config.decoder is not None
+        shard = shard_of(config.scenes)
+        pictures = load_pictures(shard, torch.device("cpu"))
+        count = config.decoder.batch_size // config.decoder.accumulation
+        return pair_batches(
+            shard, pictures, pipeline, config.decoder, count, augmentation=config.augmentation
         )
-        config = TrainingConfig(
-            seed=0,
-            preset="guided",
-            size="tiny",
-            scenes=painted_scenes,
-            output=tmp_path / "run",
-            threads=1,
-            mixed_precision="no",
-            save_every=2,
-            vae=VaeConfig(vae_steps, 4, 32, 3e-3, 1, 0.05),
-            decoder=decoder,
-        )
-        return replace(config, **changes)
 
     return make

@@ -1,97 +1,97 @@
-"""Configurations are read strictly: every mistake is named."""
+"""Configurations are read strictly: every mistake is named, with its file and key."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from na_core.training.config import load_config
+from na_core.training.config import DecoderConfig, TakenVae, VaeConfig, load_config
+from na_core.training.errors import ConfigError
+from tests.na_core.training.conftest import WriteConfig
 
 SHIPPED = sorted((Path(__file__).parents[3] / "na_core" / "training" / "configs").glob("*.toml"))
 
-TEXT = """
-seed = 0
-preset = "guided"
-size = "tiny"
-scenes = "data/train"
-output = "runs/x"
-threads = 1
-mixed_precision = "no"
-save_every = 2
-[vae]
-steps = 1
-batch_size = 1
-crop = 32
-learning_rate = 1e-3
-warmup_steps = 0
-latent_noise = 0
-[decoder]
-steps = 1
-batch_size = 1
-learning_rate = 1e-3
-token_learning_rate = 1e-3
-warmup_steps = 0
-weight_decay = 0
-clip_norm = 1
-null_probability = 0.1
-first_step_share = 0.1
-ema_decay = 0.9
-"""
 
-
-def error_of(tmp_path: Path, text: str) -> str:
-    file = tmp_path / "config.toml"
-    file.write_text(text)
-    with pytest.raises(ValueError) as caught:
+def error_of(file: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
         load_config(file)
     assert str(file) in str(caught.value)
     return str(caught.value)
 
 
-def test_a_whole_configuration(tmp_path: Path) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text(TEXT)
-    config = load_config(file)
-    assert config.scenes == Path("data/train")
-    assert config.vae.latent_noise == 0
+def test_a_whole_configuration(write_config: WriteConfig, painted_scenes: Path) -> None:
+    config = load_config(write_config(vae={"latent_noise": 0}))
+    assert config.scenes == painted_scenes
+    assert isinstance(config.vae, VaeConfig)
+    assert config.vae.latent_noise == 0.0
+    assert isinstance(config.decoder, DecoderConfig)
     assert config.decoder.ema_decay == 0.9
+    assert config.keep_states == 2  # by default
+
+
+def test_a_vae_can_be_taken(write_config: WriteConfig) -> None:
+    values = dict.fromkeys(("steps", "batch_size", "crop", "learning_rate", "warmup_steps", "latent_noise"))
+    assert load_config(write_config(vae={"from": "mini", **values})).vae == TakenVae("mini")
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.stem)
 def test_the_configurations_that_come_with_the_project(file: Path) -> None:
-    assert load_config(file).decoder.steps > 0
+    config = load_config(file)
+    assert config.decoder is not None
+    assert config.output == Path("runs") / file.stem
+
+
+def test_the_comparison_differs_in_the_start_alone() -> None:
+    texts = {}
+    for file in SHIPPED:
+        if file.stem.startswith("compare-"):
+            start = file.stem.removeprefix("compare-")
+            texts[start] = file.read_text().replace(f'start = "{start}"', "").replace(file.stem, "")
+    assert texts.keys() == {"noise", "residual", "uncertainty"}
+    assert len(set(texts.values())) == 1
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "named"),
+    ("tables", "named"),
     [
-        ("seed = 0", "seed = 0\nsede = 1", "unknown field 'sede'"),
-        ("crop = 32", "crop = 32\nflips = 1", "vae: unknown field 'flips'"),
-        ("seed = 0", "", "missing field 'seed'"),
-        ("clip_norm = 1", "", "decoder: missing field 'clip_norm'"),
-        ("threads = 1", "threads = 1.5", "'threads' must be of type int"),
-        ("threads = 1", "threads = true", "'threads' must be of type int"),
-        ("clip_norm = 1", 'clip_norm = "1"', "decoder: 'clip_norm' must be of type float"),
-        ('preset = "guided"', "preset = 1", "'preset' must be of type str"),
-        ('scenes = "data/train"', "scenes = 3", "'scenes' must be of type Path"),
-        ("seed = 0", "seed = ", "not TOML"),
+        ({"top": {"sede": 1}}, "unknown key 'sede'"),
+        ({"vae": {"flips": 1}}, "vae: unknown key 'flips'"),
+        ({"top": {"seed": None}}, "missing key 'seed'"),
+        ({"decoder": {"schedule": None}}, "decoder: missing key 'schedule'"),
+        ({"top": {"threads": 1.5}}, "'threads' must be of type int, not 1.5"),
+        ({"top": {"threads": True}}, "'threads' must be of type int, not True"),
+        ({"top": {"compile": 1}}, "'compile' must be of type bool, not 1"),
+        ({"decoder": {"clip_norm": "1"}}, "decoder: 'clip_norm' must be of type float, not '1'"),
+        ({"top": {"preset": "best"}}, "'preset' must be one of 'paper', 'guided', not 'best'"),
+        ({"decoder": {"start": 1}}, "decoder: 'start' must be one of 'noise', 'residual', 'uncertainty'"),
+        ({"top": {"scenes": 3}}, "'scenes' must be of type Path, not 3"),
+        ({"decoder": {"steps": 0}}, "decoder: 'steps' must be at least 1, not 0"),
+        ({"decoder": {"ema_decay": 1.5}}, "decoder: 'ema_decay' must be at least 0 and at most 1, not 1.5"),
+        ({"decoder": {"learning_rate": float("nan")}}, "decoder: 'learning_rate' must be at least 0"),
+        ({"vae": None}, "missing table 'vae'"),
+        ({"decoder": None, "vae": None}, "nothing to train"),
+        ({"top": {"size": None}}, "one of 'size' (random weights) and 'initial' (a checkpoint)"),
+        ({"top": {"initial": "x"}}, "one of 'size' (random weights) and 'initial' (a checkpoint)"),
+        ({"top": {"size": "sd21"}}, "vae: Stable Diffusion's VAE is not trained"),
+        ({"top": {"preset": "paper"}}, "decoder: 'start' must be 'noise' for the preset 'paper'"),
+        ({"decoder": {"edit_share": 0.7, "crossed_share": 0.7}}, "more than 1 together"),
     ],
 )
-def test_a_mistake_is_named(old: str, new: str, named: str, tmp_path: Path) -> None:
-    assert TEXT.count(old) >= 1
-    assert named in error_of(tmp_path, TEXT.replace(old, new, 1))
+def test_a_mistake_is_named(tables: dict[str, Any], named: str, write_config: WriteConfig) -> None:
+    assert named in error_of(write_config(**tables))
 
 
-def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    assert "missing field 'decoder'" in error_of(tmp_path, TEXT[: TEXT.index("[decoder]")])
+def test_what_is_not_toml_is_named(write_config: WriteConfig) -> None:
+    file = write_config()
+    file.write_text(file.read_text() + "seed = ")
+    assert "is not TOML" in error_of(file)
 
 
-def test_a_table_that_is_a_number_is_named(tmp_path: Path) -> None:
-    text = "vae = 3\n" + TEXT[: TEXT.index("[vae]")] + TEXT[TEXT.index("[decoder]") :]
-    assert "'vae' must be a table" in error_of(tmp_path, text)
+def test_a_table_that_is_a_number_is_named(write_config: WriteConfig) -> None:
+    assert "'vae' must be a table" in error_of(write_config(vae=None, top={"vae": 3}))
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot read the training configuration"):
-        load_config(tmp_path / "none.toml")
+    assert "cannot read the training configuration" in error_of(tmp_path / "none.toml")

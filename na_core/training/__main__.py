@@ -1,0 +1,23 @@
+"""``python -m na_core.training --config FILE``: what ``accelerate launch -m`` starts on every device."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from na_core.training.errors import TrainingError
+from na_core.training.launch import launch
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="na_core.training", description="Train a checkpoint.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--resume", action="store_true", help="go on from the newest saved state")
+    parser.add_argument("--step", type=int, help="go on from the state that was saved at this step")
+    options = parser.parse_args()
+    try:
+        launch(options.config, options.resume, options.step)
+    except TrainingError as error:
+        where = f"process {os.environ['RANK']}: " if "RANK" in os.environ else ""
+        sys.exit(f"{where}{error}")

@@ -1,0 +1,27 @@
+"""Checkpoints in diffusers' layout: what a run is for."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from na_core.model.checkpoints import COMPONENTS
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.training.atomic_folder import atomic_folder
+
+
+def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
+    """Save a checkpoint with float16 weights, half the size; the pipeline itself keeps its precision.
+
+    Raises:
+        DiskFull: the disk is full; a checkpoint that was there is untouched.
+    """
+    modules = {name: getattr(pipeline, name) for name in COMPONENTS if name != "scheduler"}
+    halved = {name: copy.deepcopy(module).half() for name, module in modules.items()}
+    settings = {
+        name: value
+        for name, value in pipeline.config.items()
+        if name not in COMPONENTS and not name.startswith("_")
+    }
+    with atomic_folder(folder) as partial:
+        NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(partial)

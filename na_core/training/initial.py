@@ -1,0 +1,85 @@
+"""The pipeline that a run starts from: random weights or a checkpoint's, its own VAE or a taken one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from diffusers import AutoencoderKL, AutoencoderTiny
+
+from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
+from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
+from na_core.model.presets import build_pipeline
+from na_core.training.config import TakenVae, TrainingConfig, VaeConfig
+from na_core.training.errors import ConfigError
+
+VAES = {kind.__name__: kind for kind in (AutoencoderTiny, AutoencoderKL)}
+
+
+def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipeline:
+    """Return the pipeline to train, in float32.
+
+    Args:
+        config: of the run.
+        file: that it was read from.
+
+    Raises:
+        ConfigError: a checkpoint is missing, damaged, of another preset, or its VAE does not fit; the text
+            names file and key.
+    """
+    if config.initial is None:
+        assert config.size is not None
+        pipeline = build_pipeline(config.preset, config.size, config.seed)
+    else:
+        try:
+            pipeline = load_checkpoint(config.initial)
+        except CheckpointError as error:
+            raise ConfigError(f"{file}: 'initial': {error}") from error
+        if pipeline.config.preset != config.preset:
+            raise ConfigError(
+                f"{file}: 'initial' is {config.initial}, a checkpoint of the preset "
+                f"'{pipeline.config.preset}', but 'preset' is '{config.preset}'"
+            )
+    if isinstance(config.vae, TakenVae):
+        pipeline.register_modules(vae=_taken_vae(config.vae.origin, pipeline, file))
+    if isinstance(config.vae, VaeConfig) and not isinstance(pipeline.vae, AutoencoderTiny):
+        kind = type(pipeline.vae).__name__
+        raise ConfigError(f"{file}: vae: the checkpoint's {kind} is not trained; leave out [vae]")
+    if config.decoder is not None:
+        set_start(pipeline, config.decoder.start)
+    return pipeline
+
+
+def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:
+    """Set what a pipeline diffuses: "noise", "residual" or "uncertainty"; see ``docs/training.md``.
+
+    Details are transferred, and pixels kept, only where the decoder starts from the proxy.
+    """
+    residual = start != "noise"
+    pipeline.register_to_config(
+        residual=residual,
+        detail_transfer=residual and pipeline.config.detail_transfer,
+        keep_unmoved=residual and pipeline.config.keep_unmoved,
+    )
+
+
+def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> AutoencoderTiny | AutoencoderKL:
+    folder = Path(origin)
+    if not (folder / "config.json").is_file():
+        try:
+            folder = resolve_checkpoint(origin) / "vae"
+        except CheckpointError as error:
+            raise ConfigError(f"{file}: vae: 'from': {error}") from error
+    try:
+        kind = VAES[json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]]
+        vae = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
+    except Exception as error:  # whatever the loaders raise on damaged files
+        text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ConfigError(f"{file}: vae: 'from' is '{origin}', which holds no usable VAE ({text})") from error
+    for what, of in (("latent channels", latent_channels), ("pixels per latent", latent_factor)):
+        if of(vae) != of(pipeline.vae):
+            raise ConfigError(
+                f"{file}: vae: 'from' is '{origin}', whose VAE has {of(vae)} {what}; "
+                f"this model needs {of(pipeline.vae)}"
+            )
+    return vae

@@ -1,0 +1,220 @@
+"""Batches of pairs, computed on the device that trains from one bank of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from na_core.data.scenes import Scene
+from na_core.model.batched import augment
+from na_core.model.batched.conditioning import background_pictures, conditions, object_pictures
+from na_core.model.batched.frames import FrameBatch
+from na_core.model.batched.labelled import LabelledFrames, pair_frames
+from na_core.model.pipeline import NeuralAssetsPipeline, encode
+from na_core.model.residual import VALIDITY
+from na_core.training.batches import TrainingBatch
+from na_core.training.config import AugmentationConfig, DecoderConfig
+from na_core.training.errors import TrainingError
+from na_core.training.frame_labels import labelled_frames
+from na_core.training.pair_lists import DrawnPair, PairLists, draw_pairs, pair_lists
+from na_core.training.randomness import Place, generator
+from na_core.training.vae import encode_pictures
+
+
+@dataclass(frozen=True)
+class PreparedPairs:
+    """What the CPU does for B pairs, before the device takes over.
+
+    Attributes:
+        frames: that ask for the pairs' targets, with only the pictures that they use.
+        targets: (B,) rows of the bank.
+        unseen: (B, N) bool, assets that the targets do not show.
+        view_rows, view_numbers: (E,) the row and the number of each view that shows an asset.
+        random: of the augmentation.
+    """
+
+    frames: FrameBatch
+    targets: Tensor
+    unseen: Tensor
+    view_rows: Tensor
+    view_numbers: Tensor
+    random: torch.Generator
+
+
+def pair_batches(
+    scenes: Sequence[Scene],
+    pictures: Tensor,
+    pipeline: NeuralAssetsPipeline,
+    config: DecoderConfig,
+    count: int,
+    *,
+    augmentation: AugmentationConfig | None = None,
+    precision: str = "no",
+    show: bool = False,
+) -> PairBatches:
+    """Return the batches of a process's scenes.
+
+    Args:
+        scenes: this process's.
+        pictures: (M, H, W, 3) uint8, of all their frames in order.
+        pipeline: that learns, on the device that trains; its VAE encodes targets, once, and proxies.
+        config: of the decoder.
+        count: pairs that the process draws at once.
+        augmentation: of the frames; None for none.
+        precision: "bf16" to encode proxies in it, or "no".
+        show: progress bars.
+
+    Raises:
+        TrainingError: no scene has a pair to train on.
+    """
+    lists = [pair_lists(scene) for scene in tqdm(scenes, desc="pairs", unit="scene", disable=not show)]
+    if not any(map(len, lists)):
+        raise TrainingError("no scene has a pair of pictures to train on: each needs two frames of one stage")
+    slots = pipeline.config.slots if pipeline.config.preset == "paper" else 1
+    return PairBatches(
+        lists,
+        np.cumsum([0, *(len(scene.labels.frames) for scene in scenes)]).tolist(),
+        labelled_frames(scenes, pictures, slots),
+        encode_pictures(pipeline.vae, pictures, title="latents" if show else None),
+        pipeline,
+        config,
+        augmentation or AugmentationConfig(),
+        count,
+        precision,
+    )
+
+
+class PairBatches:
+    """Draws pairs of scenes and computes what the network sees of them; see :func:`pair_batches`.
+
+    Where the pictures lie in the CPU's memory and a GPU trains, those of the next batch are gathered while
+    this one trains.
+
+    Args:
+        lists: the scenes' pairs.
+        first: the row of each scene's first frame.
+        labels: of all frames, on the CPU but for the pictures.
+        targets: (M, c, h, w) float16, the pictures' scaled latents.
+    """
+
+    def __init__(
+        self,
+        lists: Sequence[PairLists],
+        first: Sequence[int],
+        labels: LabelledFrames,
+        targets: Tensor,
+        pipeline: NeuralAssetsPipeline,
+        config: DecoderConfig,
+        augmentation: AugmentationConfig,
+        count: int,
+        precision: str,
+    ) -> None:
+        self._lists, self._first = lists, first
+        self._labels, self._targets = labels, targets
+        self._pipeline, self._config, self._augmentation = pipeline, config, augmentation
+        self._count = count
+        self._autocast = precision == "bf16"
+        ahead = labels.pictures.device != pipeline.unet.device
+        self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
+        self._next: tuple[Place, Future[PreparedPairs]] | None = None
+
+    def draw(self, place: Place) -> list[DrawnPair]:
+        """Return the pairs of a process's part of a step."""
+        return self._draw(generator(place))
+
+    def batch(self, place: Place) -> TrainingBatch:
+        """Return a process's part of a step's batch: a pure function of its place."""
+        if self._ahead is None:
+            return self._compute(self._prepared(place))
+        known = self._next is not None and self._next[0] == place
+        prepared = self._next[1].result() if self._next is not None and known else self._prepared(place)
+        after = _following(place, self._config.accumulation)
+        self._next = after, self._ahead.submit(self._prepared, after)
+        return self._compute(prepared)
+
+    def batch_of(self, pairs: Sequence[DrawnPair]) -> TrainingBatch:
+        """Return the batch of given pairs."""
+        return self._compute(self._prepare(pairs, 0))
+
+    def _prepared(self, place: Place) -> PreparedPairs:
+        random = generator(place)
+        drawn = self._draw(random)
+        return self._prepare(drawn, int(random.integers(2**62)))
+
+    def _draw(self, random: np.random.Generator) -> list[DrawnPair]:
+        config = self._config
+        return draw_pairs(self._lists, self._count, random, config.edit_share, config.crossed_share)
+
+    def _prepare(self, drawn: Sequence[DrawnPair], seed: int) -> PreparedPairs:
+        rows = torch.tensor([self._rows(each) for each in drawn])
+        source, target, background, donor = rows.unbind(1)
+        frames = pair_frames(self._labels, source, target, background, donor)
+        shows = torch.zeros_like(frames.photo, dtype=torch.bool)
+        present = frames.present
+        shows[frames.rows.expand_as(present)[present], frames.asset_view[present]] = True
+        shows[:, 0] |= ~present.any(dim=1)
+        view_rows, view_numbers = shows.nonzero(as_tuple=True)
+        used, photo = frames.photo.unique(return_inverse=True)
+        bank = self._labels.pictures
+        return PreparedPairs(
+            replace(frames, pictures=bank[used.to(bank.device)], photo=photo),
+            target,
+            ~self._labels.seen[target],
+            view_rows,
+            view_numbers,
+            torch.Generator().manual_seed(seed),
+        )
+
+    @torch.no_grad()
+    def _compute(self, prepared: PreparedPairs) -> TrainingBatch:
+        device, vae, wanted = self._pipeline.unet.device, self._pipeline.vae, self._augmentation
+        random = prepared.random
+        frames = prepared.frames.to(device)
+        frames = augment.jitter_boxes(frames, random, wanted.jitter_boxes)
+        frames = augment.relabel_corners(frames, random, wanted.relabel_corners)
+        frames = augment.drop_objects(frames, random, wanted.drop_objects, prepared.unseen.to(device))
+        frames = augment.mask_sources(frames, random, wanted.mask_sources)
+        guided = self._pipeline.config.preset == "guided"
+        found = conditions(frames, factor=self._pipeline.factor, guided=guided)
+        proxy = augment.drop_proxies(found.proxy, random, wanted.drop_proxies)
+        proxy = augment.blur_proxies(proxy, random, wanted.blur_proxies)
+        picture = (proxy.picture * 2 - 1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
+            latents = encode(vae, picture).float()
+        maps = found.map_channels.clone()
+        maps[:, VALIDITY] = F.avg_pool2d(proxy.validity.float(), self._pipeline.factor)  # of what is left
+        rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
+        order = torch.zeros_like(frames.photo)
+        order[rows, numbers] = torch.arange(len(rows), device=device)
+        return TrainingBatch(
+            target=self._targets[prepared.targets.to(self._targets.device)].to(device).float(),
+            proxy=latents,
+            maps=maps,
+            object_pictures=object_pictures(frames)[rows, numbers],
+            views=order[frames.rows, frames.asset_view],
+            background_pictures=background_pictures(frames),
+            rectangles=found.rectangles,
+            poses=found.poses,
+            background_poses=found.background_poses,
+            filled=found.filled,
+        )
+
+    def _rows(self, drawn: DrawnPair) -> tuple[int, int, int, int]:
+        """Return a pair's source, target, background and donor as rows of the bank, -1 for no donor."""
+        first, pair = self._first[drawn.scene], drawn.pair
+        donor = -1 if pair.donor is None else first + pair.donor
+        return first + pair.source, first + pair.target, first + pair.background, donor
+
+
+def _following(place: Place, parts: int) -> Place:
+    """Return the place of the batch that is drawn after this one."""
+    if place.part + 1 < parts:
+        return replace(place, part=place.part + 1)
+    return replace(place, step=place.step + 1, part=0)

@@ -1,0 +1,36 @@
+"""Random numbers that are a pure function of where in a run they are drawn: no state has to be saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a run random numbers are drawn.
+
+    Attributes:
+        seed: of the run.
+        step: of the optimizer, from 0.
+        process: of several that share a step.
+        part: of a process's share of a step.
+    """
+
+    seed: int
+    step: int
+    process: int = 0
+    part: int = 0
+
+
+def generator(place: Place) -> np.random.Generator:
+    """Return the generator of a place; every place has its own."""
+    return np.random.default_rng((place.seed, place.step, place.process, place.part))
+
+
+def seed_torch(place: Place) -> None:
+    """Seed torch's default generators, of every device, for a place; independent of :func:`generator`'s."""
+    words = np.random.SeedSequence((place.seed, place.step, place.process, place.part, 1)).generate_state(2)
+    torch.manual_seed(int(words[0]) << 31 ^ int(words[1]))

@@ -1,0 +1,82 @@
+"""The folder of a run: which configuration it belongs to."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from na_core.training.atomic_folder import disk_errors
+from na_core.training.config import TrainingConfig
+from na_core.training.errors import ConfigError, TrainingError
+from na_core.training.training_state import saved_steps
+
+RECORD = "run.json"
+
+FREE = ("output", "scenes", "threads", "compile", "save_every", "keep_states", "log_every", "processes")
+"""Keys that a resumed run may change: they move or show what is learned, and do not change it."""
+
+
+def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str], resume: bool) -> None:
+    """Make a run's folder, or check that the one that is there is of the same configuration and data.
+
+    Args:
+        config: of the run.
+        file: that it was read from.
+        scene_names: of all scenes in order.
+        resume: go on with what is there.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration (the key is named) or of other scenes.
+        TrainingError: it holds saved states, and is not to be resumed.
+        DiskFull: the disk is full.
+    """
+    here = _binding(config)
+    digest = hashlib.sha256("\n".join(scene_names).encode()).hexdigest()
+    record = config.output / RECORD
+    if record.is_file():
+        try:
+            stored = json.loads(record.read_text(encoding="utf-8"))
+            there, scenes = stored["config"], stored["scenes"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{record} is damaged; give another 'output'") from error
+        for key in sorted({*there, *here}):
+            if there.get(key) != here.get(key):
+                raise ConfigError(
+                    f"{file}: '{key}' is {here.get(key)!r}, but {config.output} holds a run with "
+                    f"{there.get(key)!r}. Give another 'output', or set it back"
+                )
+        if scenes != {"count": len(scene_names), "sha256": digest}:
+            raise ConfigError(
+                f"{file}: 'scenes' has {len(scene_names)} scenes, but {config.output} holds a run on "
+                f"{scenes['count']} others. Give another 'output'"
+            )
+    begun = [name for name in ("vae", "decoder") if saved_steps(config.output / name)]
+    if begun and not resume:
+        raise TrainingError(
+            f"{config.output} holds a run already: go on with --resume, or give another 'output'"
+        )
+    if record.is_file():
+        return
+    with disk_errors(config.output):
+        config.output.mkdir(parents=True, exist_ok=True)
+        partial = record.with_suffix(".partial")
+        text = json.dumps({"config": here, "scenes": {"count": len(scene_names), "sha256": digest}}, indent=1)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(record)
+
+
+def _binding(config: TrainingConfig) -> dict[str, Any]:
+    """Return the keys that decide what is learned, tables as ``table.key``, as JSON holds them."""
+    found: dict[str, Any] = {}
+    for name, value in dataclasses.asdict(config).items():
+        if name in FREE or name == "validation":
+            continue
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{key}": inner for key, inner in value.items()}
+        elif value is not None:
+            found[name] = str(value) if isinstance(value, Path) else value
+    return found

@@ -1,0 +1,72 @@
+"""Which scenes a process trains on, and their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from na_core.data.scenes import Scene, scenes
+from na_core.training.errors import TrainingError
+
+DEVICE_SHARE = 0.4
+"""Of a GPU's free memory that pictures may take."""
+
+
+def shard_of(place: Path, process: int = 0, processes: int = 1) -> list[Scene]:
+    """Return a process's scenes: every ``processes``-th, so that together they have each scene once.
+
+    Raises:
+        TrainingError: there are fewer scenes than processes, or their pictures differ in size.
+        SceneError, ShardError: a scene or a shard is damaged; the text names it.
+    """
+    found = list(islice(scenes(place), process, None, processes))
+    if not found:
+        raise TrainingError(f"{place}: process {process + 1} of {processes} has no scene; start fewer")
+    width, height = found[0].labels.width, found[0].labels.height
+    for scene in found:
+        if (scene.labels.width, scene.labels.height) != (width, height):
+            size = f"{scene.labels.width} x {scene.labels.height}"
+            raise TrainingError(
+                f"{place}: {scene.name} has pictures of {size} pixels, {found[0].name} of "
+                f"{width} x {height}. Train on pictures of one size"
+            )
+    return found
+
+
+def load_pictures(chosen: Sequence[Scene], device: torch.device, show: bool = False) -> Tensor:
+    """Return all pictures of scenes in order, (M, H, W, 3) uint8.
+
+    On the device if they fit there; else in the CPU's memory, page-locked where a GPU copies from it.
+
+    Args:
+        chosen: with pictures of one size.
+        device: that trains.
+        show: a progress bar.
+
+    Raises:
+        OSError: a picture cannot be read; the text names it.
+    """
+    count = sum(len(scene.labels.frames) for scene in chosen)
+    height, width = chosen[0].labels.height, chosen[0].labels.width
+    bank = torch.empty((count, height, width, 3), dtype=torch.uint8)
+    places = [(scene, i) for scene in chosen for i in range(len(scene.labels.frames))]
+
+    def load(number: int) -> None:
+        scene, frame = places[number]
+        bank[number] = torch.from_numpy(scene.picture(frame).copy())
+
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
+        for _ in tqdm(
+            pool.map(load, range(count)), total=count, desc="pictures", unit="picture", disable=not show
+        ):
+            pass
+    if device.type != "cuda":
+        return bank
+    free, _ = torch.cuda.mem_get_info(device)
+    return bank.to(device) if bank.nbytes < DEVICE_SHARE * free else bank.pin_memory()
