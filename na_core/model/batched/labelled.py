@@ -1,0 +1,79 @@
+"""Labelled frames as plain tensors, and pairs of them as the frames that ask for their targets."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from na_core.model.batched.boxes import source_quarter_turns
+from na_core.model.batched.cameras import Cameras
+from na_core.model.batched.frames import FrameBatch
+
+
+@dataclass(frozen=True)
+class LabelledFrames:
+    """M frames of any scenes, whose objects keep their slots from frame to frame of a scene.
+
+    Attributes:
+        pictures: (M, H, W, 3) uint8 sRGB.
+        camera: (M,).
+        boxes: (M, N, 4, 4) float64 ``world_from_box``, the identity where there is none.
+        there: (M, N) bool, objects that the frame has.
+        rectangles: (M, N, 4) float64, 2D boxes in image coordinates.
+        seen: (M, N) bool, objects of which the picture shows enough to tell their looks.
+    """
+
+    pictures: Tensor
+    camera: Cameras
+    boxes: Tensor
+    there: Tensor
+    rectangles: Tensor
+    seen: Tensor
+
+    def to(self, device: torch.device | str) -> LabelledFrames:
+        """Return the frames on a device."""
+        return LabelledFrames(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
+
+
+def pair_frames(
+    labels: LabelledFrames, source: Tensor, target: Tensor, background: Tensor, donor: Tensor
+) -> FrameBatch:
+    """Return the frames that ask for pairs' targets: what :func:`na_core.data.pairs.frame_message` says.
+
+    An object comes from the source if it is seen there, else from the donor if it is seen there, else from
+    the source. Assets keep their objects' slots. Every box of the background's frame is hidden from it.
+
+    Args:
+        labels: of all frames.
+        source, target, background: (B,) int64, frames by number.
+        donor: (B,) int64, -1 for none.
+    """
+    given = donor >= 0
+    donor = torch.where(given, donor, source)
+    photo = torch.stack([background, source, donor], dim=1)
+    lent = ~labels.seen[source] & labels.seen[donor] & given[:, None]
+    shown_in = torch.where(lent, donor[:, None], source[:, None])
+    view = torch.where(lent, 2, 1)
+    view = torch.where(shown_in == background[:, None], 0, view)  # a photo has one view
+    slots = torch.arange(labels.boxes.shape[1], device=source.device).expand(len(source), -1)
+    present = labels.there[shown_in, slots] & labels.there[target]
+    source_boxes = labels.boxes[shown_in, slots]
+    return FrameBatch(
+        pictures=labels.pictures,
+        camera=labels.camera[target],
+        photo=photo,
+        view_camera=labels.camera[photo],
+        view_boxes=labels.boxes[photo],
+        view_rectangles=labels.rectangles[photo],
+        view_filled=labels.there[photo],
+        hidden=labels.there[background],
+        asset_view=view,
+        asset_entry=slots,
+        boxes=labels.boxes[target],
+        quarter_turns=source_quarter_turns(source_boxes, labels.camera[shown_in]),
+        present=present,
+        shown=torch.ones_like(present),
+    )

@@ -1,0 +1,117 @@
+"""Matrices of batches are numpy's, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from na_core.geometry import boxes as one_by_one
+from na_core.geometry.camera import pixel_centres, project_points, rays, relative_pose_numbers
+from na_core.model.batched import boxes as batched
+from na_core.model.batched import cameras as batched_cameras
+from na_core.model.batched.cameras import Cameras
+from na_core.scene import Box, Camera
+
+ToCameras = Callable[..., Cameras]
+ToBoxes = Callable[..., Tensor]
+
+
+def anywhere(seed: int, count: int) -> tuple[list[Camera], list[list[Box]]]:
+    """Return three cameras turned anyhow, each among ``count`` boxes that are rotated, scaled and sheared."""
+    rng = np.random.default_rng(seed)
+
+    def rotation() -> np.ndarray:
+        q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+        q = q * np.sign(np.diag(r))
+        return q * np.sign(np.linalg.det(q))
+
+    cameras, boxes = [], []
+    for _ in range(3):
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = rotation(), rng.normal(scale=2, size=3)
+        cameras.append(Camera(matrix, *rng.uniform(0.4, 2.5, 2), *rng.uniform(0.2, 0.8, 2)))
+        row = []
+        for _ in range(count):
+            box = np.eye(4)
+            shear = np.eye(3) + np.triu(rng.normal(scale=0.3, size=(3, 3)), 1)
+            box[:3, :3] = rotation() @ shear @ np.diag(rng.uniform(0.2, 2, 3))
+            box[:3, 3] = rng.normal(scale=3, size=3)
+            row.append(Box(box))
+        boxes.append(row)
+    return cameras, boxes
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_bounds_poses_and_labels(seed: int, to_cameras: ToCameras, to_boxes: ToBoxes) -> None:
+    cameras, boxes = anywhere(seed, 4)
+    some, matrices = to_cameras(cameras), to_boxes([[box.world_from_box for box in row] for row in boxes])
+    bounds = batched.bounds_2d(some, matrices)
+    poses = batched.pose_numbers(some, matrices)
+    turns = batched.source_quarter_turns(matrices, Cameras(some.world_from_camera[:, None], some.intrinsics))
+    for b, (camera, row) in enumerate(zip(cameras, boxes, strict=True)):
+        for n, box in enumerate(row):
+            np.testing.assert_allclose(bounds[b, n], one_by_one.bounds_2d(camera, box), atol=1e-9)
+            expected = one_by_one.pose_numbers(camera, box.world_from_box)
+            np.testing.assert_allclose(poses[b, n], expected, rtol=1e-6, atol=1e-6)
+            assert turns[b, n] == one_by_one.source_quarter_turns(box, camera)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_projection_and_relative_pose(seed: int, to_cameras: ToCameras) -> None:
+    cameras, boxes = anywhere(seed, 1)
+    some = to_cameras(cameras)
+    expected = relative_pose_numbers(cameras[0], cameras[1])
+    np.testing.assert_allclose(batched_cameras.relative_pose_numbers(some[0], some[1]), expected, atol=1e-9)
+    matrix = torch.tensor(boxes[0][0].world_from_box)
+    local = batched.box_corners(batched.boxes_in_camera(some[0], matrix[None]))
+    found = batched_cameras.project_local(some[0], local[0])
+    corners = one_by_one.box_corners(boxes[0][0].world_from_box)
+    np.testing.assert_allclose(found, project_points(cameras[0], corners), rtol=1e-6, atol=1e-6)
+    homogeneous = (batched_cameras.image_from_camera(some[0]) @ local[0].T).T
+    np.testing.assert_allclose(homogeneous[:, :2], found[:, :2] * found[:, 2:], atol=1e-6)
+
+
+def test_rays_of_pixels(to_cameras: ToCameras) -> None:
+    cameras, _ = anywhere(3, 0)
+    some = to_cameras(cameras)
+    matrix = some.world_from_camera[0, :3, :3] @ batched_cameras.camera_from_pixel(some, 7, 5)[0]
+    for row in range(5):
+        for column in range(7):
+            expected = rays(cameras[0], pixel_centres(7, 5)[row, column])
+            found = matrix @ torch.tensor([column, row, 1.0], dtype=torch.float64)
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_relabelling_is_the_quarter_turn_to_the_bit() -> None:
+    _, boxes = anywhere(5, 4)
+    matrices = torch.from_numpy(np.stack([box.world_from_box for box in boxes[0]]))
+    found = batched.relabelled(matrices, torch.arange(4))
+    for k, box in enumerate(boxes[0]):
+        np.testing.assert_array_equal(found[k], one_by_one.relabelled(box, k))
+
+
+def test_the_inverse_of_a_flat_box_is_finite() -> None:
+    flat = torch.diag(torch.tensor([1.0, 0.0, 2.0, 1.0], dtype=torch.float64))
+    inverse, volume = batched_cameras.affine_inverse(flat)
+    assert volume == 0
+    assert torch.isfinite(inverse).all()
+
+
+def test_bounds_of_boxes_around_and_behind_the_camera(to_cameras: ToCameras, to_boxes: ToBoxes) -> None:
+    camera = Camera(np.eye(4), 1.0, 1.0)
+    matrices = [
+        one_by_one.box_matrix((0, 0, 0), (6, 6, 6)),
+        one_by_one.box_matrix((0, 0, 3), (1, 1, 1)),
+        one_by_one.box_matrix((1.5, 0, 0), (1, 1, 20)),
+        one_by_one.box_matrix((90, 0, -3), (1, 1, 1)),
+    ]
+    found = batched.bounds_2d(to_cameras([camera]), to_boxes([matrices]))[0]
+    for bounds, matrix in zip(found, matrices, strict=True):
+        np.testing.assert_allclose(bounds, one_by_one.bounds_2d(camera, Box(matrix)), atol=1e-12)
