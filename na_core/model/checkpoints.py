@@ -15,7 +15,13 @@ EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
 """Checkpoints that come with the package, by folder name."""
 
 COMPONENTS = ("encoder", "tokenizer3d", "vae", "unet", "scheduler")
-LIBRARIES = ("diffusers", "transformers", "na_core", "na_core.model.tokenizer3d")
+LIBRARIES = (
+    "diffusers",
+    "transformers",
+    "na_core",
+    "na_core.model.patch_autoencoder",
+    "na_core.model.tokenizer3d",
+)
 """Where a checkpoint's index may take classes from."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

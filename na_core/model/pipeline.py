@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from na_core.model.conditioning import (
     object_picture,
     padded_frame,
 )
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.residual import residual_scale
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.scene import Frame, Sampling
@@ -48,6 +49,9 @@ StepCallback = Callable[[int, int, Preview], None]
 class RenderCancelled(Exception):
     """Raised by a step callback to end a render at once."""
 
+
+Vae: TypeAlias = PatchAutoencoder | AutoencoderTiny | AutoencoderKL
+"""The small models' own, an earlier small one, and Stable Diffusion's."""
 
 @dataclass
 class NeuralAssetsOutput(BaseOutput):
@@ -106,7 +110,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
     encoder: ViTModel
     tokenizer3d: Tokenizer3D
-    vae: AutoencoderTiny | AutoencoderKL
+    vae: Vae
     unet: UNet2DConditionModel
     scheduler: DDIMScheduler
 
@@ -114,7 +118,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         self,
         encoder: ViTModel,
         tokenizer3d: Tokenizer3D,
-        vae: AutoencoderTiny | AutoencoderKL,
+        vae: Vae,
         unet: UNet2DConditionModel,
         scheduler: DDIMScheduler,
         preset: str = "guided",
@@ -410,26 +414,28 @@ def encode_features(encoder: ViTModel, pictures: Tensor) -> Tensor:
     return states.unflatten(1, (cells, cells))
 
 
-def latent_factor(vae: AutoencoderTiny | AutoencoderKL) -> int:
+def latent_factor(vae: Vae) -> int:
     """Return the pixels per latent of a VAE."""
+    if isinstance(vae, PatchAutoencoder):
+        return vae.patch_size
     if isinstance(vae, AutoencoderTiny):
         return 2 ** (len(vae.config.encoder_block_out_channels) - 1)
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
-def latent_channels(vae: AutoencoderTiny | AutoencoderKL) -> int:
+def latent_channels(vae: Vae) -> int:
     """Return the channels of a VAE's latents."""
     return int(vae.config.latent_channels)
 
 
-def encode(vae: AutoencoderTiny | AutoencoderKL, pictures: Tensor) -> Tensor:
+def encode(vae: Vae, pictures: Tensor) -> Tensor:
     """Encode pictures (B, 3, H, W) in [-1, 1] to scaled latents (B, c, h, w), without sampling."""
-    if isinstance(vae, AutoencoderTiny):
+    if not isinstance(vae, AutoencoderKL):
         return vae.encode(pictures).latents * vae.config.scaling_factor
     return vae.encode(pictures).latent_dist.mode() * vae.config.scaling_factor
 
 
-def decode(vae: AutoencoderTiny | AutoencoderKL, latents: Tensor) -> Tensor:
+def decode(vae: Vae, latents: Tensor) -> Tensor:
     """Decode scaled latents (B, c, h, w) to pictures (B, 3, H, W) in about [-1, 1]."""
     return vae.decode(latents / vae.config.scaling_factor).sample
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import ViTConfig, ViTModel
 
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, spatial_channels
 from na_core.model.tokenizer3d import Tokenizer3D
 
@@ -21,7 +22,7 @@ class Scale:
     """Widths of one size of the model (design, section 4).
 
     Attributes:
-        encoder_*: the ViT. vae_width: channels of AutoencoderTiny; 0 for Stable Diffusion's AutoencoderKL.
+        encoder_*: the ViT. vae_width: of PatchAutoencoder's refinements; 0 for AutoencoderKL.
         latent_channels: of the VAE. unet_channels: per resolution; attention at all but the first
         (``sd21``: all but the last).
     """
@@ -44,7 +45,7 @@ class Scale:
 
 SCALES: dict[str, Scale] = {
     "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32),
-    "mini": Scale(256, 224, 16, 128, 4, 4, 48, 16, (64, 128, 160), 2, 32, 256, 128, 256),
+    "mini": Scale(256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256),
     "sd21": Scale(256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024),
 }
 
@@ -107,7 +108,7 @@ def _encoder(scale: Scale) -> ViTModel:
     return ViTModel(config, add_pooling_layer=False)
 
 
-def _vae(scale: Scale) -> AutoencoderTiny | AutoencoderKL:
+def _vae(scale: Scale) -> PatchAutoencoder | AutoencoderKL:
     if not scale.vae_width:
         return AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 4,
@@ -118,14 +119,7 @@ def _vae(scale: Scale) -> AutoencoderTiny | AutoencoderKL:
             sample_size=scale.picture_size,
             scaling_factor=0.18215,
         )
-    # No blocks at full resolution: there they would cost more than all the others together.
-    return AutoencoderTiny(
-        encoder_block_out_channels=(scale.vae_width,) * 4,
-        decoder_block_out_channels=(scale.vae_width,) * 4,
-        num_encoder_blocks=(0, 1, 2, 3),
-        num_decoder_blocks=(3, 2, 1, 0),
-        latent_channels=scale.latent_channels,
-    )
+    return PatchAutoencoder(latent_channels=scale.latent_channels, width=scale.vae_width)
 
 
 def _unet(scale: Scale, guided: bool) -> UNet2DConditionModel:

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from na_core.data.shards import ShardError
+from na_core.scene import SceneError
 from na_core.training.errors import TrainingError
 from na_core.training.launch import launch
 
@@ -18,6 +20,6 @@ if __name__ == "__main__":
     options = parser.parse_args()
     try:
         launch(options.config, options.resume, options.step)
-    except TrainingError as error:
+    except (TrainingError, SceneError, ShardError, OSError) as error:
         where = f"process {os.environ['RANK']}: " if "RANK" in os.environ else ""
         sys.exit(f"{where}{error}")

@@ -17,19 +17,23 @@ Start = Literal["noise", "residual", "uncertainty"]
 Table = TypeVar("Table")
 
 
+VALIDATION_SCENES = Path(__file__).resolve().parent.parent / "evaluation" / "scenes" / "validation.tar"
+"""The held-out scenes that come with the package."""
+
+
 @dataclass(frozen=True)
 class ValidationConfig:
     """How held-out pairs are measured during training.
 
     Attributes:
-        scenes: a split's folder, a shard or a folder of shards.
         every: steps between measurements.
+        scenes: a split's folder, a shard or a folder of shards; by default those that come with the package.
         pairs: how many are measured, evenly spread over the scenes.
         sheet_pairs: how many of them are drawn on the sample grid.
     """
 
-    scenes: Path
     every: int
+    scenes: Path = VALIDATION_SCENES
     pairs: int = 8
     sheet_pairs: int = 4
 
@@ -181,16 +185,8 @@ SHARES = (
 )
 """Keys whose values are from 0 to 1."""
 
-LEAST: dict[str, float] = {
-    **dict.fromkeys(("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every"), 1),
-    **dict.fromkeys(
-        ("warmup_steps", "processes", "threads", "keep_states", "seed", "weight_decay", "latent_noise"), 0
-    ),
-    **dict.fromkeys(("learning_rate", "encoder_learning_rate", "token_learning_rate"), 0),
-    **dict.fromkeys(SHARES, 0),
-    **dict.fromkeys(("pairs", "sheet_pairs", "clip_norm"), 0),
-}
-"""The least value that a key may have."""
+COUNTS = ("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs")
+"""Keys whose values are at least 1; those of all other numbers are at least 0."""
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -272,8 +268,8 @@ def _value(hint: Any, value: Any, key: str, where: str) -> Any:
     if not isinstance(value, forms) or (isinstance(value, bool) and expected is not bool):
         raise ConfigError(f"{where}: '{key}' must be of type {expected.__name__}, not {value!r}")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = LEAST.get(key, -math.inf), 1 if key in SHARES else math.inf
+        low, high = int(key in COUNTS), 1 if key in SHARES else math.inf
         if not (math.isfinite(value) and low <= value <= high):
-            limits = f"at least {low:g}" + (" and at most 1" if high == 1 else "")
+            limits = f"at least {low}" + (" and at most 1" if high == 1 else "")
             raise ConfigError(f"{where}: '{key}' must be {limits}, not {value!r}")
     return expected(value)

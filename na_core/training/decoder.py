@@ -20,6 +20,9 @@ from na_core.training.randomness import Place
 FOLDER = "decoder"
 """Of the stage in the run's."""
 
+CHECKPOINT = "checkpoint"
+"""Folder of the finished pipeline in the run's."""
+
 SCALE_BATCHES = 16
 """Batches that the residual's scale is measured on."""
 
@@ -165,7 +168,7 @@ def train_decoder(
     if config.compile:
         unet.compile()
         pipeline.encoder.compile()
-    folder = config.output / "checkpoint"
+    folder = config.output / CHECKPOINT
     decay = settings.weight_decay
     groups: list[dict[str, Any]] = [
         _group("unet", unet, settings.learning_rate, decay),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers import AutoencoderKL
 
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
 from na_core.model.presets import build_pipeline
 from na_core.training.config import TakenVae, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
-VAES = {kind.__name__: kind for kind in (AutoencoderTiny, AutoencoderKL)}
+VAES = {kind.__name__: kind for kind in (PatchAutoencoder, AutoencoderKL)}
 
 
 def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipeline:
@@ -42,7 +43,7 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
             )
     if isinstance(config.vae, TakenVae):
         pipeline.register_modules(vae=_taken_vae(config.vae.origin, pipeline, file))
-    if isinstance(config.vae, VaeConfig) and not isinstance(pipeline.vae, AutoencoderTiny):
+    if isinstance(config.vae, VaeConfig) and not isinstance(pipeline.vae, PatchAutoencoder):
         kind = type(pipeline.vae).__name__
         raise ConfigError(f"{file}: vae: the checkpoint's {kind} is not trained; leave out [vae]")
     if config.decoder is not None:
@@ -63,7 +64,7 @@ def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:
     )
 
 
-def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> AutoencoderTiny | AutoencoderKL:
+def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> PatchAutoencoder | AutoencoderKL:
     folder = Path(origin)
     if not (folder / "config.json").is_file():
         try:

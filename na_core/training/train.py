@@ -6,12 +6,13 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderTiny
 from transformers.utils.logging import disable_progress_bar
 
 from na_core.data.scenes import scenes
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training import decoder, vae
+from na_core.training.atomic_folder import recover_folder
 from na_core.training.config import DecoderConfig, TrainingConfig, VaeConfig, load_config
 from na_core.training.errors import ConfigError
 from na_core.training.initial import starting_pipeline
@@ -49,6 +50,8 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
     _check_shares(config, file, accelerator.num_processes)
     if accelerator.is_main_process:
         claim_folder(config, file, names, resume or step is not None)
+        for folder in (vae.trained_vae(config.output), config.output / decoder.CHECKPOINT):
+            recover_folder(folder)
     accelerator.wait_for_everyone()
     begun = "decoder" if saved_steps(config.output / decoder.FOLDER) else "vae"
     shard = shard_of(config.scenes, accelerator.process_index, accelerator.num_processes)
@@ -58,7 +61,7 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
         validation = Validation(config.validation, pipeline, config.output / "samples")
     pictures = load_pictures(shard, accelerator.device, show=accelerator.is_main_process)
     if isinstance(config.vae, VaeConfig):
-        assert isinstance(pipeline.vae, AutoencoderTiny)
+        assert isinstance(pipeline.vae, PatchAutoencoder)
         first = first_step(
             config.output / vae.FOLDER,
             config.vae.steps,

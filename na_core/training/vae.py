@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderTiny
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import encode
 from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import TrainingConfig, VaeConfig
@@ -22,8 +22,8 @@ from na_core.training.randomness import Place, generator
 GRADIENT_WEIGHT = 0.5
 """Weight of the difference between picture gradients, beside L1 and L2: keeps edges."""
 
-LATENT_WEIGHT = 1e-3
-"""Weight of the latents' mean square: keeps them inside the decoder's soft clamp at 3."""
+FITTED_PICTURES = 1024
+"""Pictures, at most, that the linear code is fitted to."""
 
 SPREAD_PICTURES = 64
 """Pictures, at most, that the latents' spread is measured on."""
@@ -40,7 +40,7 @@ class VaeObjective(nn.Module):
         latent_noise: added to the latents, relative to their spread, so that the decoder forgives the UNet.
     """
 
-    def __init__(self, vae: AutoencoderTiny, latent_noise: float) -> None:
+    def __init__(self, vae: PatchAutoencoder, latent_noise: float) -> None:
         super().__init__()
         self.vae = vae
         self.latent_noise = latent_noise
@@ -50,11 +50,11 @@ class VaeObjective(nn.Module):
         latents = self.vae.encode(crops).latents
         noise = self.latent_noise * latents.detach().float().std() * torch.randn_like(latents)
         decoded = self.vae.decode(latents + noise).sample.float()
-        return reconstruction_loss(decoded, crops) + LATENT_WEIGHT * latents.float().square().mean()
+        return reconstruction_loss(decoded, crops)
 
 
 def train_vae(
-    vae: AutoencoderTiny,
+    vae: PatchAutoencoder,
     pictures: Tensor,
     settings: VaeConfig,
     config: TrainingConfig,
@@ -80,6 +80,8 @@ def train_vae(
         raise ConfigError(f"vae: 'crop' is {settings.crop}, but the pictures have {smallest} pixels")
     device = accelerator.device
     vae.to(device, memory_format=torch.channels_last).train()
+    if first == 0:
+        fit(vae, pictures)
     count = settings.batch_size // (accelerator.num_processes * settings.accumulation)
     if config.compile:
         vae.encoder.compile()
@@ -120,8 +122,14 @@ def train_vae(
     # The averaged weights are the main process's; the others read what it saved.
     done = trained_vae(config.output)
     vae.load_state_dict(load_file(done / SAFETENSORS_WEIGHTS_NAME))
-    vae.register_to_config(scaling_factor=AutoencoderTiny.load_config(done)["scaling_factor"])
+    vae.register_to_config(scaling_factor=PatchAutoencoder.load_config(done)["scaling_factor"])
     vae.eval()
+
+
+def fit(vae: PatchAutoencoder, pictures: Tensor) -> None:
+    """Fit a VAE's linear code to some of the pictures (M, H, W, 3) uint8; what training starts from."""
+    chosen = pictures[:: max(1, len(pictures) // FITTED_PICTURES)]
+    vae.fit(_values(batch) for batch in chosen.split(16))
 
 
 def trained_vae(output: Path) -> Path:
@@ -149,7 +157,7 @@ def draw_crops(pictures: Tensor, count: int, size: int, place: Place, device: to
 
 
 @torch.no_grad()
-def _spread(vae: AutoencoderTiny, pictures: Tensor) -> float:
+def _spread(vae: PatchAutoencoder, pictures: Tensor) -> float:
     """Return the standard deviation of the latents of some of the pictures."""
     chosen = pictures[:: max(1, len(pictures) // SPREAD_PICTURES)][:SPREAD_PICTURES]
     return float(encode_pictures(vae, chosen).float().std())

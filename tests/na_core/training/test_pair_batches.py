@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,19 @@ def test_the_place_decides(split: Path, configure: Configure, make_batches: Make
     one, other = (batches.batch(Place(0, 7)) for batches in (first, second))
     for name in vars(one):
         assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_batches_that_were_prepared_ahead_are_the_same(
+    split: Path, configure: Configure, make_batches: MakeBatches
+) -> None:
+    pipeline = build_pipeline("guided", "tiny")
+    config = configure(top={"scenes": str(split)}, decoder={"accumulation": 2, "batch_size": 4})
+    plain, ahead = (make_batches(pipeline, config) for _ in range(2))
+    ahead._ahead = ThreadPoolExecutor(1)  # as where the pictures are not on the device that trains
+    for place in (Place(0, 0), Place(0, 0, part=1), Place(0, 1), Place(0, 7)):  # in order, and a jump
+        one, other = plain.batch(place), ahead.batch(place)
+        for name in vars(one):
+            assert torch.equal(getattr(one, name), getattr(other, name)), (place, name)
 
 
 def test_scenes_without_pairs(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
-from diffusers import AutoencoderTiny
 from torch import Tensor
 
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.presets import build_pipeline
 from na_core.training.config import VaeConfig
 from na_core.training.errors import ConfigError
@@ -25,9 +25,9 @@ def pictures(painted_scenes: Path) -> Tensor:
     return load_pictures(shard_of(painted_scenes), torch.device("cpu"))
 
 
-def tiny_vae() -> AutoencoderTiny:
+def tiny_vae() -> PatchAutoencoder:
     vae = build_pipeline("guided", "tiny").vae
-    assert isinstance(vae, AutoencoderTiny)
+    assert isinstance(vae, PatchAutoencoder)
     return vae
 
 
@@ -40,8 +40,8 @@ def test_the_loss_falls_and_the_trained_vae_is_saved(
     train_vae(vae, pictures, config.vae, config, accelerator)
     losses = [line["loss"] for line in read_log(config.output / "vae")]
     assert len(losses) == 5
-    assert losses[-1] < 0.6 * losses[0]
-    saved = AutoencoderTiny.from_pretrained(trained_vae(config.output))
+    assert losses[-1] < 0.95 * losses[0]  # from the linear code on, which it starts with
+    saved = PatchAutoencoder.from_pretrained(trained_vae(config.output))
     assert equal(weights(saved), weights(vae))
     assert not vae.training
     assert float(encode_pictures(saved, pictures).float().std()) == pytest.approx(1.0, abs=1e-2)
