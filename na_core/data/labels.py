@@ -16,6 +16,9 @@ LABELS_VERSION = 2
 EDIT_KINDS = ("translate", "rotate", "scale", "remove", "add", "camera", "background", "transfer")
 """What a controlled edit changes, and nothing else."""
 
+DONATED_KINDS = ("add", "background", "transfer")
+"""Edits that take an object or the surroundings from a donor frame."""
+
 CLIP_KINDS = ("mixed", "video", *EDIT_KINDS)
 """What a scene's frames are: for training, a film, or the edits of one kind."""
 
@@ -196,8 +199,11 @@ def _edit(data: object, path: str, frames: int, objects: int) -> Edit:
             raise SceneError(f"{path}.{name}", f"expected less than {count}, got {value}")
         return value
 
+    kind = _choice(fields["kind"], f"{path}.kind", EDIT_KINDS)
+    if kind in DONATED_KINDS and fields["donor"] is None:
+        raise SceneError(f"{path}.donor", f"missing: the edit '{kind}' takes something from another frame")
     return Edit(
-        kind=_choice(fields["kind"], f"{path}.kind", EDIT_KINDS),
+        kind=kind,
         source=index("source", frames),
         target=index("target", frames),
         donor=None if fields["donor"] is None else index("donor", frames),

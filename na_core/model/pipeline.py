@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from PIL import Image
@@ -50,8 +50,8 @@ class RenderCancelled(Exception):
     """Raised by a step callback to end a render at once."""
 
 
-Vae: TypeAlias = PatchAutoencoder | AutoencoderTiny | AutoencoderKL
-"""The small models' own, an earlier small one, and Stable Diffusion's."""
+Vae: TypeAlias = PatchAutoencoder | AutoencoderKL
+"""The small models' own, or Stable Diffusion's."""
 
 @dataclass
 class NeuralAssetsOutput(BaseOutput):
@@ -418,8 +418,6 @@ def latent_factor(vae: Vae) -> int:
     """Return the pixels per latent of a VAE."""
     if isinstance(vae, PatchAutoencoder):
         return vae.patch_size
-    if isinstance(vae, AutoencoderTiny):
-        return 2 ** (len(vae.config.encoder_block_out_channels) - 1)
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 

@@ -124,3 +124,12 @@ def test_a_refusal_of_a_file_names_file_and_field(raw, tmp_path):
     (tmp_path / "scene.json").write_text(json.dumps(raw | {"width": "64"}))
     with pytest.raises(SceneError, match=r"scene\.json: scene\.width: expected a whole number"):
         load_labels(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["add", "background", "transfer"])
+def test_an_edit_that_takes_something_names_its_donor(raw, kind):
+    raw["edits"][0] |= {"kind": kind, "donor": None}
+    with pytest.raises(SceneError, match=rf"edits\[0\]\.donor: missing: the edit '{kind}'"):
+        labels_from_dict(raw)
+    raw["edits"][0]["donor"] = 1
+    assert labels_from_dict(raw).edits[0].donor == 1

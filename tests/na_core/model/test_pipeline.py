@@ -181,7 +181,7 @@ class TestSizes:
         full, half = corrections
         inner = ((proxy.picture > 0.3) & (proxy.picture < 0.7) & (np.abs(full) < 0.25)).all(axis=-1)
         seen, guessed = inner & proxy.validity, inner & ~proxy.validity
-        assert seen.sum() > 20 and guessed.sum() > 20
+        assert seen.sum() > 10 and guessed.sum() > 10
         np.testing.assert_allclose(half[seen], full[seen] / 2, atol=1.5 / 255)
         np.testing.assert_allclose(half[guessed], full[guessed], atol=1.5 / 255)
 

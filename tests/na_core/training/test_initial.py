@@ -86,7 +86,7 @@ class TestTakenVae:
 
     def test_one_of_another_size(self, write_config: WriteConfig) -> None:
         text = error_of(write_config(vae={"from": "mini", **NO_VAE_KEYS}))
-        assert "vae: 'from' is 'mini', whose VAE has 16 latent channels; this model needs 4" in text
+        assert "vae: 'from' is 'mini', whose VAE has 24 latent channels; this model needs 4" in text
 
     def test_a_damaged_one(self, checkpoint: Path, write_config: WriteConfig, tmp_path: Path) -> None:
         damaged = Path(shutil.copytree(checkpoint, tmp_path / "damaged"))

@@ -78,7 +78,7 @@ def test_inputs_are_the_pipelines(
     assert used.spatial is not None
     proxy, maps = used.spatial.split([batch.proxy.shape[1], batch.maps.shape[1]], dim=1)
     # What the photo hid is filled a little differently, see na_core.model.batched.proxy.
-    torch.testing.assert_close(batch.proxy[:1], proxy, atol=0.01 * float(proxy.abs().max()), rtol=0)
+    torch.testing.assert_close(batch.proxy[:1], proxy, atol=0.03 * float(proxy.abs().max()), rtol=0)
     torch.testing.assert_close(batch.maps[:1], maps, atol=1e-4, rtol=1e-4)
 
 

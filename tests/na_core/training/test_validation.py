@@ -31,7 +31,9 @@ def log(tmp_path: Path) -> RunLog:
 
 def test_the_scores_are_the_benchs(painted_scenes: Path, tmp_path: Path, log: RunLog) -> None:
     validation = Validation(
-        ValidationConfig(painted_scenes, every=1, pairs=3), build_pipeline("guided", "tiny"), tmp_path / "s"
+        ValidationConfig(scenes=painted_scenes, every=1, pairs=3),
+        build_pipeline("guided", "tiny"),
+        tmp_path / "s",
     )
     found = validation(5, log)["validation"]
     assert found.keys() == {"model", "copy", "proxy"}
@@ -57,7 +59,7 @@ def test_it_leaves_weights_modes_and_random_numbers_alone(
     torch.manual_seed(4)
     expected = torch.rand(3)
     torch.manual_seed(4)
-    Validation(ValidationConfig(painted_scenes, every=1, pairs=1), pipeline, tmp_path / "s")(1, log)
+    Validation(ValidationConfig(scenes=painted_scenes, every=1, pairs=1), pipeline, tmp_path / "s")(1, log)
     assert torch.equal(torch.rand(3), expected)
     assert equal(weights(pipeline.unet, pipeline.encoder), before)
     assert pipeline.unet.training
@@ -66,7 +68,7 @@ def test_it_leaves_weights_modes_and_random_numbers_alone(
 
 def test_it_sees_new_weights(painted_scenes: Path, tmp_path: Path, log: RunLog) -> None:
     pipeline = build_pipeline("guided", "tiny")
-    config = ValidationConfig(painted_scenes, every=1, pairs=1, sheet_pairs=0)
+    config = ValidationConfig(scenes=painted_scenes, every=1, pairs=1, sheet_pairs=0)
     validation = Validation(config, pipeline, tmp_path / "s")
     first = validation(1, log)["validation"]["model"]
     with torch.no_grad():
@@ -98,6 +100,6 @@ class TestWhichPairs:
     def test_none_at_all(self, make_scene: Callable[..., Path], tmp_path: Path) -> None:
         camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)
         make_scene(tmp_path / "s" / "a", [camera], [[box_matrix((0, 4, 0.4), (0.6, 0.6, 0.8))]], 64, 64)
-        config = ValidationConfig(tmp_path / "s", every=1)
+        config = ValidationConfig(scenes=tmp_path / "s", every=1)
         with pytest.raises(TrainingError, match="no scene has a pair to validate on"):
             Validation(config, build_pipeline("guided", "tiny"), tmp_path / "x")
