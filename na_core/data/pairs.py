@@ -84,8 +84,12 @@ def edit_pair(edit: Edit) -> Pair:
 
 
 def is_usable(scene: Scene, pair: Pair) -> bool:
-    """Tell whether the pair says how every object looks that the target shows."""
+    """Tell whether the pair says how every object looks that the target shows, and an edit shows at all."""
     shown = scene.labels.frames[pair.target].visible
+    if pair.edit is not None and pair.edit.object is not None:
+        before = scene.labels.frames[pair.source].visible
+        if max(before[pair.edit.object], shown[pair.edit.object]) < SEEN and pair.edit.kind != "transfer":
+            return False
     return all(share < SEEN or pair.appearance(scene, i) is not None for i, share in enumerate(shown))
 
 

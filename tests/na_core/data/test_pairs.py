@@ -111,6 +111,11 @@ class TestEdits:
         found = edit_pairs(make(presence, edits=[usable, unusable]))
         assert [pair.edit for pair in found] == [usable]
 
+    def test_an_edit_of_an_object_that_neither_frame_shows_is_no_edit(self, make: MakeScene) -> None:
+        seen, hidden = Edit("rotate", 0, 1, None, 0), Edit("rotate", 0, 1, None, 1)
+        found = edit_pairs(make([[True, False], [True, False]], edits=[seen, hidden]))
+        assert [pair.edit for pair in found] == [seen]
+
 
 class TestSampling:
     def test_films_are_drawn_in_both_orders_alike(self, make: MakeScene) -> None:
