@@ -16,7 +16,7 @@ def smooth_pictures(count: int = 6, side: int = 64, seed: int = 0) -> torch.Tens
 
 
 def psnr(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float(10 * torch.log10(4 / (first - second).square().mean()))
+    return float(10 * torch.log10(4 / (first - second).detach().square().mean()))
 
 
 @pytest.fixture(scope="module")
