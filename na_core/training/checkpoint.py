@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+from diffusers import ConfigMixin
+
 from na_core.model.checkpoints import COMPONENTS
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training.atomic_folder import atomic_folder
@@ -18,6 +20,9 @@ def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
     """
     modules = {name: getattr(pipeline, name) for name in COMPONENTS if name != "scheduler"}
     halved = {name: copy.deepcopy(module).half() for name, module in modules.items()}
+    for module in halved.values():
+        if isinstance(module, ConfigMixin):  # diffusers would write down where its parts were loaded from
+            module.register_to_config(_name_or_path="")
     settings = {
         name: value
         for name, value in pipeline.config.items()
