@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import platform
-import shutil
 import sys
 import tempfile
 import threading
@@ -19,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .blend_file import check, collect
+from .folders import scene_folder, sweep
 from .order import Order
 
 SCENES_PER_PROCESS = 50
@@ -75,10 +74,9 @@ def render(
         raise ValueError(f"seed: expected 0 or more, got {seed}")
     if blend is not None:
         check(blend)
-    folder = order.out / order.split
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
-    missing = [s for s in range(seed, seed + scenes) if not (folder / f"{s:08d}").exists()]
+    (order.out / order.split).mkdir(parents=True, exist_ok=True)
+    sweep(order)
+    missing = [s for s in range(seed, seed + scenes) if not scene_folder(order, s).exists()]
     done, start = 0, time.monotonic()
     with ExitStack() as stack:
         if blend is not None and missing:
@@ -141,24 +139,6 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the half-written scenes of this machine's processes that are gone."""
-    for partial in folder.glob(".*.partial"):
-        _, _, host, process, _ = (*partial.name.split("."), *[""] * 5)[:5]
-        if host == (platform.node() or "host").partition(".")[0] and not _alive(int(process)):
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def _one_by_one(order: Order, seeds: Sequence[int]) -> Iterator[bool]:
     for seed in seeds:
         yield _scene(order, seed)
@@ -203,4 +183,4 @@ def _pooled(order: Order, seeds: Sequence[int], jobs: int) -> Iterator[bool]:
                     f"a worker stopped {failures} times without finishing a scene (out of memory?); "
                     f"the next scene is seed {next(iter(left))}: try fewer --jobs"
                 ) from error
-            _sweep(order.out / order.split)
+            sweep(order)

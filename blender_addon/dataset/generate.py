@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from .capture import Response, develop, keep_synced, prepare, render_labels, ren
 from .carved import ALL_FAMILIES
 from .clips import Clip, State, plan
 from .families import SYMMETRY
+from .folders import partial_folder, scene_folder
 from .layout import Pose, View, corners, spread
 from .materials import wardrobe
 from .objects import Outline, build, outline, tight_box
@@ -51,18 +50,6 @@ class Thing:
     size: NDArray[np.float64]
     family: str
     symmetry: int
-
-
-def scene_folder(order: Order, seed: int) -> Path:
-    """Return the folder of a finished scene."""
-    return order.out / order.split / f"{seed:08d}"
-
-
-def partial_folder(order: Order, seed: int) -> Path:
-    """Return the hidden folder in which this process writes a scene."""
-    folder = scene_folder(order, seed)
-    host = (platform.node() or "host").partition(".")[0]
-    return folder.with_name(f".{folder.name}.{host}.{os.getpid()}.partial")
 
 
 def generate(order: Order, seed: int) -> bool:

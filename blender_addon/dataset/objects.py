@@ -96,19 +96,15 @@ def build(
 def tight_box(thing: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> NDArray[np.float64]:
     """Return ``world_from_box`` (4, 4): the bounds, in the object's own axes, of its evaluated mesh."""
     evaluated = thing.evaluated_get(depsgraph)
-    vertices = evaluated_vertices(evaluated)
+    vertices = _vertices(evaluated.data)
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     local = np.diag([*np.maximum(high - low, 1e-6), 1.0])
     local[:3, 3] = (low + high) / 2
     return np.array(evaluated.matrix_world, dtype=np.float64) @ local
 
 
-def evaluated_vertices(evaluated: bpy.types.Object) -> NDArray[np.float64]:
-    """Return the vertices (V, 3) of an evaluated mesh object in its local frame."""
-    return _vertices(evaluated.data)
-
-
 def _vertices(mesh: Any) -> NDArray[np.float64]:
+    """Return the vertices (V, 3) of a mesh in its local frame."""
     flat = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
     mesh.vertices.foreach_get("co", flat)
     return flat.reshape(-1, 3).astype(np.float64)
