@@ -18,7 +18,7 @@ from na_core.evaluation.record import Measurement, Record, key_of, scene_digest
 from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
-from na_core.evaluation.sheet import Row, write_sheet
+from na_core.evaluation.sheet import Row, pair_row, write_sheet
 from na_core.evaluation.suite_pairs import PAIR_SUITES, spread, suite_pairs
 from na_core.evaluation.summaries import over_scenes, over_seeds
 
@@ -192,13 +192,8 @@ class Bench:
 
 
 def _sheet_row(renderer: SceneRenderer, pair: Pair, methods: Sequence[Method]) -> Row:
-    pictures, given = renderer.pictures, {}
-    given["source"] = pictures[pair.source]
-    for other in (pair.donor, pair.background):
-        if other is not None and other != pair.source:
-            given["donor"] = pictures[other]
     results = {method.name: renderer.render(method, 0, pair) for method in methods}
-    return Row(f"{renderer.scene.name}/{pair.target}", given, pictures[pair.target], results)
+    return pair_row(renderer.scene, pair, renderer.pictures.__getitem__, results)
 
 
 def _sheet_file(out: Path, suite: str) -> Path:

@@ -85,7 +85,29 @@ class ProxyOnly:
         return to_bytes(proxy_picture(task.frame, floats, task.width, task.height).picture)
 
 
-class Checkpoint:
+class Rendered:
+    """A pipeline with one sampling.
+
+    Args:
+        name, identity: see :class:`Method`.
+        pipeline: that renders, as it is at the time.
+        sampling: steps and guidance.
+    """
+
+    sampled = True
+
+    def __init__(self, name: str, identity: str, pipeline: NeuralAssetsPipeline, sampling: Sampling) -> None:
+        self.name, self.identity = name, identity
+        self.pipeline = pipeline
+        self._sampling = sampling
+
+    def render(self, task: Task, seed: int) -> Picture:
+        """Return the pipeline's picture."""
+        sampling = replace(self._sampling, seed=seed, width=task.width, height=task.height)
+        return self.pipeline([task.frame], task.photos, sampling).images[0]
+
+
+class Checkpoint(Rendered):
     """A checkpoint with one sampling.
 
     Args:
@@ -97,8 +119,6 @@ class Checkpoint:
         CheckpointError: it is missing or damaged.
     """
 
-    sampled = True
-
     def __init__(
         self,
         checkpoint: str | Path,
@@ -107,15 +127,10 @@ class Checkpoint:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.name = Path(checkpoint).name
-        self.identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance} {dtype}"
-        self._sampling = sampling
-        self.pipeline: NeuralAssetsPipeline = load_checkpoint(checkpoint, device, dtype)
-
-    def render(self, task: Task, seed: int) -> Picture:
-        """Return the pipeline's picture."""
-        sampling = replace(self._sampling, seed=seed, width=task.width, height=task.height)
-        return self.pipeline([task.frame], task.photos, sampling).images[0]
+        identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance} {dtype}"
+        super().__init__(
+            Path(checkpoint).name, identity, load_checkpoint(checkpoint, device, dtype), sampling
+        )
 
 
 def _resized(photo: Picture, width: int, height: int) -> Picture:

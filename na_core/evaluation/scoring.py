@@ -109,21 +109,21 @@ def shown_objects(suite: str, scene: Scene, pair: Pair) -> list[int]:
     return [i for i in about if after.visible[i] >= SEEN and _has_area(after.boxes_2d[i])]
 
 
+def _likeness(result: Picture, truth: Picture, names: tuple[str, str, str]) -> Scores:
+    """Return PSNR, SSIM and, where there is one, sharpness under the given names."""
+    values = psnr(result, truth), ssim(result, truth), sharpness(result, truth)
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
 def _score_image(result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
-    scores = {"image_psnr": psnr(result, truth), "image_ssim": ssim(result, truth)}
-    ratio = sharpness(result, truth)
-    if ratio is not None:
-        scores["image_sharpness"] = ratio
+    scores = _likeness(result, truth, ("image_psnr", "image_ssim", "image_sharpness"))
     if learned.lpips is not None:
         scores["lpips"] = learned.lpips(result, truth)
     return scores
 
 
 def _score_object(result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
-    scores = {"object_psnr": psnr(result, truth), "object_ssim": ssim(result, truth)}
-    ratio = sharpness(result, truth)
-    if ratio is not None:
-        scores["sharpness"] = ratio
+    scores = _likeness(result, truth, ("object_psnr", "object_ssim", "sharpness"))
     if learned.dino is not None:
         scores["dino"] = learned.dino(result, truth)
     return scores

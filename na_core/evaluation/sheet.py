@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from na_core.data.contact_sheet import laid_out
+from na_core.data.pairs import Pair
+from na_core.data.scenes import Scene
 from na_core.evaluation.metrics import Picture, psnr
 
 CELL = 224
@@ -39,6 +41,24 @@ class Row:
     given: Mapping[str, Picture]
     truth: Picture
     results: Mapping[str, Picture]
+
+
+def pair_row(
+    scene: Scene, pair: Pair, picture: Callable[[int], Picture], results: Mapping[str, Picture]
+) -> Row:
+    """Return the row of a pair: its source, and the frame that gave what is new.
+
+    Args:
+        scene: that the pair is of.
+        pair: what was asked for.
+        picture: gives a frame's true picture.
+        results: each method's picture.
+    """
+    given = {"source": picture(pair.source)}
+    donor = pair.donor if pair.background == pair.source else pair.background
+    if donor is not None:
+        given["donor"] = picture(donor)
+    return Row(f"{scene.name}/{pair.target}", given, picture(pair.target), results)
 
 
 def write_sheet(rows: Sequence[Row], out: Path) -> Path:

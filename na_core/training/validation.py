@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from PIL import Image
 from na_core.data.pairs import Pair, edit_pairs, video_pairs
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.learned import LearnedMetrics
-from na_core.evaluation.methods import Copy, Method, ProxyOnly, Task
+from na_core.evaluation.methods import Copy, Method, ProxyOnly, Rendered
 from na_core.evaluation.metrics import Picture
 from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
-from na_core.evaluation.sheet import Row, write_sheet
+from na_core.evaluation.sheet import pair_row, write_sheet
 from na_core.evaluation.suite_pairs import spread
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.scene import Sampling
@@ -39,27 +39,6 @@ class HeldOut:
 
     scene: Scene
     pair: Pair
-
-
-class InTraining:
-    """A pipeline as it is, as the bench's method, with the sampling that renders by default.
-
-    Args:
-        pipeline: that trains.
-        step: what its pictures depend on.
-    """
-
-    name = "model"
-    sampled = True
-
-    def __init__(self, pipeline: NeuralAssetsPipeline, step: int) -> None:
-        self.identity = f"step {step}"
-        self._pipeline = pipeline
-
-    def render(self, task: Task, seed: int) -> Picture:
-        """Return the pipeline's picture."""
-        sampling = replace(Sampling(), seed=seed, width=task.width, height=task.height)
-        return self._pipeline([task.frame], task.photos, sampling).images[0]
 
 
 class Validation:
@@ -93,7 +72,7 @@ class Validation:
             module.eval()
         self._pipeline.clear_cache()  # it is keyed by content, and the weights are others now
         with torch.random.fork_rng():
-            model = self._render(InTraining(self._pipeline, step))
+            model = self._render(Rendered("model", f"step {step}", self._pipeline, Sampling()))
         self._pipeline.clear_cache()
         for module, mode in zip(modules, training, strict=True):
             module.train(mode)
@@ -118,13 +97,8 @@ class Validation:
     def _sheet(self, model: Sequence[Picture], step: int) -> NDArray[np.uint8]:
         rows = []
         for number, held in enumerate(self._pairs[: self._config.sheet_pairs]):
-            pair, picture = held.pair, held.scene.picture
-            given = {"source": picture(pair.source)}
-            donor = pair.donor if pair.background == pair.source else pair.background
-            if donor is not None:
-                given["donor"] = picture(donor)
             results = {"proxy": self._references["proxy"][number], "model": model[number]}
-            rows.append(Row(f"{held.scene.name}/{pair.target}", given, picture(pair.target), results))
+            rows.append(pair_row(held.scene, held.pair, held.scene.picture, results))
         with disk_errors(self._sheets):
             file = write_sheet(rows, self._sheets / f"step-{step:08}.png")
         with Image.open(file) as sheet:
