@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from na_core.model.pipeline import NeuralAssetsPipeline, encode_features
@@ -161,6 +162,9 @@ def train_decoder(
     """
     pipeline.vae.requires_grad_(False).eval()
     unet = pipeline.unet.to(memory_format=torch.channels_last)
+    if accelerator.device.type == "cpu":
+        # There the gradient of torch's fused attention is slower than that of plain products.
+        unet.set_attn_processor(AttnProcessor())
     trained = (unet, pipeline.encoder, pipeline.tokenizer3d)
     for module in trained:
         module.train()
