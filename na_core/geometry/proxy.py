@@ -12,7 +12,7 @@ needs no network (design, section 4.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from na_core.geometry.backdrop import backdrop, backdrop_points
 from na_core.geometry.boxes import box_corners
 from na_core.geometry.boxmap import BoxMap, box_map, seen_from
-from na_core.geometry.camera import pixel_centres, project_points
+from na_core.geometry.camera import camera_from_world, pixel_centres, project_points
 from na_core.geometry.fill import push_pull, sample_bilinear
-from na_core.scene import Asset, Background, Box, Camera, Frame
+from na_core.geometry.photo_views import PhotoView, Rectangle, hidden_rectangles, photo_views
+from na_core.geometry.relief import HULL, SURFACE, UNKNOWN, Relief, march, through_box
+from na_core.scene import Asset, Background, Box, Camera, Frame, PlacedAsset
 
 PLATE_MARGIN = 0.012
 """Width of the strip around an object that leaves with it, in units of the picture's longer side."""
@@ -31,7 +33,11 @@ PLATE_MARGIN = 0.012
 RECTANGLE_MARGIN = 0.006
 """How far an object may reach outside its 2D box, in image units: soft edges and rounding."""
 
-Rectangle = tuple[float, float, float, float]
+UNKNOWN_DEPTH = 1e6
+"""Metres by which what a photo cannot tell of stands back behind what another box's photo can."""
+
+MIRRORED = 0.25
+"""How far behind the seen surface, in units of the box's extent in depth, a guess is the mirrored point's."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def clean_plate(
     picture: NDArray[np.float32],
     background: Background,
     rectangles: Sequence[Rectangle | None] | None = None,
+    relief: Relief | None = None,
 ) -> Plate:
     """Take the hidden boxes and the strips around them out of a photo (H, W, 3) and fill the holes smoothly.
 
@@ -74,22 +81,16 @@ def clean_plate(
         picture: the photo.
         background: its camera, and the boxes to hide.
         rectangles: the 2D box of each hidden object, None where unknown; see :func:`hidden_rectangles`.
+        relief: of the photo, of the picture's size, in whose boxes the hidden ones come first.
     """
     rows, columns = picture.shape[:2]
-    known = rectangles if rectangles is not None else [None] * len(background.hidden_boxes)
-    hidden = _owners(background.source_camera, background.hidden_boxes, known, columns, rows) >= 0
+    if relief is not None:
+        hidden = (relief.cover >= 0) & (relief.cover < len(background.hidden_boxes))
+    else:
+        known = rectangles if rectangles is not None else [None] * len(background.hidden_boxes)
+        hidden = _owners(background.source_camera, background.hidden_boxes, known, columns, rows) >= 0
     real = _widened(hidden.astype(np.float32)) == 0
     return Plate(push_pull(picture, real.astype(np.float32)), real)
-
-
-def hidden_rectangles(frame: Frame) -> tuple[Rectangle | None, ...]:
-    """Return the 2D box of each of the background's hidden objects, None for those not in the frame."""
-    known = {
-        placed.asset.source_box: placed.asset.source_box_2d
-        for placed in frame.assets
-        if placed.asset.photo == frame.background.photo
-    }
-    return tuple(known.get(box) for box in frame.background.hidden_boxes)
 
 
 def _owners(
@@ -157,6 +158,7 @@ def proxy_picture(
     width: int,
     height: int,
     plate: Plate | None = None,
+    reliefs: Mapping[PhotoView, Relief] | None = None,
 ) -> Proxy:
     """Render the proxy of a frame.
 
@@ -166,37 +168,88 @@ def proxy_picture(
             the result (an unmoved photo is then reproduced exactly).
         width, height: of the result in pixels.
         plate: the background's clean plate, if the caller keeps it between frames.
+        reliefs: of the frame's :func:`~na_core.geometry.photo_views.photo_views`, of the pictures' sizes;
+            objects of other photos are boxes.
 
     Raises:
         KeyError: a photo is missing from ``pictures``.
     """
     photo = pictures[frame.background.photo.sha256]
+    sources = _Sources(frame, pictures, reliefs or {})
     if plate is None:
-        plate = clean_plate(photo, frame.background, hidden_rectangles(frame))
+        relief = sources.relief_of_background()
+        plate = clean_plate(photo, frame.background, hidden_rectangles(frame), relief)
     targets = box_map(frame.camera, [placed.box.world_from_box for placed in frame.assets], width, height)
-    sources = _SourceMaps(frame, pictures)
     picture = np.zeros((height, width, 3), np.float32)
     validity = np.zeros((height, width), bool)
     shift = np.full((height, width), np.inf, np.float32)
     painted = np.zeros((height, width), bool)
-    for index, local in ((targets.index, targets.local), (targets.second_index, targets.second_local)):
+    layers = _layers(frame, targets, pictures, sources)
+    nearer = layers[0].depth <= layers[1].depth
+    for layer, wins in zip(layers, (nearer, ~nearer), strict=True):
+        shown = np.isfinite(layer.depth) & wins
         for number, placed in enumerate(frame.assets):
-            hit = (index == number) & ~painted
-            if not hit.any():
+            region = shown & (layer.index == number)
+            if not region.any():
                 continue
-            asset = placed.asset
-            texture = _texture(asset, local[hit], pictures[asset.photo.sha256], sources)
-            region = np.zeros_like(hit)
-            region[hit] = texture.opaque
-            colours, usable = texture.colours[texture.opaque], texture.usable[texture.opaque]
+            colours, usable = layer.colours[region], layer.usable[region]
             picture[region] = colours if usable.all() else _fill_masked(colours, usable, region)
-            validity[region] = texture.seen[texture.opaque]
-            if asset.photo == frame.background.photo:
-                shift[region] = _shift(texture.at[texture.opaque], region, photo)
-            painted |= region
-    at = _background(frame, photo, plate, sources.background(), ~painted, picture, validity)
+            validity[region] = layer.seen[region]
+            if placed.asset.photo == frame.background.photo:
+                shift[region] = _shift(layer.at[region], region, photo)
+        painted |= shown
+    gone = _gone(frame, *sources.background())
+    at = _background(frame, photo, plate, gone, ~painted, picture, validity)
     shift[~painted] = _shift(at, ~painted, photo)
     return Proxy(picture, validity, np.where(validity, shift, np.float32(np.inf)), targets)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What the rays of all pixels meet in one of the two boxes that they hit.
+
+    Attributes:
+        index: (H, W) the asset whose box it is. depth: (H, W) metres, infinite where its box is empty.
+        at, colours, seen, usable: (H, W, ...), see :class:`_Texture`.
+    """
+
+    index: NDArray[np.int32]
+    depth: NDArray[np.float32]
+    at: NDArray[np.float64]
+    colours: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+    usable: NDArray[np.bool_]
+
+
+def _layers(
+    frame: Frame, targets: BoxMap, pictures: Mapping[str, NDArray[np.float32]], sources: _Sources
+) -> tuple[_Layer, _Layer]:
+    """Look both boxes of every pixel up in their assets' photos, the nearer box first."""
+    shape = targets.index.shape
+    found = []
+    for index, local, depth in (
+        (targets.index, targets.local, targets.depth),
+        (targets.second_index, targets.second_local, targets.second_depth),
+    ):
+        layer = _Layer(
+            index=index,
+            depth=np.full(shape, np.inf, np.float32),
+            at=np.zeros((*shape, 2)),
+            colours=np.zeros((*shape, 3), np.float32),
+            seen=np.zeros(shape, bool),
+            usable=np.zeros(shape, bool),
+        )
+        for number, placed in enumerate(frame.assets):
+            hit = index == number
+            if not hit.any():
+                continue
+            look: Look = _texture if sources.relief(placed.asset) is None else _relief_texture
+            photo = pictures[placed.asset.photo.sha256]
+            texture = look(frame.camera, placed, local[hit], depth[hit], photo, sources)
+            layer.depth[hit], layer.at[hit], layer.colours[hit] = texture.depth, texture.at, texture.colours
+            layer.seen[hit], layer.usable[hit] = texture.seen, texture.usable
+        found.append(layer)
+    return found[0], found[1]
 
 
 def _shift(
@@ -213,7 +266,7 @@ def _background(
     frame: Frame,
     photo: NDArray[np.float32],
     plate: Plate,
-    source: NDArray[np.int32],
+    gone: NDArray[np.float32],
     shown: NDArray[np.bool_],
     picture: NDArray[np.float32],
     validity: NDArray[np.bool_],
@@ -224,7 +277,7 @@ def _background(
         frame: what to render.
         photo: (h, w, 3), the background's.
         plate: its clean plate.
-        source: (h, w) which hidden box each of the photo's pixels shows, -1 for none.
+        gone: (h, w), how far the plate replaces the photo.
         shown: (H, W) where the frame shows background.
         picture, validity: (H, W, 3) and (H, W), filled there: colours, and whether they are the photo's.
 
@@ -235,24 +288,29 @@ def _background(
     points = backdrop_points(backdrop(frame.background), frame.camera, columns, rows)[shown]
     projected = project_points(frame.background.source_camera, points)
     at = projected[:, :2]
-    gone = _lookup(_gone(frame, source), at)
-    blend = gone[:, None]
+    left = _lookup(gone, at)
+    blend = left[:, None]
     picture[shown] = sample_bilinear(photo, at) * (1 - blend) + sample_bilinear(plate.picture, at) * blend
-    validity[shown] = (projected[:, 2] > 0) & _inside(at) & (gone < 0.5)
+    validity[shown] = (projected[:, 2] > 0) & _inside(at) & (left < 0.5)
     return at
 
 
-def _gone(frame: Frame, source: NDArray[np.int32]) -> NDArray[np.float32]:
+def _gone(frame: Frame, source: NDArray[np.int32], cover: NDArray[np.int32]) -> NDArray[np.float32]:
     """Return how far the plate replaces the photo, (h, w) in [0, 1].
 
-    1 where the photo shows a hidden box, which is not background wherever the object is now; in the strip
-    around a box how far its object has left; 0 elsewhere.
+    1 where the photo shows a hidden object, which is not background wherever the object is now; where it may
+    show one, and in the strip around that, how far the object has left; 0 elsewhere.
+
+    Args:
+        frame: what to render.
+        source: (h, w) which hidden object each of the photo's pixels shows, -1 for none.
+        cover: (h, w) which it may show.
     """
     left = np.array([1 - _presence(frame, box) for box in frame.background.hidden_boxes], np.float32)
-    covered = source >= 0
+    covered = cover >= 0
     weight = np.zeros(source.shape, np.float32)
-    weight[covered] = left[source[covered]]
-    return np.where(covered, np.float32(1), _widened(weight))
+    weight[covered] = left[cover[covered]]
+    return np.where(source >= 0, np.float32(1), _widened(weight))
 
 
 def _presence(frame: Frame, hidden: Box) -> float:
@@ -290,48 +348,60 @@ def _lookup(grid: NDArray, points: NDArray[np.float64]) -> NDArray:
     return grid[y, x]
 
 
-class _SourceMaps:
-    """Who owns which pixel of each photo, in the photos' own views and sizes, made on first use."""
+class _Sources:
+    """What each photo shows where, in the photos' own views and sizes, made on first use."""
 
-    def __init__(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> None:
-        self._boxes: dict[tuple[str, str], list[Box]] = {}
-        self._rectangles: dict[tuple[str, str], list[Rectangle | None]] = {}
-        self._maps: dict[tuple[str, str], NDArray[np.int32]] = {}
+    def __init__(
+        self,
+        frame: Frame,
+        pictures: Mapping[str, NDArray[np.float32]],
+        reliefs: Mapping[PhotoView, Relief],
+    ) -> None:
+        self._views = photo_views(frame)
+        self._reliefs = [reliefs.get(view) for view in self._views]
+        self._owners: list[NDArray[np.int32] | None] = [
+            None if relief is None else relief.owner for relief in self._reliefs
+        ]
         self._sizes = {sha256: picture.shape[1::-1] for sha256, picture in pictures.items()}
-        background = frame.background
-        self._hidden = len(background.hidden_boxes)
-        self._background_camera = background.source_camera
-        self._background_key = self._key(background.photo.sha256, background.source_camera)
-        self._boxes[self._background_key] = [*background.hidden_boxes]
-        self._rectangles[self._background_key] = [*hidden_rectangles(frame)]
-        for placed in frame.assets:
-            asset = placed.asset
-            key = self._key(asset.photo.sha256, asset.source_camera)
-            known = self._boxes.setdefault(key, [])
-            if asset.source_box not in known:
-                known.append(asset.source_box)
-                self._rectangles.setdefault(key, []).append(asset.source_box_2d)
+        self._hidden = len(frame.background.hidden_boxes)
+        self._numbers = {(view.sha256, view.camera): n for n, view in enumerate(self._views)}
 
-    @staticmethod
-    def _key(sha256: str, camera: Camera) -> tuple[str, str]:
-        return sha256, camera.to_json()
+    def number(self, asset: Asset) -> int:
+        """Return the place of an asset's box among those of its photo."""
+        return self._views[self._view(asset)].boxes.index(asset.source_box)
+
+    def relief(self, asset: Asset) -> Relief | None:
+        """Return the relief of an asset's photo, if there is one."""
+        return self._reliefs[self._view(asset)]
+
+    def relief_of_background(self) -> Relief | None:
+        """Return the relief of the background's photo, if there is one."""
+        return self._reliefs[0]
 
     def owns(self, asset: Asset, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell at photo points (n, 2) whether the asset's own box is the nearest in its photo."""
-        key = self._key(asset.photo.sha256, asset.source_camera)
-        number = self._boxes[key].index(asset.source_box)
-        return _lookup(self._map(key, asset.source_camera), points) == number
+        """Tell at photo points (n, 2) whether the photo shows the asset there."""
+        return _lookup(self._owner(self._view(asset)), points) == self.number(asset)
 
-    def background(self) -> NDArray[np.int32]:
-        """Return which hidden box each pixel of the background's photo shows (h, w), -1 for none."""
-        owner = self._map(self._background_key, self._background_camera)
-        return np.where(owner < self._hidden, owner, -1)
+    def background(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return which hidden object each pixel of the background's photo shows and may show.
 
-    def _map(self, key: tuple[str, str], camera: Camera) -> NDArray[np.int32]:
-        if key not in self._maps:
-            width, height = self._sizes[key[0]]
-            self._maps[key] = _owners(camera, self._boxes[key], self._rectangles[key], width, height)
-        return self._maps[key]
+        Both (h, w), -1 for none.
+        """
+        relief = self._reliefs[0]
+        owner = self._owner(0)
+        cover = owner if relief is None else relief.cover
+        return np.where(owner < self._hidden, owner, -1), np.where(cover < self._hidden, cover, -1)
+
+    def _view(self, asset: Asset) -> int:
+        return self._numbers[asset.photo.sha256, asset.source_camera]
+
+    def _owner(self, number: int) -> NDArray[np.int32]:
+        owner = self._owners[number]
+        if owner is None:
+            view = self._views[number]
+            size = self._sizes[view.sha256]
+            owner = self._owners[number] = _owners(view.camera, view.boxes, view.rectangles, *size)
+        return owner
 
 
 @dataclass(frozen=True)
@@ -341,18 +411,28 @@ class _Texture:
     Attributes:
         at: (n, 2) image points of the photo. colours: (n, 3).
         seen: (n,) the photo showed this very point. usable: (n,) the colour is the asset's.
-        opaque: (n,) the object may reach here; elsewhere its box is empty.
+        depth: (n,) metres from the frame's camera, infinite where the box is empty.
     """
 
     at: NDArray[np.float64]
     colours: NDArray[np.float32]
     seen: NDArray[np.bool_]
     usable: NDArray[np.bool_]
-    opaque: NDArray[np.bool_]
+    depth: NDArray[np.float32]
+
+
+Look = Callable[
+    [Camera, PlacedAsset, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], _Sources], _Texture
+]
 
 
 def _texture(
-    asset: Asset, local: NDArray[np.float32], photo: NDArray[np.float32], sources: _SourceMaps
+    camera: Camera,
+    placed: PlacedAsset,
+    local: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    photo: NDArray[np.float32],
+    sources: _Sources,
 ) -> _Texture:
     """Colour box-surface points from the asset's photo.
 
@@ -360,19 +440,22 @@ def _texture(
     marked as unseen: the best guess for most objects, and the decoder knows that it is one.
 
     Args:
-        asset: whose box it is.
+        camera: that the rays start from; a box's colours do not depend on it.
+        placed: the asset and its box.
         local: (n, 3) in [-1, 1].
-        photo: (H, W, 3).
+        depth: (n,) metres, where the rays hit the box.
+        photo: (H, W, 3), the asset's.
         sources: who owns which photo pixel.
     """
+    asset = placed.asset
     source = asset.source_box.world_from_box
-    camera = asset.source_camera.world_from_camera[:3, 3]
+    eye = asset.source_camera.world_from_camera[:3, 3]
     try:
-        camera_local = 2 * (np.linalg.inv(source) @ np.append(camera, 1.0))[:3]
+        camera_local = 2 * (np.linalg.inv(source) @ np.append(eye, 1.0))[:3]
     except np.linalg.LinAlgError:  # a flat source box shows nothing
         nothing = np.zeros(len(local), bool)
         grey = np.full((len(local), 3), 0.5, np.float32)
-        return _Texture(np.zeros((len(local), 2)), grey, nothing, nothing, ~nothing)
+        return _Texture(np.zeros((len(local), 2)), grey, nothing, nothing, depth)
     point = local.astype(np.float64)
     axis = np.abs(point).argmax(axis=1)
     each = np.arange(len(point))
@@ -385,7 +468,53 @@ def _texture(
     at = projected[:, :2]
     opaque = _in_rectangle(at, asset.source_box_2d)
     usable = opaque & (projected[:, 2] > 0) & _inside(at) & sources.owns(asset, at)
-    return _Texture(at, sample_bilinear(photo, at), facing & usable, usable, opaque)
+    reached = np.where(opaque, depth, np.float32(np.inf))
+    return _Texture(at, sample_bilinear(photo, at), facing & usable, usable, reached)
+
+
+def _relief_texture(
+    camera: Camera,
+    placed: PlacedAsset,
+    local: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    photo: NDArray[np.float32],
+    sources: _Sources,
+) -> _Texture:
+    """Colour what rays through a box meet of the object in it; see :mod:`na_core.geometry.relief`.
+
+    What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
+    point that is mirrored through the box, if the photo shows the object there.
+
+    Args:
+        camera: that the rays start from.
+        placed: the asset and its box.
+        local: (n, 3) in [-1, 1], where the rays hit the box.
+        depth: (n,) metres, of that.
+        photo: (H, W, 3), the asset's.
+        sources: what the photo shows where; with a relief.
+    """
+    asset = placed.asset
+    relief = sources.relief(asset)
+    assert relief is not None
+    source = asset.source_box.world_from_box
+    enter, leave = through_box(camera, placed.box.world_from_box, local)
+    found = march(relief, sources.number(asset), asset.source_camera, asset.source_box, enter, leave)
+    at = found.at.copy()
+    guessed = (found.kind == HULL) & (found.behind > MIRRORED)
+    if guessed.any():
+        point = found.local[guessed]
+        axis = np.abs(local[guessed]).argmax(axis=1)
+        point[np.arange(len(point)), axis] *= -1
+        mirrored = project_points(asset.source_camera, point / 2 @ source[:3, :3].T + source[:3, 3])[:, :2]
+        there = _inside(mirrored) & sources.owns(asset, mirrored)
+        at[guessed] = np.where(there[:, None], mirrored, at[guessed])
+    usable = (found.kind == HULL) | (found.kind == SURFACE)
+    met = placed.box.world_from_box @ np.append(found.local.T / 2, np.ones((1, len(local))), axis=0)
+    distance = -(camera_from_world(camera)[2] @ met)
+    # What the photo cannot tell of gives way to what it can.
+    reached = np.select([usable, found.kind == UNKNOWN], [distance, UNKNOWN_DEPTH + depth], np.inf)
+    colours = sample_bilinear(photo, at)
+    return _Texture(at, colours, found.kind == SURFACE, usable, reached.astype(np.float32))
 
 
 def _fill_masked(

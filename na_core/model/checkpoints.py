@@ -15,6 +15,7 @@ EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
 """Checkpoints that come with the package, by folder name."""
 
 COMPONENTS = ("encoder", "tokenizer3d", "vae", "unet", "scheduler")
+OPTIONAL_COMPONENTS = ("relief",)
 LIBRARIES = (
     "diffusers",
     "transformers",
@@ -62,9 +63,12 @@ def resolve_checkpoint(name: str | Path) -> Path:
         classes = json.loads(index.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _corrupt(name, "model_index.json is not JSON") from error
-    for component in COMPONENTS:
+    if not isinstance(classes, dict):
+        raise _corrupt(name, "model_index.json holds no list of parts")
+    chosen = [part for part in OPTIONAL_COMPONENTS if (classes.get(part) or [None])[0] is not None]
+    for component in (*COMPONENTS, *chosen):
         part = folder / component
-        entry = classes.get(component) if isinstance(classes, dict) else None
+        entry = classes.get(component)
         if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in LIBRARIES:
             raise _corrupt(name, f"model_index.json does not say which of our classes '{component}' is")
         if not part.is_dir():

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import pose_numbers, relabelled
 from na_core.geometry.camera import camera_from_world, relative_pose_numbers
+from na_core.geometry.photo_views import PhotoView
 from na_core.geometry.proxy import Plate, Proxy, proxy_picture
+from na_core.geometry.relief import Relief
 from na_core.scene import Background, Box, Camera, Frame
 
 BOX_MAP_CHANNELS = 11
@@ -78,6 +80,7 @@ def conditions(
     factor: int,
     guided: bool,
     plate: Plate | None = None,
+    reliefs: Mapping[PhotoView, Relief] | None = None,
 ) -> Conditions:
     """Compute a frame's conditions.
 
@@ -88,8 +91,9 @@ def conditions(
         factor: pixels per latent.
         guided: relabelled corners, source poses and relative depth; else the paper's raw poses.
         plate: the background's clean plate, if kept.
+        reliefs: of photos; see :func:`na_core.geometry.proxy.proxy_picture`.
     """
-    proxy = proxy_picture(frame, pictures, width, height, plate)
+    proxy = proxy_picture(frame, pictures, width, height, plate, reliefs)
     placed = frame.assets
     background_pose = relative_pose_numbers(frame.background.source_camera, frame.camera)
     if guided:

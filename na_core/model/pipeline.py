@@ -6,12 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,7 +19,9 @@ from torch import Tensor
 from transformers import ViTModel
 
 from na_core.geometry.boxes import bounds_2d
-from na_core.geometry.proxy import Plate, clean_plate, hidden_rectangles
+from na_core.geometry.photo_views import PhotoView, photo_views
+from na_core.geometry.proxy import Plate, clean_plate
+from na_core.geometry.relief import Relief
 from na_core.model.conditioning import (
     BOX_MAP_CHANNELS,
     Conditions,
@@ -29,6 +31,7 @@ from na_core.model.conditioning import (
     padded_frame,
 )
 from na_core.model.patch_autoencoder import PatchAutoencoder
+from na_core.model.relief_network import find_relief
 from na_core.model.residual import residual_scale
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.scene import Frame, Sampling
@@ -52,6 +55,7 @@ class RenderCancelled(Exception):
 
 Vae: TypeAlias = PatchAutoencoder | AutoencoderKL
 """The small models' own, or Stable Diffusion's."""
+
 
 @dataclass
 class NeuralAssetsOutput(BaseOutput):
@@ -102,6 +106,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             at the same place; fades out over :data:`KEEP_PIXELS` of motion.
         proxy_trust: with ``detail_transfer``, share of the decoder's correction that is withheld where the
             photo showed the surface, though elsewhere: an undertrained decoder pulls colours to their mean.
+        relief: network that finds the objects' outlines and depths in their boxes
+            (:mod:`na_core.model.relief_network`), of which the proxy is made then; None: of boxes.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
         picture_size: side in pixels of the training pictures.
     """
@@ -113,6 +119,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     vae: Vae
     unet: UNet2DConditionModel
     scheduler: DDIMScheduler
+    relief: UNet2DModel | None
+
+    _optional_components: ClassVar[list[str]] = ["relief"]
 
     def __init__(
         self,
@@ -121,6 +130,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         vae: Vae,
         unet: UNet2DConditionModel,
         scheduler: DDIMScheduler,
+        relief: UNet2DModel | None = None,
         preset: str = "guided",
         spatial_conditioning: bool = True,
         residual: bool = True,
@@ -134,7 +144,12 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         self.register_modules(
-            encoder=encoder, tokenizer3d=tokenizer3d, vae=vae, unet=unet, scheduler=scheduler
+            encoder=encoder,
+            tokenizer3d=tokenizer3d,
+            vae=vae,
+            unet=unet,
+            scheduler=scheduler,
+            relief=relief,
         )
         self.register_to_config(
             preset=preset,
@@ -150,6 +165,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         )
         self._features: OrderedDict[tuple, Tensor] = OrderedDict()
         self._plates: OrderedDict[tuple, Plate] = OrderedDict()
+        self._reliefs: OrderedDict[tuple, Relief] = OrderedDict()
 
     @property
     def factor(self) -> int:
@@ -162,9 +178,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
     def clear_cache(self) -> None:
-        """Forget encoder features and clean plates (they are keyed by content, so this only frees memory)."""
+        """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
         self._features.clear()
         self._plates.clear()
+        self._reliefs.clear()
 
     @torch.no_grad()
     def __call__(
@@ -220,18 +237,21 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             for frame in frames
             for photo in frame.photos()
         }
-        computed = [
-            conditions(
-                padded_frame(frame, width, height, wide, high),
-                pictures,
-                wide,
-                high,
-                factor=self.factor,
-                guided=self.config.preset == "guided",
-                plate=self._plate(frame, pictures),
+        computed = []
+        for frame in frames:
+            reliefs = self.reliefs(frame, pictures)
+            computed.append(
+                conditions(
+                    padded_frame(frame, width, height, wide, high),
+                    pictures,
+                    wide,
+                    high,
+                    factor=self.factor,
+                    guided=self.config.preset == "guided",
+                    plate=self._plate(frame, pictures, reliefs),
+                    reliefs=reliefs,
+                )
             )
-            for frame in frames
-        ]
 
         def crop(batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
             return batch[:, :height, :width]
@@ -347,11 +367,32 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     def _tensor(self, array: NDArray) -> Tensor:
         return torch.as_tensor(array, device=self.device).to(self.unet.dtype)
 
-    def _plate(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> Plate:
+    def reliefs(
+        self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]
+    ) -> Mapping[PhotoView, Relief]:
+        """Return the reliefs of a frame's photos (H, W, 3) in [0, 1]; none without a relief network."""
+        network = self.relief
+        if network is None:
+            return {}
+        found = {}
+        for view in photo_views(frame):
+            picture = pictures[view.sha256]
+            find = partial(find_relief, network, picture, view)
+            found[view] = _cached(self._reliefs, ("relief", view, picture.shape, *self._where()), find)
+        return found
+
+    def _plate(
+        self,
+        frame: Frame,
+        pictures: Mapping[str, NDArray[np.float32]],
+        reliefs: Mapping[PhotoView, Relief],
+    ) -> Plate:
         picture = pictures[frame.background.photo.sha256]
-        rectangles = hidden_rectangles(frame)
-        key = (frame.background, rectangles, picture.shape)
-        return _cached(self._plates, key, lambda: clean_plate(picture, frame.background, rectangles))
+        view = photo_views(frame)[0]
+        key = (view, frame.background, picture.shape, *self._where())
+        rectangles = view.rectangles[: len(frame.background.hidden_boxes)]
+        make = partial(clean_plate, picture, frame.background, rectangles, reliefs.get(view))
+        return _cached(self._plates, key, make)
 
     def _object_features(
         self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]], slots: int

@@ -11,6 +11,7 @@ from transformers import ViTConfig, ViTModel
 
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, spatial_channels
+from na_core.model.relief_network import build_relief_network
 from na_core.model.tokenizer3d import Tokenizer3D
 
 Preset = Literal["paper", "guided"]
@@ -24,7 +25,7 @@ class Scale:
     Attributes:
         encoder_*: the ViT. vae_width: of PatchAutoencoder's refinements; 0 for AutoencoderKL.
         latent_channels: of the VAE. unet_channels: per resolution; attention at all but the first
-        (``sd21``: all but the last).
+        (``sd21``: all but the last). relief_channels: of the relief network, per resolution.
     """
 
     picture_size: int
@@ -41,17 +42,22 @@ class Scale:
     token_size: int
     appearance_size: int
     pose_hidden_size: int
+    relief_channels: tuple[int, ...]
 
+
+RELIEF = (32, 48, 64, 80)
 
 SCALES: dict[str, Scale] = {
-    "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32),
-    "mini": Scale(256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256),
-    "sd21": Scale(256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024),
+    "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32, (8, 8)),
+    "mini": Scale(256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256, RELIEF),
+    "sd21": Scale(256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024, RELIEF),
 }
 
 
-def build_pipeline(preset: Preset = "guided", size: Size = "mini", seed: int = 0) -> NeuralAssetsPipeline:
-    """Build a pipeline with random weights.
+def build_pipeline(
+    preset: Preset = "guided", size: Size = "mini", seed: int = 0, relief: bool = False
+) -> NeuralAssetsPipeline:
+    """Build a pipeline with random weights, and with a relief network if ``relief`` (``guided`` alone).
 
     ``paper`` and ``guided`` of one size have the same UNet but for the channels that ``guided`` adds to
     ``conv_in``. The UNet's last layer starts at zero, so in one step an untrained ``guided`` pipeline of size
@@ -84,6 +90,7 @@ def build_pipeline(preset: Preset = "guided", size: Size = "mini", seed: int = 0
             vae=vae,
             unet=unet,
             scheduler=_scheduler(size),
+            relief=build_relief_network(scale.relief_channels) if relief and guided else None,
             preset=preset,
             spatial_conditioning=guided,
             residual=guided and size != "sd21",
@@ -91,8 +98,9 @@ def build_pipeline(preset: Preset = "guided", size: Size = "mini", seed: int = 0
             keep_unmoved=guided and size != "sd21",
             picture_size=scale.picture_size,
         )
-    for module in (pipeline.encoder, pipeline.tokenizer3d, pipeline.vae, pipeline.unet):
-        module.eval()
+    for module in (pipeline.encoder, pipeline.tokenizer3d, pipeline.vae, pipeline.unet, pipeline.relief):
+        if module is not None:
+            module.eval()
     return pipeline
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diffusers import ConfigMixin
 
-from na_core.model.checkpoints import COMPONENTS
+from na_core.model.checkpoints import COMPONENTS, OPTIONAL_COMPONENTS
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training.atomic_folder import atomic_folder
 
@@ -18,15 +18,16 @@ def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
     Raises:
         DiskFull: the disk is full; a checkpoint that was there is untouched.
     """
-    modules = {name: getattr(pipeline, name) for name in COMPONENTS if name != "scheduler"}
-    halved = {name: copy.deepcopy(module).half() for name, module in modules.items()}
+    names = (*COMPONENTS, *OPTIONAL_COMPONENTS)
+    modules = {name: getattr(pipeline, name) for name in names if name != "scheduler"}
+    halved = {name: copy.deepcopy(module).half() for name, module in modules.items() if module is not None}
     for module in halved.values():
         if isinstance(module, ConfigMixin):  # diffusers would write down where its parts were loaded from
             module.register_to_config(_name_or_path="")
     settings = {
         name: value
         for name, value in pipeline.config.items()
-        if name not in COMPONENTS and not name.startswith("_")
+        if name not in names and not name.startswith("_")
     }
     with atomic_folder(folder) as partial:
         NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(partial)

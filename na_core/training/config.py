@@ -77,6 +77,46 @@ class TakenVae:
 
 
 @dataclass(frozen=True)
+class ReliefConfig:
+    """How to train the relief network; see :mod:`na_core.model.relief_network`.
+
+    Attributes:
+        steps: of the optimizer.
+        batch_size: photos per step, over all processes.
+        learning_rate: of AdamW, after the warm-up and before the cosine fall to zero.
+        warmup_steps: of linear warm-up.
+        jitter_boxes: probability of each box to be wrong as a detector's.
+        drop_boxes: of each box to be missing: its object is background then.
+        forget_rectangles: of each 2D box to be unknown.
+        accumulation: parts that a process computes its share of a step in.
+        clip_norm: of the gradient.
+        ema_decay: of the weight average.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    jitter_boxes: float = 0.3
+    drop_boxes: float = 0.1
+    forget_rectangles: float = 0.1
+    accumulation: int = 1
+    clip_norm: float = 1.0
+    ema_decay: float = 0.99
+
+
+@dataclass(frozen=True)
+class TakenRelief:
+    """The relief network of an existing checkpoint in place of training one.
+
+    Attributes:
+        origin: a checkpoint's folder or embedded name, or the folder of a network; ``from`` in TOML.
+    """
+
+    origin: str
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """How to train encoder, tokenizer and UNet.
 
@@ -156,7 +196,9 @@ class TrainingConfig:
         keep_states: how many saved states are kept, the newest; 0 keeps all.
         log_every: steps between lines of the log.
         vae: how to train the VAE, or where to take it from; None leaves the checkpoint's.
-        decoder: None trains the VAE alone.
+        relief: how to train the relief network, or where to take it from; None leaves the checkpoint's, or
+            goes without.
+        decoder: None trains the other parts alone.
         augmentation: of the decoder's pairs; none by default.
     """
 
@@ -175,12 +217,14 @@ class TrainingConfig:
     log_every: int = 25
     validation: ValidationConfig | None = None
     vae: VaeConfig | TakenVae | None = None
+    relief: ReliefConfig | TakenRelief | None = None
     decoder: DecoderConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
 
 
 SHARES = (
     *("null_probability", "first_step_share", "edit_share", "crossed_share", "ema_decay"),
+    *("drop_boxes", "forget_rectangles"),
     *(field.name for field in dataclasses.fields(AugmentationConfig)),
 )
 """Keys whose values are from 0 to 1."""
@@ -211,8 +255,11 @@ def _check(config: TrainingConfig, path: Path) -> None:
     """Refuse keys that are well-formed alone and contradict each other."""
     if (config.size is None) == (config.initial is None):
         raise ConfigError(f"{path}: give one of 'size' (random weights) and 'initial' (a checkpoint)")
-    if config.decoder is None and not isinstance(config.vae, VaeConfig):
-        raise ConfigError(f"{path}: nothing to train: give a table [vae], [decoder] or both")
+    trained = isinstance(config.vae, VaeConfig) or isinstance(config.relief, ReliefConfig)
+    if config.decoder is None and not trained:
+        raise ConfigError(f"{path}: nothing to train: give tables [vae], [relief] or [decoder]")
+    if config.relief is not None and config.preset == "paper":
+        raise ConfigError(f"{path}: relief: the preset 'paper' has none")
     if config.size is not None and config.vae is None:
         raise ConfigError(
             f"{path}: missing table 'vae': train one, or take a checkpoint's with: [vae] from = 'mini'"
@@ -254,8 +301,9 @@ def _value(hint: Any, value: Any, key: str, where: str) -> Any:
         for c in (get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,))
         if c is not type(None)
     ]
-    expected = TakenVae if TakenVae in choices and isinstance(value, dict) and "from" in value else choices[0]
-    if dataclasses.is_dataclass(expected):
+    taken = isinstance(value, dict) and "from" in value
+    expected = next((choice for choice in choices if taken and choice in (TakenVae, TakenRelief)), choices[0])
+    if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: '{key}' must be a table, [{key}]")
         return _build(expected, value, f"{where}: {key}")

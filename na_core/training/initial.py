@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from diffusers import AutoencoderKL
+import torch
+from diffusers import AutoencoderKL, UNet2DModel
 
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
-from na_core.model.presets import build_pipeline
-from na_core.training.config import TakenVae, TrainingConfig, VaeConfig
+from na_core.model.presets import RELIEF, build_pipeline
+from na_core.model.relief_network import build_relief_network
+from na_core.training.config import TakenRelief, TakenVae, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
 VAES = {kind.__name__: kind for kind in (PatchAutoencoder, AutoencoderKL)}
@@ -30,7 +32,7 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
     """
     if config.initial is None:
         assert config.size is not None
-        pipeline = build_pipeline(config.preset, config.size, config.seed)
+        pipeline = build_pipeline(config.preset, config.size, config.seed, relief=config.relief is not None)
     else:
         try:
             pipeline = load_checkpoint(config.initial)
@@ -43,6 +45,12 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
             )
     if isinstance(config.vae, TakenVae):
         pipeline.register_modules(vae=_taken_vae(config.vae.origin, pipeline, file))
+    if isinstance(config.relief, TakenRelief):
+        pipeline.register_modules(relief=_taken_relief(config.relief.origin, file))
+    elif config.relief is not None and pipeline.relief is None:
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            pipeline.register_modules(relief=build_relief_network(RELIEF))
     if isinstance(config.vae, VaeConfig) and not isinstance(pipeline.vae, PatchAutoencoder):
         kind = type(pipeline.vae).__name__
         raise ConfigError(f"{file}: vae: the checkpoint's {kind} is not trained; leave out [vae]")
@@ -62,6 +70,19 @@ def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:
         detail_transfer=residual and pipeline.config.detail_transfer,
         keep_unmoved=residual and pipeline.config.keep_unmoved,
     )
+
+
+def _taken_relief(origin: str, file: Path) -> UNet2DModel:
+    folder = Path(origin)
+    try:
+        if not (folder / "config.json").is_file():
+            folder = resolve_checkpoint(origin) / "relief"
+        return UNet2DModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
+    except Exception as error:  # whatever the loaders raise on damaged files
+        text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"{file}: relief: 'from' is '{origin}', which holds no usable relief network ({text})"
+        ) from error
 
 
 def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> PatchAutoencoder | AutoencoderKL:

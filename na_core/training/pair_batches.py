@@ -17,6 +17,7 @@ from na_core.model.batched import augment
 from na_core.model.batched.conditioning import background_pictures, conditions, object_pictures
 from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.labelled import LabelledFrames, pair_frames
+from na_core.model.batched.reliefs import Reliefs
 from na_core.model.pipeline import NeuralAssetsPipeline, encode
 from na_core.model.residual import VALIDITY
 from na_core.training.batches import TrainingBatch
@@ -57,6 +58,7 @@ def pair_batches(
     *,
     augmentation: AugmentationConfig | None = None,
     precision: str = "no",
+    reliefs: Reliefs | None = None,
     show: bool = False,
 ) -> PairBatches:
     """Return the batches of a process's scenes.
@@ -69,6 +71,7 @@ def pair_batches(
         count: pairs that the process draws at once.
         augmentation: of the frames; None for none.
         precision: "bf16" to encode proxies in it, or "no".
+        reliefs: of all frames in order, by their objects' slots; None where proxies are boxes.
         show: progress bars.
 
     Raises:
@@ -88,6 +91,7 @@ def pair_batches(
         augmentation or AugmentationConfig(),
         count,
         precision,
+        reliefs,
     )
 
 
@@ -115,12 +119,14 @@ class PairBatches:
         augmentation: AugmentationConfig,
         count: int,
         precision: str,
+        reliefs: Reliefs | None,
     ) -> None:
         self._lists, self._first = lists, first
         self._labels, self._targets = labels, targets
         self._pipeline, self._config, self._augmentation = pipeline, config, augmentation
         self._count = count
         self._autocast = precision == "bf16"
+        self._reliefs = reliefs
         ahead = labels.pictures.device != pipeline.unet.device
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
         self._next: tuple[Place, Future[PreparedPairs]] | None = None
@@ -163,8 +169,9 @@ class PairBatches:
         view_rows, view_numbers = shows.nonzero(as_tuple=True)
         used, photo = frames.photo.unique(return_inverse=True)
         bank = self._labels.pictures
+        reliefs = None if self._reliefs is None else self._reliefs[used.to(bank.device)]
         return PreparedPairs(
-            replace(frames, pictures=bank[used.to(bank.device)], photo=photo),
+            replace(frames, pictures=bank[used.to(bank.device)], photo=photo, reliefs=reliefs),
             target,
             ~self._labels.seen[target],
             view_rows,

@@ -54,7 +54,7 @@ def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str],
                 f"{file}: 'scenes' has {len(scene_names)} scenes, but {config.output} holds a run on "
                 f"{scenes['count']} others. Give another 'output'"
             )
-    begun = [name for name in ("vae", "decoder") if saved_steps(config.output / name)]
+    begun = [name for name in ("vae", "relief", "decoder") if saved_steps(config.output / name)]
     if begun and not resume:
         raise TrainingError(
             f"{config.output} holds a run already: go on with --resume, or give another 'output'"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -52,21 +54,43 @@ def load_pictures(chosen: Sequence[Scene], device: torch.device, show: bool = Fa
     Raises:
         OSError: a picture cannot be read; the text names it.
     """
-    count = sum(len(scene.labels.frames) for scene in chosen)
-    height, width = chosen[0].labels.height, chosen[0].labels.width
-    bank = torch.empty((count, height, width, 3), dtype=torch.uint8)
-    places = [(scene, i) for scene in chosen for i in range(len(scene.labels.frames))]
-
-    def load(number: int) -> None:
-        scene, frame = places[number]
-        bank[number] = torch.from_numpy(scene.picture(frame).copy())
-
-    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
-        for _ in tqdm(
-            pool.map(load, range(count)), total=count, desc="pictures", unit="picture", disable=not show
-        ):
-            pass
+    bank = load_images(chosen, Scene.picture, torch.uint8, "pictures" if show else None)
     if device.type != "cuda":
         return bank
     free, _ = torch.cuda.mem_get_info(device)
     return bank.to(device) if bank.nbytes < DEVICE_SHARE * free else bank.pin_memory()
+
+
+def load_images(
+    chosen: Sequence[Scene], read: Callable[[Scene, int], NDArray], dtype: torch.dtype, title: str | None
+) -> Tensor:
+    """Return what ``read`` finds of each frame of scenes in order, (M, H, W) or (M, H, W, C).
+
+    Args:
+        chosen: with pictures of one size.
+        read: a frame's image.
+        dtype: of the images.
+        title: of the progress bar; None for none.
+
+    Raises:
+        OSError: an image cannot be read; the text names it.
+    """
+    places = [(scene, i) for scene in chosen for i in range(len(scene.labels.frames))]
+    first = read(*places[0])
+    bank = torch.empty((len(places), *first.shape), dtype=dtype)
+
+    def load(number: int) -> None:
+        bank[number] = torch.from_numpy(
+            np.array(read(*places[number]))
+        )  # a copy: writable, as torch wants it
+
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
+        for _ in tqdm(
+            pool.map(load, range(len(places))),
+            total=len(places),
+            desc=title,
+            unit="image",
+            disable=title is None,
+        ):
+            pass
+    return bank

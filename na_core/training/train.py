@@ -9,12 +9,15 @@ from accelerate import Accelerator
 from transformers.utils.logging import disable_progress_bar
 
 from na_core.data.scenes import scenes
+from na_core.model.batched.labelled import LabelledFrames
+from na_core.model.batched.reliefs import Reliefs
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.training import decoder, vae
+from na_core.training import decoder, relief, vae
 from na_core.training.atomic_folder import recover_folder
-from na_core.training.config import DecoderConfig, TrainingConfig, VaeConfig, load_config
+from na_core.training.config import DecoderConfig, ReliefConfig, TrainingConfig, VaeConfig, load_config
 from na_core.training.errors import ConfigError
+from na_core.training.frame_labels import labelled_frames
 from na_core.training.initial import starting_pipeline
 from na_core.training.pair_batches import pair_batches
 from na_core.training.precision import mixed_precision
@@ -22,6 +25,9 @@ from na_core.training.run_folder import claim_folder
 from na_core.training.scene_shards import load_pictures, shard_of
 from na_core.training.training_state import first_step, saved_steps
 from na_core.training.validation import Validation
+
+STAGES = (vae.FOLDER, relief.FOLDER, decoder.FOLDER)
+"""Folders of the stages, in their order."""
 
 
 def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
@@ -48,35 +54,40 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
         mixed_precision=mixed_precision(config.mixed_precision), cpu=not torch.cuda.is_available()
     )
     _check_shares(config, file, accelerator.num_processes)
+    done = vae.trained_vae(config.output), relief.trained_relief(config.output)
     if accelerator.is_main_process:
         claim_folder(config, file, names, resume or step is not None)
-        for folder in (vae.trained_vae(config.output), config.output / decoder.CHECKPOINT):
+        for folder in (*done, config.output / decoder.CHECKPOINT):
             recover_folder(folder)
     accelerator.wait_for_everyone()
-    begun = "decoder" if saved_steps(config.output / decoder.FOLDER) else "vae"
+    begun = [stage for stage in STAGES if saved_steps(config.output / stage)] or _trained(config)
     shard = shard_of(config.scenes, accelerator.process_index, accelerator.num_processes)
     _check_size(pipeline, config, file, shard[0].labels.width, shard[0].labels.height)
     validation = None
     if config.validation is not None and config.decoder is not None and accelerator.is_main_process:
         validation = Validation(config.validation, pipeline, config.output / "samples")
     pictures = load_pictures(shard, accelerator.device, show=accelerator.is_main_process)
+
+    def first(stage: str, settings: VaeConfig | ReliefConfig | DecoderConfig) -> int:
+        """Return the step that a stage goes on from; ``step`` is of the last one that was begun."""
+        chosen = step if begun[-1] == stage else None
+        return first_step(config.output / stage, settings.steps, resume or step is not None, chosen)
+
     if isinstance(config.vae, VaeConfig):
         assert isinstance(pipeline.vae, PatchAutoencoder)
-        first = first_step(
-            config.output / vae.FOLDER,
-            config.vae.steps,
-            resume or step is not None,
-            step if begun == "vae" else None,
+        vae.train_vae(pipeline.vae, pictures, config.vae, config, accelerator, first(vae.FOLDER, config.vae))
+    if isinstance(config.relief, ReliefConfig):
+        relief.train_relief(
+            pipeline.relief,
+            labelled_frames(shard, pictures),
+            relief.load_truth(shard, show=accelerator.is_main_process),
+            config.relief,
+            config,
+            accelerator,
+            first(relief.FOLDER, config.relief),
         )
-        vae.train_vae(pipeline.vae, pictures, config.vae, config, accelerator, first)
     if config.decoder is None:
-        return vae.trained_vae(config.output)
-    first = first_step(
-        config.output / decoder.FOLDER,
-        config.decoder.steps,
-        resume or step is not None,
-        step if begun == "decoder" else None,
-    )
+        return done[1] if isinstance(config.relief, ReliefConfig) else done[0]
     pipeline.to(accelerator.device)
     pipeline.vae.to(memory_format=torch.channels_last)
     share = config.decoder.batch_size // (accelerator.num_processes * config.decoder.accumulation)
@@ -88,9 +99,30 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
         share,
         augmentation=config.augmentation,
         precision=accelerator.mixed_precision,
+        reliefs=_reliefs(pipeline, labelled_frames(shard, pictures), accelerator),
         show=accelerator.is_main_process,
     )
-    return decoder.train_decoder(pipeline, batches, config.decoder, config, accelerator, first, validation)
+    start = first(decoder.FOLDER, config.decoder)
+    return decoder.train_decoder(pipeline, batches, config.decoder, config, accelerator, start, validation)
+
+
+def _trained(config: TrainingConfig) -> list[str]:
+    """Return the folder of the first stage that a run trains, in a list."""
+    trains = (
+        isinstance(config.vae, VaeConfig),
+        isinstance(config.relief, ReliefConfig),
+        config.decoder is not None,
+    )
+    return [stage for stage, here in zip(STAGES, trains, strict=True) if here][:1]
+
+
+def _reliefs(
+    pipeline: NeuralAssetsPipeline, labels: LabelledFrames, accelerator: Accelerator
+) -> Reliefs | None:
+    if pipeline.relief is None:
+        return None
+    title = "reliefs" if accelerator.is_main_process else None
+    return relief.all_reliefs(pipeline.relief.eval(), labels, title=title)
 
 
 def scene_names(config: TrainingConfig, file: Path) -> list[str]:
@@ -115,8 +147,8 @@ def scene_names(config: TrainingConfig, file: Path) -> list[str]:
 
 
 def _check_shares(config: TrainingConfig, file: Path, processes: int) -> None:
-    for name, settings in (("vae", config.vae), ("decoder", config.decoder)):
-        if not isinstance(settings, VaeConfig | DecoderConfig):
+    for name, settings in (("vae", config.vae), ("relief", config.relief), ("decoder", config.decoder)):
+        if not isinstance(settings, VaeConfig | ReliefConfig | DecoderConfig):
             continue
         parts = processes * settings.accumulation
         if settings.batch_size % parts:

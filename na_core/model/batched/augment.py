@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.model.batched.boxes import front_scores, moved_along
+from na_core.model.batched.cameras import Cameras
 from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.proxy import Proxy
 from na_core.model.conditioning import GREY
@@ -55,24 +56,45 @@ def jitter_boxes(
         dimensions, yaw, centre: largest errors; uniform.
     """
     old = frames.view_boxes
-    shape = old.shape[:3]
-    draws = 2 * _draw(frames, (*shape, 7), generator) - 1
-    wrong = _draw(frames, shape, generator) < probability
-    eye = frames.view_camera.world_from_camera[..., None, :3, 3]
-    distance = (old[..., :3, 3] - eye).norm(dim=-1, keepdim=True)
-    x, y, z = old[..., :3, :3].unbind(-1)
-    dx, dy = (axis.norm(dim=-1, keepdim=True).clamp_min(1e-12) for axis in (x, y))
-    angle = draws[..., 3:4] * yaw
-    c, s = angle.cos(), angle.sin()
-    turned = torch.stack([c * x + s * dx / dy * y, c * y - s * dy / dx * x, z], dim=-1)
-    new = old.clone()
-    new[..., :3, :3] = turned * (1 + dimensions * draws[..., None, 4:])
-    new[..., :3, 3] += centre * distance * draws[..., :3]
+    draws = 2 * _draw(frames, (*old.shape[:3], 7), generator) - 1
+    wrong = _draw(frames, old.shape[:3], generator) < probability
+    new = wrong_boxes(old, frames.view_camera, draws, dimensions=dimensions, yaw=yaw, centre=centre)
     boxes = torch.where(wrong[..., None, None], new, old)
     changed = dataclasses.replace(frames, view_boxes=boxes)
     moved = moved_along(frames.boxes, frames.source_boxes, changed.source_boxes)
     wrong_asset = wrong[frames.rows, frames.asset_view, frames.asset_entry]
     return dataclasses.replace(changed, boxes=torch.where(wrong_asset[..., None, None], moved, frames.boxes))
+
+
+def wrong_boxes(
+    boxes: Tensor,
+    cameras: Cameras,
+    draws: Tensor,
+    *,
+    dimensions: float = DIMENSIONS,
+    yaw: float = YAW,
+    centre: float = CENTRE,
+) -> Tensor:
+    """Return boxes (..., K, 4, 4) as a detector would get them wrong.
+
+    Args:
+        boxes: right ones.
+        cameras: (...,) that see them.
+        draws: (..., K, 7) in [-1, 1], the errors in units of the largest: of the centre, the yaw and the
+            dimensions.
+        dimensions, yaw, centre: largest errors.
+    """
+    eye = cameras.world_from_camera[..., None, :3, 3]
+    distance = (boxes[..., :3, 3] - eye).norm(dim=-1, keepdim=True)
+    x, y, z = boxes[..., :3, :3].unbind(-1)
+    dx, dy = (axis.norm(dim=-1, keepdim=True).clamp_min(1e-12) for axis in (x, y))
+    angle = draws[..., 3:4] * yaw
+    c, s = angle.cos(), angle.sin()
+    turned = torch.stack([c * x + s * dx / dy * y, c * y - s * dy / dx * x, z], dim=-1)
+    new = boxes.clone()
+    new[..., :3, :3] = turned * (1 + dimensions * draws[..., None, 4:])
+    new[..., :3, 3] += centre * distance * draws[..., :3]
+    return new
 
 
 def relabel_corners(

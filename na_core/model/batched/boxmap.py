@@ -144,6 +144,25 @@ def _picture_of_tiles(tiles: Tensor, width: int, height: int) -> Tensor:
     return grid[:, :height, :width]
 
 
+def through_box(origin: Callable[[int], Tensor], hits: Hits) -> tuple[Tensor, Tensor, Tensor]:
+    """Return where rays enter and leave the boxes that they hit.
+
+    Args:
+        origin: gives the coordinates, one by one, of where each ray starts, (P,) in its box's coordinates in
+            [-1, 1].
+        hits: of the rays.
+
+    Returns:
+        Two (3, P), in the boxes' coordinates in [-1, 1], and (P,) bool, rays that start inside.
+    """
+    starts = torch.stack([origin(axis) for axis in range(3)])
+    inside = (starts.abs() <= 1).all(dim=0)
+    direction = away_from_zero(hits.local - starts, 1e-9)
+    further = ((direction.sign() - hits.local) / direction).amin(dim=0).clamp_min(0)
+    leave = (hits.local + further * direction).clamp(-1, 1)
+    return torch.where(inside, starts, hits.local), torch.where(inside, hits.local, leave), inside
+
+
 def sees_face(cameras: Cameras, boxes: Tensor) -> Tensor:
     """Tell which faces a camera would see, were the box alone: (..., 6) bool, numbered as in :class:`BoxMap`.
 
@@ -153,7 +172,7 @@ def sees_face(cameras: Cameras, boxes: Tensor) -> Tensor:
         cameras: (...,).
         boxes: (..., 4, 4).
     """
-    at, volume = _camera_in_box(cameras, boxes)
+    at, volume = camera_in_box(cameras, boxes)
     outward = torch.stack([-at, at], dim=-1).flatten(-2)
     inside = (at.abs() <= 1).all(dim=-1, keepdim=True)
     return ((outward > 1) | inside) & (volume.abs() >= DEGENERATE_VOLUME)[..., None]
@@ -161,11 +180,12 @@ def sees_face(cameras: Cameras, boxes: Tensor) -> Tensor:
 
 def sees_opposite_face(cameras: Cameras, boxes: Tensor) -> Tensor:
     """Tell of which faces a camera sees the opposite one: (..., 6) bool; see :func:`sees_face`."""
-    at, _ = _camera_in_box(cameras, boxes)
+    at, _ = camera_in_box(cameras, boxes)
     return torch.stack([at, -at], dim=-1).flatten(-2) > 1
 
 
-def _camera_in_box(cameras: Cameras, boxes: Tensor) -> tuple[Tensor, Tensor]:
+def camera_in_box(cameras: Cameras, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where cameras (...,) are in boxes (..., 4, 4), which are [-1, 1]^3, and the boxes' volumes."""
     inverse, volume = affine_inverse(boxes)
     at = inverse @ cameras.world_from_camera[..., :, 3:]
     return 2 * at[..., :3, 0], volume

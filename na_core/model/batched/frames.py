@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from na_core.geometry.photo_views import PhotoView, photo_views
 from na_core.model.batched.boxes import relabelled
 from na_core.model.batched.cameras import Cameras
-from na_core.scene import Box, Camera, Frame
+from na_core.model.batched.reliefs import Reliefs
+from na_core.scene import Camera, Frame
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class FrameBatch:
         quarter_turns: (B, N) int64, the relabelling of their corners.
         present: (B, N) bool, slots that hold an asset.
         shown: (B, N) bool, assets whose photo may be used.
+        reliefs: of the pictures, whose owners are numbers of boxes in a view; None where objects are boxes.
     """
 
     pictures: Tensor
@@ -53,6 +57,7 @@ class FrameBatch:
     quarter_turns: Tensor
     present: Tensor
     shown: Tensor
+    reliefs: Reliefs | None = None
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -105,7 +110,9 @@ class FrameBatch:
 
     def to(self, device: torch.device | str) -> FrameBatch:
         """Return the batch on a device."""
-        return FrameBatch(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        moved: dict[str, Any] = {n: v if v is None else v.to(device) for n, v in values.items()}
+        return FrameBatch(**moved)
 
 
 def frame_batch(
@@ -175,27 +182,13 @@ def frame_batch(
     ).to(pictures.device)
 
 
-@dataclass(frozen=True)
-class _View:
-    """A photo of a frame: its name, who took it, and the boxes it shows, the hidden ones first."""
-
-    sha256: str
-    camera: Camera
-    boxes: list[Box]
-
-
-def _views(frame: Frame) -> list[_View]:
-    background = frame.background
-    first = _View(background.photo.sha256, background.source_camera, list(background.hidden_boxes))
-    views = {first.sha256: first}
-    for placed in frame.assets:
-        asset = placed.asset
-        view = views.setdefault(asset.photo.sha256, _View(asset.photo.sha256, asset.source_camera, []))
-        if view.camera != asset.source_camera:
-            raise ValueError(f"asset {asset.name}: its photo has another camera elsewhere in the frame")
-        if asset.source_box not in view.boxes:
-            view.boxes.append(asset.source_box)
-    return list(views.values())
+def _views(frame: Frame) -> tuple[PhotoView, ...]:
+    views = photo_views(frame)
+    if len({view.sha256 for view in views}) < len(views):
+        twice = [view.sha256 for view in views]
+        name = next(p.asset.name for p in frame.assets if twice.count(p.asset.photo.sha256) > 1)
+        raise ValueError(f"asset {name}: its photo has another camera elsewhere in the frame")
+    return views
 
 
 def _identities(*shape: int) -> np.ndarray:

@@ -9,10 +9,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from na_core.geometry.proxy import PLATE_MARGIN, RECTANGLE_MARGIN
+from na_core.geometry.proxy import MIRRORED as MIRRORED_BEHIND
+from na_core.geometry.proxy import PLATE_MARGIN, UNKNOWN_DEPTH
+from na_core.geometry.relief import HULL, SURFACE, UNKNOWN
 from na_core.model.batched.backdrop import backdrop_points, backdrops
 from na_core.model.batched.boxes import box_corners, boxes_in_camera
-from na_core.model.batched.boxmap import BoxMap, Hits, box_map, hit_boxes, sees_face, sees_opposite_face
+from na_core.model.batched.boxmap import (
+    BoxMap,
+    Hits,
+    box_map,
+    camera_in_box,
+    hit_boxes,
+    sees_face,
+    sees_opposite_face,
+    through_box,
+)
 from na_core.model.batched.cameras import (
     Cameras,
     affine_inverse,
@@ -24,9 +35,8 @@ from na_core.model.batched.fill import push_pull, sample_bytes, sample_planes
 from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.object_fill import fill_objects
 from na_core.model.batched.pixels import lookup, pixels_of
-
-UNBOUNDED = 1e6
-"""An image coordinate that nothing reaches."""
+from na_core.model.batched.rectangles import limits, within
+from na_core.model.batched.reliefs import march
 
 
 @dataclass(frozen=True)
@@ -73,18 +83,21 @@ def proxy_pictures(frames: FrameBatch) -> Proxy:
     owner, view = torch.full_like(boxes.index, -1), torch.zeros_like(boxes.index)
     usable = torch.zeros_like(validity)
     slots = frames.present.shape[1]
-    # The nearer covers the farther where it is opaque. An object's two layers are filled apart.
+    depth = torch.full_like(boxes.index, torch.inf, dtype=torch.float32)
+    # What is nearer covers what is farther. An object's two layers are filled apart.
     for hits, first in ((boxes.second, slots), (boxes.nearest, 0)):
-        texture = _texture(frames, hits, owners)
+        texture = (_texture if frames.reliefs is None else _relief_texture)(frames, hits, owners)
+        wins = texture.depth.isfinite() & (texture.depth <= hits.pixels.take(depth))
         for values, plane in (
             (texture.x, x),
             (texture.y, y),
             (texture.seen, validity),
             (texture.usable, usable),
             (texture.view, view),
+            (texture.depth, depth),
             ((hits.box + first).int(), owner),
         ):
-            hits.pixels.put(torch.where(texture.opaque, values, hits.pixels.take(plane)), plane)
+            hits.pixels.put(torch.where(wins, values, hits.pixels.take(plane)), plane)
 
     rows = _rows(frames)
     photo = frames.photo.flatten().index_select(0, (view + rows * frames.photo.shape[1]).flatten())
@@ -124,44 +137,35 @@ def source_owners(frames: FrameBatch) -> Tensor:
     """Return which box of a view each of its pixels shows: (B, V, H, W) int32, -1 for none.
 
     The nearest box in whose object's 2D box the pixel lies; of more than two behind each other, the third
-    counts for nothing. What is neither hidden nor an asset's counts for nothing either.
+    counts for nothing. What is neither hidden nor an asset's counts for nothing either. Of photos with
+    reliefs, these say it.
     """
     width, height = frames.size
     batch, views = frames.photo.shape
     linked = frames.linked
     filled = frames.view_filled & linked
     filled[:, 0] |= frames.hidden & frames.view_filled[:, 0]
+    if frames.reliefs is not None:
+        found = frames.reliefs[frames.photo.flatten()].owner
+        return _counted(found, filled.flatten(0, 1)).view(batch, views, height, width)
     flat = Cameras(
         frames.view_camera.world_from_camera.flatten(0, 1), frames.view_camera.intrinsics.flatten(0, 1)
     )
     index, second = hit_boxes(flat, frames.view_boxes.flatten(0, 1), filled.flatten(0, 1), width, height)
-    limits = _limits(frames.view_rectangles, linked, width, height).flatten(0, 1)
+    bounds = limits(frames.view_rectangles, linked, width, height).flatten(0, 1)
     owner = torch.full_like(index, -1)
     for layer in (second, index):
         pixels = pixels_of(layer >= 0)
         box = pixels.take(layer)
-        opaque = (box >= 0) & _within(lookup(limits, pixels.row, box), *pixels.centre)
+        opaque = (box >= 0) & within(lookup(bounds, pixels.row, box), *pixels.centre)
         pixels.put(torch.where(opaque, box, pixels.take(owner)), owner)
     return owner.view(batch, views, height, width)
 
 
-def _limits(rectangles: Tensor, known: Tensor, width: int, height: int) -> Tensor:
-    """Return how far objects may reach in their photos: (..., 4) float32 x0, y0, x1, y1 in pixels.
-
-    An unknown or empty rectangle bounds nothing, nor does a side on the picture's border: the object may go
-    on where the photo ends.
-    """
-    low, high = rectangles[..., :2] - RECTANGLE_MARGIN, rectangles[..., 2:] + RECTANGLE_MARGIN
-    bounds = known & (rectangles[..., 2:] > rectangles[..., :2]).all(dim=-1)
-    low = torch.where((low <= 0) | ~bounds[..., None], -UNBOUNDED, low)
-    high = torch.where((high >= 1) | ~bounds[..., None], UNBOUNDED, high)
-    x0, y0, x1, y1 = torch.cat([low, high], dim=-1).unbind(-1)
-    return torch.stack([x0 * width, y0 * height, x1 * width, y1 * height], dim=-1).float()
-
-
-def _within(limit: Callable[[int], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    left, top, right, bottom = (limit(side) for side in range(4))
-    return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+def _counted(owner: Tensor, filled: Tensor) -> Tensor:
+    """Return owners (B, H, W) with -1 where the box is not one of those that count, (B, K) bool."""
+    row = torch.arange(len(owner), device=owner.device)[:, None, None]
+    return torch.where(lookup(filled[..., None], row, owner)(0) & (owner >= 0), owner, -1)
 
 
 def _background_cover(frames: FrameBatch, owner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -177,12 +181,15 @@ def _background_cover(frames: FrameBatch, owner: Tensor) -> tuple[Tensor, Tensor
     """
     hidden = frames.hidden & frames.view_filled[:, 0]
     left = torch.where(hidden, 1 - _presence(frames), 0.0)
-    look = lookup(torch.stack([hidden.float(), left.float()], dim=-1), _rows(frames), owner)
-    missed = owner < 0
-    covered = look(0).masked_fill_(missed, 0)
+    cover = owner
+    if frames.reliefs is not None:
+        cover = _counted(frames.reliefs.cover[frames.photo[:, 0]].int(), hidden)
+    look = lookup(torch.stack([hidden.float(), left.float()], dim=-1), _rows(frames), cover)
+    missed = cover < 0
+    may_cover = look(0).masked_fill_(missed, 0)
     leaving = look(1).masked_fill_(missed, 0)
-    widened = _widened(torch.stack([covered, leaving]))
-    return covered > 0, widened[0], widened[1]
+    widened = _widened(torch.stack([may_cover, leaving]))
+    return _counted(owner, hidden) >= 0, widened[0], widened[1]
 
 
 def _plates(frames: FrameBatch, gone: Tensor) -> Plates:
@@ -229,7 +236,7 @@ class _Texture:
     Attributes:
         x, y: float32, pixels of the photo. view: int32, which photo.
         seen: the photo showed this very point. usable: the colour there is the asset's.
-        opaque: the object may reach here; elsewhere its box is empty.
+        depth: float32 metres from the frame's camera, infinite where the box is empty.
     """
 
     x: Tensor
@@ -237,7 +244,7 @@ class _Texture:
     view: Tensor
     seen: Tensor
     usable: Tensor
-    opaque: Tensor
+    depth: Tensor
 
 
 SEEN, MIRRORED, UNSEEN = 0, 1, 2
@@ -261,7 +268,7 @@ def _texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     may = frames.shown & frames.present & ~flat_source
     whole = torch.stack([frames.asset_view.int(), frames.asset_entry.int(), may.int()], dim=-1)
     rectangles = frames.view_rectangles[frames.rows, frames.asset_view, frames.asset_entry]
-    limits = _limits(rectangles, ~flat_source, width, height)
+    bounds = limits(rectangles, ~flat_source, width, height)
 
     row, box = hits.pixels.row, hits.box
     view, entry, allowed = (lookup(whole, row, box)(column) for column in range(3))
@@ -272,21 +279,84 @@ def _texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     points = [torch.where(axis == number, values * side, values) for number, values in enumerate(hits.local)]
 
     look = lookup(_image_from_local(frames, width, height), row, box)
-    across, down, depth = (
-        look(first)
-        .mul_(points[0])
-        .add_(look(first + 1).mul_(points[1]))
-        .add_(look(first + 2).mul_(points[2]))
-        .add_(look(first + 3))
-        for first in (0, 4, 8)
-    )
+    across, down, depth = _projected(look, torch.stack(points))
     divisor = away_from_zero(depth)
     x, y = across / divisor, down / divisor
-    opaque = (box >= 0) & _within(lookup(limits, row, box), x, y)
+    opaque = (box >= 0) & within(lookup(bounds, row, box), x, y)
     at = _cells(x, y, width, height) + (view + row * owners.shape[1]) * (width * height)
     owned = owners.flatten().index_select(0, at) == entry
     usable = opaque & (allowed > 0) & (depth > 0) & _inside(x, y, width, height) & owned
-    return _Texture(x, y, view, usable & (sight == SEEN), usable, opaque)
+    reached = hits.depth.masked_fill(~opaque, torch.inf)
+    return _Texture(x, y, view, usable & (sight == SEEN), usable, reached)
+
+
+def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
+    """Look up what rays through boxes meet of the objects in them, in photos with reliefs.
+
+    What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
+    point that is mirrored through the box, if the photo shows the object there. An object that is not shown
+    may fill its box.
+
+    Args:
+        frames: B frames.
+        hits: a layer of the target box maps.
+        owners: (B, V, H, W) which box each photo pixel shows.
+    """
+    assert frames.reliefs is not None
+    width, height = frames.size
+    may = frames.shown & frames.present
+    photo = frames.photo.gather(1, frames.asset_view)
+    whole = torch.stack([frames.asset_view, frames.asset_entry, photo, may.long()], dim=-1)
+    each = Cameras(frames.camera.world_from_camera[:, None], frames.camera.intrinsics[:, None])
+    origin = camera_in_box(each, frames.turned_boxes)[0].float()
+    in_camera = affine_inverse(frames.source_cameras.world_from_camera)[0] @ frames.source_boxes
+    depths = project_local(frames.source_cameras, box_corners(in_camera))[..., 2]
+    extent = (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None]
+
+    row, box = hits.pixels.row, hits.box
+    view, entry, picture, allowed = (lookup(whole, row, box)(column) for column in range(4))
+    eye = lookup(origin, row, box)
+    enter, leave, _ = through_box(eye, hits)
+    look = lookup(_image_from_local(frames, width, height), row, box)
+    start, stop = _projected(look, enter), _projected(look, leave)
+    found = march(frames.reliefs, picture, entry, start, stop, lookup(extent, row, box)(0))
+    point = start + found.share * (stop - start)
+    divisor = point[2].clamp_min(1e-9)
+    x, y = point[0] / divisor, point[1] / divisor
+
+    local = enter + found.share * (leave - enter)
+    axis = hits.face // 2
+    mirrored = torch.stack([torch.where(axis == n, -values, values) for n, values in enumerate(local)])
+    across, down, depth = _projected(look, mirrored)
+    across, down = (at / away_from_zero(depth) for at in (across, down))
+    cell = _cells(across, down, width, height) + (view + row * owners.shape[1]) * (width * height)
+    there = (owners.flatten().index_select(0, cell) == entry) & _inside(across, down, width, height)
+    guessed = there & (found.kind == HULL) & (found.behind > MIRRORED_BEHIND)
+    x, y = torch.where(guessed, across, x), torch.where(guessed, down, y)
+
+    real, shows = box >= 0, allowed > 0
+    usable = real & shows & (found.kind >= HULL)
+    start_of_ray = torch.stack([eye(axis) for axis in range(3)])
+    whole_way, way = ((at - start_of_ray).norm(dim=0) for at in (hits.local, local))
+    met = hits.depth * way / whole_way.clamp_min(1e-9)  # depth grows evenly along a ray
+    unknown = UNKNOWN_DEPTH + hits.depth
+    reached = torch.where(found.kind == UNKNOWN, unknown, torch.where(usable, met, torch.inf))
+    # An object that is not shown may fill its box.
+    reached = torch.where(shows, reached, hits.depth).masked_fill(~real, torch.inf)
+    return _Texture(x, y, view.int(), usable & (found.kind == SURFACE), usable, reached)
+
+
+def _projected(look: Callable[[int], Tensor], local: Tensor) -> Tensor:
+    """Return (3, P): x and y in pixels, times depth, and depth, of local points (3, P)."""
+    planes = [
+        look(first)
+        .mul_(local[0])
+        .add_(look(first + 1).mul_(local[1]))
+        .add_(look(first + 2).mul_(local[2]))
+        .add_(look(first + 3))
+        for first in (0, 4, 8)
+    ]
+    return torch.stack(planes)
 
 
 def _image_from_local(frames: FrameBatch, width: int, height: int) -> Tensor:

@@ -95,8 +95,10 @@ def moved_frame(studio: Studio) -> Frame:
 def tiny() -> Callable[..., NeuralAssetsPipeline]:
     """Return a maker of tiny pipelines; ``trained`` ones have a last layer that is not zero."""
 
-    def make(preset: Preset = "guided", trained: bool = True, seed: int = 0) -> NeuralAssetsPipeline:
-        pipeline = build_pipeline(preset, "tiny", seed)
+    def make(
+        preset: Preset = "guided", trained: bool = True, seed: int = 0, relief: bool = False
+    ) -> NeuralAssetsPipeline:
+        pipeline = build_pipeline(preset, "tiny", seed, relief)
         if trained:
             generator = torch.Generator().manual_seed(seed)
             for tensor in (pipeline.unet.conv_out.weight, pipeline.unet.conv_out.bias):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.proxy import proxy_picture
+from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, RenderCancelled, to_bytes
 from na_core.scene import Asset, Frame, Photo, Sampling
 
@@ -356,3 +357,45 @@ class TestPrecision:
         pipeline([moved_frame], studio.photos, sampling())
         pipeline.to(torch.bfloat16)
         assert pipeline([moved_frame], studio.photos, sampling()).images.shape == (1, 64, 64, 3)
+
+
+@pytest.fixture(scope="module")
+def relieved(tiny: Make) -> NeuralAssetsPipeline:
+    return tiny(relief=True)
+
+
+class TestRelief:
+    def test_the_proxy_of_a_frame_in_which_nothing_moved_is_the_photo(
+        self, relieved: NeuralAssetsPipeline, studio: Studio
+    ) -> None:
+        (picture,) = relieved([studio.frame()], studio.photos, sampling(steps=0)).images
+        np.testing.assert_array_equal(picture, studio.photo)
+
+    def test_it_is_saved_and_loaded(
+        self, relieved: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame, tmp_path: Path
+    ) -> None:
+        relieved.save_pretrained(tmp_path, safe_serialization=True)
+        loaded = load_checkpoint(tmp_path)
+        before, after = (p([moved_frame], studio.photos, sampling()).images for p in (relieved, loaded))
+        np.testing.assert_array_equal(before, after)
+        boxes = proxy_of(studio, moved_frame)
+        assert difference(loaded([moved_frame], studio.photos, sampling(steps=0)).images[0], boxes) > 2
+
+    def test_a_photo_is_looked_at_once(
+        self, relieved: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame
+    ) -> None:
+        assert relieved.relief is not None
+        relieved.clear_cache()
+        calls: list[None] = []
+        handle = relieved.relief.register_forward_hook(lambda *_: calls.append(None))
+        for frame in (studio.frame(), moved_frame, studio.frame()):
+            relieved([frame], studio.photos, sampling())
+        handle.remove()
+        assert len(calls) == 1
+
+    def test_a_removed_objects_place_is_filled(self, relieved: NeuralAssetsPipeline, studio: Studio) -> None:
+        (picture,) = relieved([studio.frame({0: None})], studio.photos, sampling(steps=0)).images
+        assert difference(picture, studio.photo) > 2
+
+    def test_the_paper_has_none(self, tiny: Make) -> None:
+        assert tiny("paper", relief=True).relief is None

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
-from na_core.geometry.camera import camera_of_photo
+from na_core.geometry.boxmap import box_map
+from na_core.geometry.camera import camera_of_photo, project_points
+from na_core.geometry.photo_views import PhotoView, photo_views
+from na_core.geometry.relief import Relief, through_box
 from na_core.model.batched.cameras import Cameras
 from na_core.model.batched.frames import FrameBatch, frame_batch
+from na_core.model.batched.reliefs import pack
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset
 
 
@@ -29,6 +33,7 @@ class Stage:
 
     frames: tuple[Frame, ...]
     photos: dict[str, NDArray[np.uint8]]
+    reliefs: dict[PhotoView, Relief] | None = None
 
     @property
     def pictures(self) -> dict[str, NDArray[np.float32]]:
@@ -39,7 +44,47 @@ class Stage:
         """As the batched ones do."""
         numbers = {name: number for number, name in enumerate(self.photos)}
         pictures = torch.from_numpy(np.stack(list(self.photos.values())))
-        return frame_batch(self.frames, numbers, pictures, slots)
+        batch = frame_batch(self.frames, numbers, pictures, slots)
+        if self.reliefs is None:
+            return batch
+        found = {view.sha256: relief for view, relief in self.reliefs.items()}
+        none = Relief(*(np.full(pictures.shape[1:3], fill) for fill in (-1, np.inf, -1)))
+        chosen = [found.get(name, none) for name in self.photos]
+        parts = [
+            torch.from_numpy(np.stack([getattr(relief, part) for relief in chosen]))
+            for part in ("owner", "depth", "cover")
+        ]
+        return replace(batch, reliefs=pack(*parts))
+
+
+def with_reliefs(stage: Stage, seed: int) -> Stage:
+    """Give a stage's photos reliefs: in each box an ellipse, uneven, and a wider one that it may cover."""
+    rng = np.random.default_rng(seed)
+    reliefs = {}
+    for view in photo_views(stage.frames[0]):
+        height, width = stage.photos[view.sha256].shape[:2]
+        hits = box_map(view.camera, [box.world_from_box for box in view.boxes], width, height)
+        owner, cover = np.full((height, width), -1, np.int32), np.full((height, width), -1, np.int32)
+        depth = np.full((height, width), np.inf, np.float32)
+        for index, local in ((hits.second_index, hits.second_local), (hits.index, hits.local)):
+            radius = (local**2).sum(-1) / rng.uniform(1.3, 2.2)
+            shows = (index >= 0) & (radius < 1)
+            wider = (index >= 0) & (radius < 1.3)
+            cover[wider] = index[wider]
+            owner[shows] = index[shows]
+            for number, box in enumerate(view.boxes):
+                chosen = shows & (index == number)
+                enter, leave = through_box(view.camera, box.world_from_box, local[chosen])
+                share = 0.3 + 0.5 * np.abs(local[chosen]).min(-1, keepdims=True)
+                inner = enter + share * (leave - enter)
+                matrix = box.world_from_box
+                world = inner / 2 @ matrix[:3, :3].T + matrix[:3, 3]
+                depth[chosen] = project_points(view.camera, world)[:, 2]
+        cover = np.where(owner < 0, cover, owner)
+        parts = (torch.from_numpy(part[None]) for part in (owner, depth, cover))
+        rounded = pack(*parts).depth[0].numpy()
+        reliefs[view] = Relief(owner, np.where(owner < 0, np.inf, rounded).astype(np.float32), cover)
+    return replace(stage, reliefs=reliefs)
 
 
 def smooth_photo(rng: np.random.Generator, width: int, height: int) -> NDArray[np.uint8]:
@@ -118,6 +163,11 @@ def make_frame() -> Callable[..., Stage]:
 
 
 @pytest.fixture(scope="session")
+def make_relief() -> Callable[..., Stage]:
+    return with_reliefs
+
+
+@pytest.fixture(scope="session")
 def to_cameras() -> Callable[..., Cameras]:
     return cameras_of
 
@@ -145,7 +195,7 @@ def several() -> Stage:
 @pytest.fixture
 def every_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let lists hold all pixels, as on a GPU."""
-    from na_core.model.batched import boxmap, pixels
+    from na_core.model.batched import boxmap, pixels, reliefs
 
-    for module in (boxmap, pixels):
+    for module in (boxmap, pixels, reliefs):
         monkeypatch.setattr(module, "listing_pays", lambda device: False)

@@ -1,0 +1,192 @@
+"""The relief network: which object each pixel of a photo shows, and how far inside its box.
+
+The artist's boxes say nearly everything: an object is in its box, and at most two boxes matter at a pixel.
+The network only has to find its outline in there, and how far a ray goes through the box before it meets it.
+It is convolutional: pictures of every size will do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DModel
+from numpy.typing import NDArray
+from torch import Tensor
+
+from na_core.geometry.photo_views import PhotoView
+from na_core.geometry.relief import Relief
+from na_core.model.batched.boxmap import Hits, box_map, camera_in_box, through_box
+from na_core.model.batched.cameras import Cameras
+from na_core.model.batched.pixels import lookup
+from na_core.model.batched.rectangles import limits, within
+from na_core.model.batched.reliefs import Reliefs, pack
+
+CELL = 2
+"""Side in pixels of the squares that the network computes on."""
+
+INPUTS = 3 + 2 * 6
+"""Colour; of the nearest and the second box: hit, in its 2D box, local coordinates, way through it."""
+
+OUTPUTS = 3 + 2
+"""Logits of nothing, nearest and second box; for each of the two, of the share of the way through."""
+
+
+CERTAIN = 0.97
+"""Probability of no object from which a pixel counts as showing none for certain."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """B photos, each of which shows up to K boxes.
+
+    Attributes:
+        pictures: (B, H, W, 3) uint8 sRGB.
+        camera: (B,) that took them.
+        boxes: (B, K, 4, 4) float64 ``world_from_box``.
+        rectangles: (B, K, 4) float64, the objects' 2D boxes.
+        known: (B, K) bool, which of the rectangles are known.
+        filled: (B, K) bool, slots that hold a box.
+    """
+
+    pictures: Tensor
+    camera: Cameras
+    boxes: Tensor
+    rectangles: Tensor
+    known: Tensor
+    filled: Tensor
+
+    def to(self, device: torch.device | str) -> Views:
+        """Return the views on a device."""
+        return Views(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The boxes along each pixel's ray, the nearest and the second.
+
+    Attributes:
+        index: (B, 2, H, W) int64, -1 for none.
+        enter, leave: (B, 2, H, W) float32, depths in metres where the ray enters and leaves; 0 for none.
+    """
+
+    index: Tensor
+    enter: Tensor
+    leave: Tensor
+
+
+def build_relief_network(channels: tuple[int, ...]) -> UNet2DModel:
+    """Return a relief network with random weights, of so many channels per resolution."""
+    return UNet2DModel(
+        in_channels=INPUTS * CELL**2,
+        out_channels=OUTPUTS * CELL**2,
+        block_out_channels=channels,
+        down_block_types=("DownBlock2D",) * len(channels),
+        up_block_types=("UpBlock2D",) * len(channels),
+        layers_per_block=1,
+        add_attention=False,
+        norm_num_groups=min(8, channels[0] // 2),
+    )
+
+
+def relief_inputs(views: Views) -> tuple[Tensor, Layers]:
+    """Return what the network sees of photos, (B, :data:`INPUTS`, H, W) float32, and their layers."""
+    height, width = views.pictures.shape[1:3]
+    boxes = box_map(views.camera, views.boxes, views.filled, width, height)
+    colours = views.pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+    planes = [colours]
+    enters, leaves = [], []
+    bounds = limits(views.rectangles, views.known, width, height)
+    for hits in (boxes.nearest, boxes.second):
+        local, inside, enter, leave = _layer(views, hits, bounds)
+        hit = enter[:, None] + leave[:, None] > 0
+        way = (leave - enter) / leave.clamp_min(1e-6)
+        planes += [hit.float(), inside[:, None], local, way[:, None]]
+        enters.append(enter)
+        leaves.append(leave)
+    index = torch.stack([boxes.index, boxes.second_index], dim=1).long()
+    return torch.cat(planes, dim=1), Layers(index, torch.stack(enters, dim=1), torch.stack(leaves, dim=1))
+
+
+def _layer(views: Views, hits: Hits, bounds: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return local hits (B, 3, H, W), in 2D boxes (B, H, W), and depths where rays enter and leave."""
+    pixels, row, box = hits.pixels, hits.pixels.row, hits.box
+    missed = box < 0
+    each = views.camera[:, None]
+    origin = lookup(camera_in_box(each, views.boxes)[0].float(), row, box)
+    start, end, from_inside = through_box(origin, hits)
+    whole = (hits.local - torch.stack([origin(axis) for axis in range(3)])).norm(dim=0).clamp_min(1e-9)
+    further = (end - start).norm(dim=0) / whole  # beyond the hit, in units of the way to it
+    enter = torch.where(from_inside, 0.0, hits.depth)
+    leave = torch.where(from_inside, hits.depth, hits.depth * (1 + further))
+    inside = within(lookup(bounds, row, box), *pixels.centre).float()
+    values = [*hits.local, inside, enter, leave]
+    planes = torch.zeros((6, *pixels.shape), device=hits.depth.device)
+    for plane, value in zip(planes, values, strict=True):
+        pixels.put(value.masked_fill(missed, 0), plane)
+    return planes[:3].transpose(0, 1), planes[3], planes[4], planes[5]
+
+
+def run_network(network: UNet2DModel, inputs: Tensor) -> Tensor:
+    """Run a relief network on inputs (B, :data:`INPUTS`, H, W) of any size: (B, :data:`OUTPUTS`, H, W)."""
+    height, width = inputs.shape[-2:]
+    multiple = CELL * 2 ** (len(network.config.block_out_channels) - 1)
+    padding = (0, -width % multiple, 0, -height % multiple)
+    padded = F.pad(inputs, padding, mode="replicate") if any(padding) else inputs
+    cells = F.pixel_unshuffle(padded, CELL).to(network.dtype)
+    cells = cells.contiguous(memory_format=torch.channels_last)
+    out = F.pixel_shuffle(network(cells, 0).sample.float(), CELL)
+    return out[..., :height, :width]
+
+
+def owner_logits(output: Tensor, layers: Layers) -> Tensor:
+    """Return the logits (B, 3, H, W) of nothing, nearest and second box; of a box that is not there, -inf."""
+    absent = F.pad((layers.index < 0).transpose(0, 1), (0, 0, 0, 0, 0, 0, 1, 0)).transpose(0, 1)
+    return output[:, :3].masked_fill(absent, -torch.inf)
+
+
+@torch.no_grad()
+def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
+    """Find the reliefs of photos."""
+    inputs, layers = relief_inputs(views)
+    output = run_network(network, inputs)
+    logits = owner_logits(output, layers)
+    chosen = logits.argmax(dim=1, keepdim=True)
+    likeliest = logits[:, 1:].argmax(dim=1, keepdim=True)
+    doubtful = logits.softmax(dim=1)[:, 0] < CERTAIN
+    cover = torch.where(doubtful, layers.index.gather(1, likeliest)[:, 0], -1)
+    layer = (chosen - 1).clamp_min(0)
+    enter, leave, index = (of.gather(1, layer)[:, 0] for of in (layers.enter, layers.leave, layers.index))
+    share = output[:, 3:].sigmoid().gather(1, layer)[:, 0]
+    nothing = chosen[:, 0] == 0
+    depth = enter + share * (leave - enter)
+    return pack(torch.where(nothing, -1, index), depth, torch.where(nothing, cover, index))
+
+
+def find_relief(network: UNet2DModel, picture: NDArray[np.float32], view: PhotoView) -> Relief:
+    """Find the relief of one photo (H, W, 3) in [0, 1], as a frame speaks of it."""
+    known = [rectangle is not None for rectangle in view.rectangles]
+    boxes = np.array([box.world_from_box for box in view.boxes]).reshape(-1, 4, 4)
+    camera = view.camera
+    height, width = picture.shape[:2]
+    if not len(boxes):
+        nothing = np.full((height, width), -1, np.int32)
+        return Relief(nothing, np.full((height, width), np.inf, np.float32), nothing)
+    views = Views(
+        pictures=torch.from_numpy(np.rint(picture * 255).astype(np.uint8))[None],
+        camera=Cameras(
+            torch.from_numpy(camera.world_from_camera[None].copy()),
+            torch.tensor([(camera.fx, camera.fy, camera.cx, camera.cy)], dtype=torch.float64),
+        ),
+        boxes=torch.from_numpy(boxes)[None],
+        rectangles=torch.tensor([r or (0, 0, 1, 1) for r in view.rectangles], dtype=torch.float64)[None],
+        known=torch.tensor([known]),
+        filled=torch.ones((1, len(boxes)), dtype=torch.bool),
+    ).to(network.device)
+    found = find_reliefs(network, views).to("cpu")
+    owner, depth = found.owner[0].numpy(), found.depth[0].numpy()
+    cover = found.cover[0].numpy().astype(np.int32)
+    return Relief(owner, np.where(owner < 0, np.float32(np.inf), depth), cover)

@@ -1,0 +1,264 @@
+"""The stage that trains the relief network: outlines and depths of objects inside given boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from diffusers import UNet2DModel
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from na_core.data.scenes import DEPTH_UNIT, Scene
+from na_core.model.batched.augment import wrong_boxes
+from na_core.model.batched.labelled import LabelledFrames
+from na_core.model.batched.reliefs import Reliefs
+from na_core.model.relief_network import (
+    Layers,
+    Views,
+    find_reliefs,
+    owner_logits,
+    relief_inputs,
+    run_network,
+)
+from na_core.training.atomic_folder import atomic_folder
+from na_core.training.config import ReliefConfig, TrainingConfig
+from na_core.training.errors import TrainingError
+from na_core.training.loop import Stage, run_stage
+from na_core.training.randomness import Place, generator
+from na_core.training.scene_shards import load_images
+
+FOLDER = "relief"
+"""Of the stage in the run's; the finished network is in ``trained`` below it."""
+
+SHARE_WEIGHT = 2.0
+"""Of the error of the share of the way through the box, beside the owner's cross-entropy."""
+
+GAIN = 0.2
+"""By how much, at most, a colour channel is brightened or darkened in training."""
+
+DEPTH_ZERO = 32768
+"""Depths are held as signed 16-bit numbers: of steps less this."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What pictures really show.
+
+    Attributes:
+        masks: (M, H, W) uint8, as :meth:`na_core.data.scenes.Scene.mask` has them.
+        depths: (M, H, W) int16, steps of :data:`na_core.data.scenes.DEPTH_UNIT` less :data:`DEPTH_ZERO`.
+    """
+
+    masks: Tensor
+    depths: Tensor
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the owners (B, H, W) int64, -1 for none, and the depths (B, H, W) float32 in metres."""
+        rows = rows.to(self.masks.device)
+        return self.masks[rows].long() - 1, (self.depths[rows].float() + DEPTH_ZERO) * DEPTH_UNIT
+
+
+@dataclass(frozen=True)
+class ReliefBatch:
+    """What a step sees of B photos.
+
+    Attributes:
+        inputs, layers: see :func:`na_core.model.relief_network.relief_inputs`.
+        kind: (B, H, W) int64: 1 where the nearest box's object shows, 2 where the second's, else 0.
+        share: (B, 2, H, W) of the way through each box.
+    """
+
+    inputs: Tensor
+    layers: Layers
+    kind: Tensor
+    share: Tensor
+
+
+class ReliefObjective(nn.Module):
+    """The loss of a relief network: cross-entropy of owners, and L1 of the way through their boxes."""
+
+    def __init__(self, network: UNet2DModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: ReliefBatch) -> Tensor:
+        """Return the loss of a batch."""
+        output = run_network(self.network, batch.inputs)
+        matters = (batch.layers.index[:, 0] >= 0).float()
+        owner = F.cross_entropy(owner_logits(output, batch.layers), batch.kind, reduction="none")
+        loss = (owner * matters).sum() / matters.sum().clamp_min(1)
+        owned = torch.stack([batch.kind == 1, batch.kind == 2], dim=1).float()
+        # Errors count as errors of depth relative to the distance do: a short way through a corner is little.
+        way = owned * (1 - batch.layers.enter / batch.layers.leave.clamp_min(1e-6))
+        error = (output[:, 3:].sigmoid() - batch.share).abs()
+        return loss + SHARE_WEIGHT * (error * way).sum() / way.sum().clamp_min(1e-6)
+
+
+def load_truth(chosen: Sequence[Scene], show: bool = False) -> Truth:
+    """Return the masks and depths of all pictures of scenes in order, in the CPU's memory.
+
+    Raises:
+        TrainingError: a picture has no depth.
+        OSError: a file cannot be read; the text names it.
+    """
+    for scene in chosen:
+        if any(frame.depth is None for frame in scene.labels.frames):
+            raise TrainingError(
+                f"{scene.storage}: its pictures have no depth, which [relief] learns from. Render the data "
+                f"set without --no-depth"
+            )
+
+    def depth(scene: Scene, frame: int) -> np.ndarray:
+        metres = scene.depth(frame)
+        assert metres is not None
+        steps = np.minimum(np.rint(metres / DEPTH_UNIT), 65535)
+        return (steps.astype(np.int32) - DEPTH_ZERO).astype(np.int16)
+
+    return Truth(
+        load_images(chosen, Scene.mask, torch.uint8, "masks" if show else None),
+        load_images(chosen, depth, torch.int16, "depths" if show else None),
+    )
+
+
+def train_relief(
+    network: UNet2DModel,
+    labels: LabelledFrames,
+    truth: Truth,
+    settings: ReliefConfig,
+    config: TrainingConfig,
+    accelerator: Accelerator,
+    first: int = 0,
+) -> None:
+    """Train a relief network in place and save it to :func:`trained_relief`.
+
+    Args:
+        network: to train.
+        labels: of this process's pictures.
+        truth: what they show.
+        settings: of the stage.
+        config: of the run.
+        accelerator: device, precision and processes.
+        first: the step to go on from.
+
+    Raises:
+        TrainingError, DiskFull: see :func:`na_core.training.loop.run_stage`.
+    """
+    network.to(accelerator.device, memory_format=torch.channels_last).train()
+    count = settings.batch_size // (accelerator.num_processes * settings.accumulation)
+    if config.compile:
+        network.compile()
+
+    def save(step: int) -> None:
+        with atomic_folder(trained_relief(config.output)) as folder:
+            network.save_pretrained(folder, safe_serialization=True)
+
+    run_stage(
+        Stage(
+            name=FOLDER,
+            objective=ReliefObjective(network),
+            groups=[
+                {
+                    "name": "relief",
+                    "params": list(network.parameters()),
+                    "lr": settings.learning_rate,
+                    "weight_decay": 0.01,
+                }
+            ],
+            draw=lambda place: draw_photos(labels, truth, count, settings, place, accelerator.device),
+            save=save,
+            steps=settings.steps,
+            warmup_steps=settings.warmup_steps,
+            schedule="cosine",
+            clip_norm=settings.clip_norm,
+            ema_decay=settings.ema_decay,
+            batch_size=settings.batch_size,
+            accumulation=settings.accumulation,
+        ),
+        config,
+        accelerator,
+        first,
+    )
+    # The averaged weights are the main process's; the others read what it saved.
+    network.load_state_dict(load_file(trained_relief(config.output) / SAFETENSORS_WEIGHTS_NAME))
+    network.eval().requires_grad_(False)
+
+
+def trained_relief(output: Path) -> Path:
+    """Return the folder of a run's trained relief network: finished once the stage's last state is saved."""
+    return output / FOLDER / "trained"
+
+
+def draw_photos(
+    labels: LabelledFrames,
+    truth: Truth,
+    count: int,
+    settings: ReliefConfig,
+    place: Place,
+    device: torch.device,
+) -> ReliefBatch:
+    """Draw photos with boxes as use will have them: some wrong, some missing, some without a 2D box."""
+    random = generator(place)
+    rows = torch.from_numpy(random.integers(len(labels.pictures), size=count))
+    views = photo_views(labels, rows)
+    shape = views.filled.shape
+
+    def drawn(*more: int) -> Tensor:
+        return torch.from_numpy(random.random((*shape, *more)))
+
+    wrong = wrong_boxes(views.boxes, views.camera, 2 * drawn(7) - 1)
+    jittered = (drawn() < settings.jitter_boxes)[..., None, None]
+    gain = 1 + GAIN * (2 * torch.from_numpy(random.random((count, 1, 1, 3))).float() - 1)
+    views = Views(
+        pictures=(views.pictures * gain.to(views.pictures.device)).clamp_(0, 255).to(torch.uint8).to(device),
+        camera=views.camera.to(device),
+        boxes=torch.where(jittered, wrong, views.boxes).to(device),
+        rectangles=views.rectangles.to(device),
+        known=(views.known & (drawn() >= settings.forget_rectangles)).to(device),
+        filled=(views.filled & (drawn() >= settings.drop_boxes)).to(device),
+    )
+    owner, depth = (of.to(device) for of in truth[rows])
+    inputs, layers = relief_inputs(views)
+    shown = (layers.index == owner[:, None]) & (layers.index >= 0)
+    kind = shown[:, 0].long() + 2 * shown[:, 1].long()
+    way = (layers.leave - layers.enter).clamp_min(1e-6)
+    return ReliefBatch(inputs, layers, kind, ((depth[:, None] - layers.enter) / way).clamp(0, 1))
+
+
+def photo_views(labels: LabelledFrames, rows: Tensor) -> Views:
+    """Return labelled frames by number as photos with all their boxes."""
+    return Views(
+        pictures=labels.pictures[rows.to(labels.pictures.device)],
+        camera=labels.camera[rows],
+        boxes=labels.boxes[rows],
+        rectangles=labels.rectangles[rows],
+        known=labels.there[rows],
+        filled=labels.there[rows],
+    )
+
+
+@torch.no_grad()
+def all_reliefs(
+    network: UNet2DModel, labels: LabelledFrames, batch_size: int = 16, title: str | None = None
+) -> Reliefs:
+    """Return the reliefs of all labelled frames, by the slots of their objects, where the pictures are.
+
+    Args:
+        network: on the device that computes.
+        labels: of the frames.
+        batch_size: of them at once.
+        title: of the progress bar; None for none.
+    """
+    found = []
+    rows = torch.arange(len(labels.pictures)).split(batch_size)
+    for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
+        views = photo_views(labels, some).to(network.device)
+        found.append(find_reliefs(network, views).to(labels.pictures.device))
+    return Reliefs(*(torch.cat([getattr(r, name) for r in found]) for name in ("packed", "cover", "unit")))

@@ -1,0 +1,140 @@
+"""The relief network's stage: it learns outlines and depths, and goes on as the other stages do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from na_core.data.labels import LABELS_FILE
+from na_core.model.checkpoints import load_checkpoint
+from na_core.model.presets import build_pipeline
+from na_core.training.config import ReliefConfig
+from na_core.training.errors import ConfigError, TrainingError
+from na_core.training.frame_labels import labelled_frames
+from na_core.training.randomness import Place
+from na_core.training.relief import (
+    ReliefObjective,
+    all_reliefs,
+    draw_photos,
+    load_truth,
+    train_relief,
+    trained_relief,
+)
+from na_core.training.run_log import read_log
+from na_core.training.scene_shards import load_pictures, shard_of
+from na_core.training.train import main
+from tests.na_core.training.conftest import Configure, WriteConfig, equal, weights
+
+CPU = torch.device("cpu")
+RELIEF = {"steps": 60, "batch_size": 4, "learning_rate": 5e-3, "warmup_steps": 5, "ema_decay": 0.5}
+RIGHT = ReliefConfig(1, 4, 1e-3, 1, jitter_boxes=0, drop_boxes=0, forget_rectangles=0)
+
+
+@pytest.fixture(scope="module")
+def shard(painted_scenes: Path):
+    return shard_of(painted_scenes)
+
+
+def test_it_learns_outlines_and_saves_what_it_learnt(
+    configure: Configure, shard, accelerator: Accelerator
+) -> None:
+    config = configure(relief=RELIEF, top={"save_every": 1000, "log_every": 20})
+    assert isinstance(config.relief, ReliefConfig)
+    network = build_pipeline("guided", "tiny", relief=True).relief
+    labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
+    train_relief(network, labels, truth, config.relief, config, accelerator)
+    losses = [line["loss"] for line in read_log(config.output / "relief")]
+    assert losses[-1] < 0.6 * losses[0]
+    assert equal(weights(type(network).from_pretrained(trained_relief(config.output))), weights(network))
+    found = all_reliefs(network, labels)
+    owner, depth = truth[torch.arange(len(labels.pictures))]
+    assert (found.owner == owner).float().mean() > 0.9
+    right = (found.owner == owner) & (owner >= 0)
+    assert float((found.depth - depth)[right].abs().median()) < 0.15  # metres, of boxes of half a metre
+
+
+def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
+    labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
+    batch = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
+    again = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
+    assert torch.equal(batch.inputs, again.inputs)
+    rows = torch.from_numpy(np.random.default_rng((0, 3, 0, 0)).integers(len(labels.pictures), size=4))
+    owner, _ = truth[rows]
+    first, second = batch.kind == 1, batch.kind == 2
+    assert torch.equal(batch.layers.index[:, 0][first], owner[first])
+    assert torch.equal(batch.layers.index[:, 1][second], owner[second])
+    # Painted boxes are met where rays enter them; depths are rounded, which is much of the way at a corner.
+    assert float(batch.share[:, 0][first].mean()) < 1e-3
+
+
+def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
+    labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
+    batch = draw_photos(labels, truth, 4, RIGHT, Place(0, 0), CPU)
+
+    class Oracle(torch.nn.Module):
+        """Says what is true, as the network would."""
+
+        dtype = torch.float32
+        config = build_pipeline("guided", "tiny", relief=True).relief.config
+
+        def forward(self, cells: torch.Tensor, timestep: int):
+            kind = torch.nn.functional.one_hot(batch.kind, 3).permute(0, 3, 1, 2) * 40.0
+            share = torch.logit(batch.share.clamp(1e-6, 1 - 1e-6))
+            said = torch.nn.functional.pixel_unshuffle(torch.cat([kind, share], dim=1), 2)
+            return type("Output", (), {"sample": said})
+
+    assert float(ReliefObjective(Oracle())(batch)) < 1e-3
+    assert float(ReliefObjective(build_pipeline("guided", "tiny", relief=True).relief)(batch)) > 0.1
+
+
+def test_a_run_trains_all_three_stages_and_its_checkpoint_holds_the_network(
+    write_config: WriteConfig,
+) -> None:
+    file = write_config(relief={**RELIEF, "steps": 4}, vae={"steps": 2}, decoder={"steps": 2})
+    folder = main(file)
+    pipeline = load_checkpoint(folder)
+    assert pipeline.relief is not None
+    trained = type(pipeline.relief).from_pretrained(trained_relief(folder.parent))
+    assert equal(weights(pipeline.relief), weights(trained.half().float()))
+    # Taken by another run, by the checkpoint's folder.
+    other = write_config("other", relief={"from": str(folder)}, vae={"steps": 2}, decoder={"steps": 2})
+    assert equal(weights(load_checkpoint(main(other)).relief), weights(pipeline.relief))
+
+
+def test_a_stage_goes_on_to_the_bit(write_config: WriteConfig) -> None:
+    tables = {"relief": {**RELIEF, "steps": 6}, "decoder": None, "top": {"save_every": 3, "keep_states": 0}}
+    whole = main(write_config("whole", **tables))
+    part = write_config("part", **tables)
+    main(part)
+    before = weights(build_pipeline("guided", "tiny", relief=True).relief.from_pretrained(whole))
+    main(part, step=3)
+    after = weights(
+        build_pipeline("guided", "tiny", relief=True).relief.from_pretrained(
+            trained_relief(part.parent / "part")
+        )
+    )
+    assert equal(before, after)
+
+
+def test_scenes_without_depth_are_refused(painted_scenes: Path, tmp_path: Path) -> None:
+    bare = Path(shutil.copytree(painted_scenes, tmp_path / "train"))
+    for file in bare.glob(f"*/{LABELS_FILE}"):
+        labels = json.loads(file.read_text())
+        for frame in labels["frames"]:
+            frame["depth"] = None
+        file.write_text(json.dumps(labels))
+    with pytest.raises(TrainingError, match="without --no-depth"):
+        load_truth(shard_of(bare))
+
+
+def test_the_paper_has_none_and_a_missing_one_is_named(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError, match="'paper' has none"):
+        main(write_config(top={"preset": "paper"}, decoder={"start": "noise"}, relief=RELIEF))
+    with pytest.raises(ConfigError, match="relief: 'from' is 'mono', which holds no usable relief network"):
+        main(write_config("missing", relief={"from": "mono"}))
