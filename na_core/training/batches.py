@@ -16,8 +16,8 @@ class TrainingBatch:
 
     Attributes:
         target: (B, c, h, w) scaled latents of the targets, float32.
-        proxy: (B, c, h, w) scaled latents of the proxies, float32.
-        maps: (B, 11, h, w) box maps, float32.
+        proxy: (B, c, h, w) scaled latents of the proxies, float32; zero where the decoder sees none.
+        maps: (B, 11, h, w) box maps, float32; of no channels where the decoder sees none.
         object_pictures: (E, 3, H, W) in [0, 1], photos with all but their objects painted grey.
         views: (B, S) which of them shows each object; any for empty slots.
         background_pictures: (B, 3, H, W) in [0, 1], photos with all objects' 2D boxes painted grey.

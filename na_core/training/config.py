@@ -88,6 +88,9 @@ class ReliefConfig:
         jitter_boxes: probability of each box to be wrong as a detector's.
         drop_boxes: of each box to be missing: its object is background then.
         forget_rectangles: of each 2D box to be unknown.
+        mirror: of each photo to be mirrored left to right.
+        smallest_crop: side of the smallest part that is cut out of a photo, as a share; 1 leaves it whole.
+        recolour: of each photo to have its colour channels exchanged.
         accumulation: parts that a process computes its share of a step in.
         clip_norm: of the gradient.
         ema_decay: of the weight average.
@@ -100,6 +103,9 @@ class ReliefConfig:
     jitter_boxes: float = 0.3
     drop_boxes: float = 0.1
     forget_rectangles: float = 0.1
+    mirror: float = 0.5
+    smallest_crop: float = 0.5
+    recolour: float = 0.5
     accumulation: int = 1
     clip_norm: float = 1.0
     ema_decay: float = 0.99
@@ -224,7 +230,7 @@ class TrainingConfig:
 
 SHARES = (
     *("null_probability", "first_step_share", "edit_share", "crossed_share", "ema_decay"),
-    *("drop_boxes", "forget_rectangles"),
+    *("drop_boxes", "forget_rectangles", "mirror", "smallest_crop", "recolour"),
     *(field.name for field in dataclasses.fields(AugmentationConfig)),
 )
 """Keys whose values are from 0 to 1."""

@@ -14,7 +14,12 @@ from tqdm import tqdm
 
 from na_core.data.scenes import Scene
 from na_core.model.batched import augment
-from na_core.model.batched.conditioning import background_pictures, conditions, object_pictures
+from na_core.model.batched.conditioning import (
+    background_pictures,
+    conditions,
+    frame_poses,
+    object_pictures,
+)
 from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.labelled import LabelledFrames, pair_frames
 from na_core.model.batched.reliefs import Reliefs
@@ -181,37 +186,48 @@ class PairBatches:
 
     @torch.no_grad()
     def _compute(self, prepared: PreparedPairs) -> TrainingBatch:
-        device, vae, wanted = self._pipeline.unet.device, self._pipeline.vae, self._augmentation
+        device, wanted = self._pipeline.unet.device, self._augmentation
         random = prepared.random
         frames = prepared.frames.to(device)
         frames = augment.jitter_boxes(frames, random, wanted.jitter_boxes)
         frames = augment.relabel_corners(frames, random, wanted.relabel_corners)
         frames = augment.drop_objects(frames, random, wanted.drop_objects, prepared.unseen.to(device))
         frames = augment.mask_sources(frames, random, wanted.mask_sources)
-        guided = self._pipeline.config.preset == "guided"
-        found = conditions(frames, factor=self._pipeline.factor, guided=guided)
-        proxy = augment.drop_proxies(found.proxy, random, wanted.drop_proxies)
-        proxy = augment.blur_proxies(proxy, random, wanted.blur_proxies)
-        picture = (proxy.picture * 2 - 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
-            latents = encode(vae, picture).float()
-        maps = found.map_channels.clone()
-        maps[:, VALIDITY] = F.avg_pool2d(proxy.validity.float(), self._pipeline.factor)  # of what is left
+        target = self._targets[prepared.targets.to(self._targets.device)].to(device).float()
+        poses, background_poses, _ = frame_poses(frames, self._pipeline.config.preset == "guided")
+        if self._pipeline.config.spatial_conditioning or self._pipeline.config.residual:
+            proxies, maps = self._proxies(frames, random)
+        else:  # the paper's decoder sees neither
+            proxies, maps = torch.zeros_like(target), target.new_zeros((len(target), 0, *target.shape[2:]))
         rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
         order = torch.zeros_like(frames.photo)
         order[rows, numbers] = torch.arange(len(rows), device=device)
         return TrainingBatch(
-            target=self._targets[prepared.targets.to(self._targets.device)].to(device).float(),
-            proxy=latents,
+            target=target,
+            proxy=proxies,
             maps=maps,
             object_pictures=object_pictures(frames)[rows, numbers],
             views=order[frames.rows, frames.asset_view],
             background_pictures=background_pictures(frames),
-            rectangles=found.rectangles,
-            poses=found.poses,
-            background_poses=found.background_poses,
-            filled=found.filled,
+            rectangles=frames.source_rectangles.float(),
+            poses=poses,
+            background_poses=background_poses,
+            filled=frames.present,
         )
+
+    def _proxies(self, frames: FrameBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the scaled latents (B, c, h, w) of frames' proxies, and box maps (B, 11, h, w)."""
+        device, factor, wanted = self._pipeline.unet.device, self._pipeline.factor, self._augmentation
+        guided = self._pipeline.config.preset == "guided"
+        found = conditions(frames, factor=factor, guided=guided)
+        proxy = augment.drop_proxies(found.proxy, random, wanted.drop_proxies)
+        proxy = augment.blur_proxies(proxy, random, wanted.blur_proxies)
+        picture = (proxy.picture * 2 - 1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
+            latents = encode(self._pipeline.vae, picture).float()
+        maps = found.map_channels.clone()
+        maps[:, VALIDITY] = F.avg_pool2d(proxy.validity.float(), factor)  # of what is left
+        return latents, maps
 
     def _rows(self, drawn: DrawnPair) -> tuple[int, int, int, int]:
         """Return a pair's source, target, background and donor as rows of the bank, -1 for no donor."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import ReliefConfig, TrainingConfig
 from na_core.training.errors import TrainingError
 from na_core.training.loop import Stage, run_stage
+from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
 from na_core.training.randomness import Place, generator
 from na_core.training.scene_shards import load_images
 
@@ -40,9 +41,6 @@ FOLDER = "relief"
 
 SHARE_WEIGHT = 2.0
 """Of the error of the share of the way through the box, beside the owner's cross-entropy."""
-
-GAIN = 0.2
-"""By how much, at most, a colour channel is brightened or darkened in training."""
 
 DEPTH_ZERO = 32768
 """Depths are held as signed 16-bit numbers: of steps less this."""
@@ -207,24 +205,25 @@ def draw_photos(
     """Draw photos with boxes as use will have them: some wrong, some missing, some without a 2D box."""
     random = generator(place)
     rows = torch.from_numpy(random.integers(len(labels.pictures), size=count))
-    views = photo_views(labels, rows)
+    owner, depth = truth[rows]
+    photos = Photos(photo_views(labels, rows).to(device), owner.to(device), depth.to(device))
+    photos = mirror(photos, random, settings.mirror)
+    photos = crop(photos, random, settings.smallest_crop)
+    photos = recolour(photos, random, settings.recolour)
+    views, owner, depth = photos.views, photos.owner, photos.depth
     shape = views.filled.shape
 
     def drawn(*more: int) -> Tensor:
-        return torch.from_numpy(random.random((*shape, *more)))
+        return torch.from_numpy(random.random((*shape, *more))).to(device)
 
     wrong = wrong_boxes(views.boxes, views.camera, 2 * drawn(7) - 1)
     jittered = (drawn() < settings.jitter_boxes)[..., None, None]
-    gain = 1 + GAIN * (2 * torch.from_numpy(random.random((count, 1, 1, 3))).float() - 1)
-    views = Views(
-        pictures=(views.pictures * gain.to(views.pictures.device)).clamp_(0, 255).to(torch.uint8).to(device),
-        camera=views.camera.to(device),
-        boxes=torch.where(jittered, wrong, views.boxes).to(device),
-        rectangles=views.rectangles.to(device),
-        known=(views.known & (drawn() >= settings.forget_rectangles)).to(device),
-        filled=(views.filled & (drawn() >= settings.drop_boxes)).to(device),
+    views = replace(
+        views,
+        boxes=torch.where(jittered, wrong, views.boxes),
+        known=views.known & (drawn() >= settings.forget_rectangles),
+        filled=views.filled & (drawn() >= settings.drop_boxes),
     )
-    owner, depth = (of.to(device) for of in truth[rows])
     inputs, layers = relief_inputs(views)
     shown = (layers.index == owner[:, None]) & (layers.index >= 0)
     kind = shown[:, 0].long() + 2 * shown[:, 1].long()

@@ -15,6 +15,7 @@ from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training import decoder, relief, vae
 from na_core.training.atomic_folder import recover_folder
+from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import DecoderConfig, ReliefConfig, TrainingConfig, VaeConfig, load_config
 from na_core.training.errors import ConfigError
 from na_core.training.frame_labels import labelled_frames
@@ -39,7 +40,8 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
         step: of the state to go on from in its stead, of the stage that was under way.
 
     Returns:
-        The folder of the checkpoint, or of the VAE where that is all that is trained.
+        The folder of the checkpoint; without a decoder to train and a checkpoint to start from, that of the
+        part that was trained last.
 
     Raises:
         TrainingError: the configuration, the data, a saved state or the disk; the text says what to do.
@@ -87,7 +89,11 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
             first(relief.FOLDER, config.relief),
         )
     if config.decoder is None:
-        return done[1] if isinstance(config.relief, ReliefConfig) else done[0]
+        if config.initial is None:
+            return done[1] if isinstance(config.relief, ReliefConfig) else done[0]
+        if accelerator.is_main_process:  # the checkpoint that it began with, with its new parts
+            save_checkpoint(pipeline, config.output / decoder.CHECKPOINT)
+        return config.output / decoder.CHECKPOINT
     pipeline.to(accelerator.device)
     pipeline.vae.to(memory_format=torch.channels_last)
     share = config.decoder.batch_size // (accelerator.num_processes * config.decoder.accumulation)

@@ -50,6 +50,27 @@ def conditions(frames: FrameBatch, *, factor: int, guided: bool, proxy: Proxy | 
     """
     if proxy is None:
         proxy = proxy_pictures(frames)
+    poses, background_poses, scale = frame_poses(frames, guided)
+    return Conditions(
+        poses=poses,
+        background_poses=background_poses,
+        rectangles=frames.source_rectangles.float(),
+        filled=frames.present,
+        map_channels=_map_channels(frames, proxy, scale.float(), factor),
+        proxy=proxy,
+    )
+
+
+def frame_poses(frames: FrameBatch, guided: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the poses of frames and their backgrounds, see :class:`Conditions`, and their unit of depth.
+
+    Args:
+        frames: B.
+        guided: relabelled corners, source poses and relative depth; else the paper's raw poses.
+
+    Returns:
+        (B, N, 12 or 24) and (B, 12) float32, and (B,) metres.
+    """
     background_poses = relative_pose_numbers(frames.view_camera[:, 0], frames.camera)
     if guided:
         scale = scene_scale(frames)
@@ -63,14 +84,7 @@ def conditions(frames: FrameBatch, *, factor: int, guided: bool, proxy: Proxy | 
     else:
         scale = torch.ones_like(background_poses[:, 0])
         poses = pose_numbers(frames.camera, frames.boxes)
-    return Conditions(
-        poses=(poses * frames.present[..., None]).float(),
-        background_poses=background_poses.float(),
-        rectangles=frames.source_rectangles.float(),
-        filled=frames.present,
-        map_channels=_map_channels(frames, proxy, scale.float(), factor),
-        proxy=proxy,
-    )
+    return (poses * frames.present[..., None]).float(), background_poses.float(), scale
 
 
 def scene_scale(frames: FrameBatch) -> Tensor:

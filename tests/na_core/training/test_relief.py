@@ -33,7 +33,15 @@ from tests.na_core.training.conftest import Configure, WriteConfig, equal, weigh
 
 CPU = torch.device("cpu")
 RELIEF = {"steps": 60, "batch_size": 4, "learning_rate": 5e-3, "warmup_steps": 5, "ema_decay": 0.5}
-RIGHT = ReliefConfig(1, 4, 1e-3, 1, jitter_boxes=0, drop_boxes=0, forget_rectangles=0)
+PLAIN = {
+    "jitter_boxes": 0,
+    "drop_boxes": 0,
+    "forget_rectangles": 0,
+    "mirror": 0,
+    "smallest_crop": 1,
+    "recolour": 0,
+}
+RIGHT = ReliefConfig(1, 4, 1e-3, 1, **PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +113,17 @@ def test_a_run_trains_all_three_stages_and_its_checkpoint_holds_the_network(
     # Taken by another run, by the checkpoint's folder.
     other = write_config("other", relief={"from": str(folder)}, vae={"steps": 2}, decoder={"steps": 2})
     assert equal(weights(load_checkpoint(main(other)).relief), weights(pipeline.relief))
+
+
+def test_a_checkpoint_gets_a_network_and_keeps_the_rest(write_config: WriteConfig) -> None:
+    bare = main(write_config(vae={"steps": 2}, decoder={"steps": 2}))
+    top = {"initial": str(bare), "size": None}
+    folder = main(write_config("more", top, vae=None, relief={**RELIEF, "steps": 3}, decoder=None))
+    before, after = load_checkpoint(bare), load_checkpoint(folder)
+    assert before.relief is None
+    assert after.relief is not None
+    assert equal(weights(before.unet, before.vae), weights(after.unet, after.vae))
+    assert dict(before.config)["residual_scale"] == after.config.residual_scale
 
 
 def test_a_stage_goes_on_to_the_bit(write_config: WriteConfig) -> None:

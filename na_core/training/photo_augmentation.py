@@ -1,0 +1,133 @@
+"""Other photos out of a photo: mirrored, cut out and recoloured, with cameras, boxes and truth that fit.
+
+Each is exact: what a camera would have seen of a mirrored world, or through a longer lens. Every function
+draws its numbers for each photo, whatever it does with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from na_core.model.batched.cameras import Cameras
+from na_core.model.relief_network import Views
+
+
+@dataclass(frozen=True)
+class Photos:
+    """B photos and what they show.
+
+    Attributes:
+        views: the photos and their boxes.
+        owner: (B, H, W) int64, the box's number that each pixel shows, -1 for none.
+        depth: (B, H, W) float32, metres.
+    """
+
+    views: Views
+    owner: Tensor
+    depth: Tensor
+
+
+def mirror(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
+    """Mirror photos left to right, each with the given probability."""
+    views = photos.views
+    chosen = _chosen(random, probability, len(views.pictures), views.pictures.device)
+    flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64, device=chosen.device))
+    fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
+    camera = Cameras(
+        _where(chosen, flip @ views.camera.world_from_camera @ flip, views.camera.world_from_camera),
+        _where(chosen, torch.stack([fx, fy, 1 - cx, cy], dim=-1), views.camera.intrinsics),
+    )
+    x0, y0, x1, y1 = views.rectangles.unbind(-1)
+    return Photos(
+        replace(
+            views,
+            pictures=_where(chosen, views.pictures.flip(2), views.pictures),
+            camera=camera,
+            boxes=_where(chosen, flip @ views.boxes, views.boxes),
+            rectangles=_where(chosen, torch.stack([1 - x1, y0, 1 - x0, y1], dim=-1), views.rectangles),
+        ),
+        _where(chosen, photos.owner.flip(2), photos.owner),
+        _where(chosen, photos.depth.flip(2), photos.depth),
+    )
+
+
+def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos:
+    """Cut a part out of each photo and enlarge it to the photo's size.
+
+    Args:
+        photos: to cut.
+        random: of sizes and places.
+        smallest: side of the smallest part, as a share of the photo's; 1 leaves photos whole.
+    """
+    views = photos.views
+    height, width = views.pictures.shape[1:3]
+    cut, corners = [], []
+    for number in range(len(views.pictures)):
+        share, across, down = random.random(3)
+        side = smallest + (1 - smallest) * share
+        columns, rows = max(1, round(side * width)), max(1, round(side * height))
+        left, top = round(across * (width - columns)), round(down * (height - rows))
+        window = (number, slice(top, top + rows), slice(left, left + columns))
+        cut.append(
+            (
+                _resized(views.pictures[window].permute(2, 0, 1)[None].float(), height, width, "bilinear"),
+                _resized(photos.owner[window][None, None].float(), height, width, "nearest-exact"),
+                _resized(photos.depth[window][None, None], height, width, "nearest-exact"),
+            )
+        )
+        corners.append((left / width, top / height, columns / width, rows / height))
+    x, y, w, h = torch.tensor(corners, dtype=torch.float64, device=views.boxes.device).unbind(-1)
+    fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
+    intrinsics = torch.stack([fx / w, fy / h, (cx - x) / w, (cy - y) / h], dim=-1)
+    offset, scale = (torch.stack([a, b, a, b], dim=-1)[:, None] for a, b in ((x, y), (w, h)))
+    pictures, owner, depth = (torch.cat(parts) for parts in zip(*cut, strict=True))
+    return Photos(
+        replace(
+            views,
+            pictures=pictures.round().to(torch.uint8).permute(0, 2, 3, 1),
+            camera=Cameras(views.camera.world_from_camera, intrinsics),
+            rectangles=((views.rectangles - offset) / scale).clamp(0, 1),
+        ),
+        owner[:, 0].long(),
+        depth[:, 0],
+    )
+
+
+def recolour(photos: Photos, random: np.random.Generator, probability: float, gain: float = 0.2) -> Photos:
+    """Exchange colour channels, each photo's with the given probability, and make them brighter or darker.
+
+    Args:
+        photos: to recolour.
+        random: of orders and gains.
+        probability: of another order.
+        gain: by how much, at most, a channel is brightened or darkened.
+    """
+    views = photos.views
+    count, device = len(views.pictures), views.pictures.device
+    orders = np.argsort(random.random((count, 3)), axis=1)
+    kept = random.random(count) >= probability
+    orders[kept] = (0, 1, 2)
+    order = torch.from_numpy(orders).to(device)[:, None, None, :].expand(views.pictures.shape)
+    gains = torch.from_numpy(1 + gain * (2 * random.random((count, 1, 1, 3)) - 1)).float().to(device)
+    pictures = (views.pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
+    return replace(photos, views=replace(views, pictures=pictures))
+
+
+def _chosen(random: np.random.Generator, probability: float, count: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(random.random(count) < probability).to(device)
+
+
+def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """Choose whole rows of two tensors (B, ...)."""
+    return torch.where(chosen.view(-1, *[1] * (one.dim() - 1)), one, other)
+
+
+def _resized(values: Tensor, height: int, width: int, mode: str) -> Tensor:
+    return (
+        values if values.shape[-2:] == (height, width) else F.interpolate(values, (height, width), mode=mode)
+    )

@@ -1,0 +1,78 @@
+"""Augmented photos are true photos: what boxes, cameras, masks and depths say of them still agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from na_core.model.batched.boxmap import box_map
+from na_core.training.frame_labels import labelled_frames
+from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
+from na_core.training.relief import load_truth, photo_views
+from na_core.training.scene_shards import load_pictures, shard_of
+
+CHANGES: dict[str, Callable[[Photos, np.random.Generator], Photos]] = {
+    "mirrored": lambda photos, random: mirror(photos, random, 1.0),
+    "cut out": lambda photos, random: crop(photos, random, 0.4),
+    "both": lambda photos, random: crop(mirror(photos, random, 0.5), random, 0.6),
+}
+
+
+@pytest.fixture(scope="module")
+def photos(painted_scenes: Path) -> Photos:
+    shard = shard_of(painted_scenes)
+    labels = labelled_frames(shard, load_pictures(shard, torch.device("cpu")))
+    rows = torch.arange(len(labels.pictures))
+    return Photos(photo_views(labels, rows), *load_truth(shard)[rows])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_painted_boxes_are_where_their_boxes_say(change: str, photos: Photos) -> None:
+    changed = CHANGES[change](photos, np.random.default_rng(3))
+    views = changed.views
+    height, width = views.pictures.shape[1:3]
+    hits = box_map(views.camera, views.boxes, views.filled, width, height)
+    # Painted objects are their boxes: the mask is the box map, but for enlarged pixels at the outlines.
+    assert (hits.index == changed.owner).float().mean() > 0.97
+    pixels = hits.nearest.pixels
+    same = pixels.take(changed.owner) == hits.nearest.box
+    assert same.any()
+    error = (pixels.take(changed.depth) - hits.nearest.depth)[same].abs() / hits.nearest.depth[same]
+    assert float(error.median()) < 0.01
+    for row in range(len(views.pictures)):
+        for number in range(views.boxes.shape[1]):
+            rows, columns = np.nonzero((changed.owner[row] == number).numpy())
+            if len(rows):
+                x0, y0, x1, y1 = views.rectangles[row, number].tolist()
+                found = columns.min() / width, rows.min() / height, (columns.max() + 1) / width
+                np.testing.assert_allclose((x0, y0, x1), found, atol=3 / width)
+                assert y1 == pytest.approx((rows.max() + 1) / height, abs=3 / height)
+
+
+def test_pictures_go_along_with_their_masks(photos: Photos) -> None:
+    changed = CHANGES["both"](photos, np.random.default_rng(5))
+    for number in range(2):
+        before, after = (p.views.pictures[p.owner == number].float().mean(dim=0) for p in (photos, changed))
+        assert (before - after).abs().max() < 12  # levels: the same colours, other shares of the stripes
+
+
+def test_nothing_asked_for_changes_nothing(photos: Photos) -> None:
+    random = np.random.default_rng(0)
+    same = recolour(crop(mirror(photos, random, 0), random, 1.0), random, 0, gain=0)
+    assert torch.equal(same.views.pictures, photos.views.pictures)
+    assert torch.equal(same.views.boxes, photos.views.boxes)
+    assert torch.equal(same.views.camera.intrinsics, photos.views.camera.intrinsics)
+    assert torch.equal(same.owner, photos.owner)
+    assert torch.equal(same.depth, photos.depth)
+
+
+def test_recolouring_exchanges_channels_and_nothing_else(photos: Photos) -> None:
+    changed = recolour(photos, np.random.default_rng(1), 1.0, gain=0)
+    before, after = photos.views.pictures.sort(dim=-1).values, changed.views.pictures.sort(dim=-1).values
+    assert torch.equal(before, after)
+    assert not torch.equal(photos.views.pictures, changed.views.pictures)
+    assert changed.owner is photos.owner
