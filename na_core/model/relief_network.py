@@ -39,6 +39,10 @@ CERTAIN = 0.97
 """Probability of no object from which a pixel counts as showing none for certain."""
 
 
+SMOOTHING = 5
+"""Pixels over which outlines and depths are averaged: noise in them is fine detail that no object has."""
+
+
 @dataclass(frozen=True)
 class Views:
     """B photos, each of which shows up to K boxes.
@@ -152,7 +156,7 @@ def owner_logits(output: Tensor, layers: Layers) -> Tensor:
 def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
     """Find the reliefs of photos."""
     inputs, layers = relief_inputs(views)
-    output = run_network(network, inputs)
+    output = F.avg_pool2d(run_network(network, inputs), SMOOTHING, 1, SMOOTHING // 2, count_include_pad=False)
     logits = owner_logits(output, layers)
     chosen = logits.argmax(dim=1, keepdim=True)
     likeliest = logits[:, 1:].argmax(dim=1, keepdim=True)
