@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -158,16 +159,34 @@ def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
     inputs, layers = relief_inputs(views)
     output = F.avg_pool2d(run_network(network, inputs), SMOOTHING, 1, SMOOTHING // 2, count_include_pad=False)
     logits = owner_logits(output, layers)
-    chosen = logits.argmax(dim=1, keepdim=True)
     likeliest = logits[:, 1:].argmax(dim=1, keepdim=True)
-    doubtful = logits.softmax(dim=1)[:, 0] < CERTAIN
-    cover = torch.where(doubtful, layers.index.gather(1, likeliest)[:, 0], -1)
-    layer = (chosen - 1).clamp_min(0)
-    enter, leave, index = (of.gather(1, layer)[:, 0] for of in (layers.enter, layers.leave, layers.index))
-    share = output[:, 3:].sigmoid().gather(1, layer)[:, 0]
-    nothing = chosen[:, 0] == 0
-    depth = enter + share * (leave - enter)
-    return pack(torch.where(nothing, -1, index), depth, torch.where(nothing, cover, index))
+    index = layers.index.gather(1, likeliest)[:, 0]
+    nothing = logits.argmax(dim=1) == 0
+    cover = torch.where(nothing & (logits.softmax(dim=1)[:, 0] >= CERTAIN), -1, index)
+    owner = without_doubtful_holes(torch.where(nothing, -1, index), cover)
+    enter, leave = (of.gather(1, likeliest)[:, 0] for of in (layers.enter, layers.leave))
+    share = output[:, 3:].sigmoid().gather(1, likeliest)[:, 0]
+    return pack(owner, enter + share * (leave - enter), cover)
+
+
+def without_doubtful_holes(owner: Tensor, cover: Tensor) -> Tensor:
+    """Give an object the pixels that it encloses and may cover: coffee belongs to its cup.
+
+    A hole that surely shows no object stays one.
+
+    Args:
+        owner: (B, H, W), the object that each pixel shows, -1 for none.
+        cover: (B, H, W), the object that it may show.
+    """
+    filled = owner.cpu().numpy().copy()
+    may = cover.cpu().numpy()
+    for picture, doubtful in zip(filled, may, strict=True):
+        for number in np.unique(picture[picture >= 0]):
+            _, regions = cv2.connectedComponents((picture != number).astype(np.uint8), connectivity=4)
+            edges = [regions[0], regions[-1], regions[:, 0], regions[:, -1]]
+            enclosed = ~np.isin(regions, np.concatenate(edges))
+            picture[enclosed & (picture < 0) & (doubtful == number)] = number
+    return torch.from_numpy(filled).to(owner.device)
 
 
 def find_relief(network: UNet2DModel, picture: NDArray[np.float32], view: PhotoView) -> Relief:

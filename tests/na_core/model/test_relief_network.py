@@ -24,6 +24,7 @@ from na_core.model.relief_network import (
     find_relief,
     relief_inputs,
     run_network,
+    without_doubtful_holes,
 )
 from na_core.scene import Box, Camera
 
@@ -122,3 +123,18 @@ def test_flat_boxes_and_boxes_around_the_camera_are_legal(studio: Studio, networ
     found = find_relief(network, studio.pictures[studio.name.sha256], view)
     assert set(np.unique(found.owner)) <= {-1, 1}
     assert not np.isnan(found.depth).any()
+
+
+def test_a_hole_is_filled_where_the_object_may_be_in_it() -> None:
+    ring = torch.full((1, 12, 12), -1)
+    ring[0, 2:10, 2:10] = 3
+    ring[0, 4:8, 4:8] = -1
+    doubtful = torch.full_like(ring, -1)
+    doubtful[0, :, :6] = 3  # the left half of the hole, and as much beside the ring
+    filled = without_doubtful_holes(ring, doubtful)
+    assert (filled[0, 4:8, 4:6] == 3).all()
+    assert (filled[0, 4:8, 6:8] == -1).all()
+    assert (filled[0, :, :2] == -1).all()
+    notched = ring.clone()
+    notched[0, 5, 2:4] = -1  # open to the outside: no hole
+    assert torch.equal(without_doubtful_holes(notched, doubtful), notched)
