@@ -93,15 +93,17 @@ def test_depth_inside_a_mask_lies_within_the_box(anything):
 
 
 def test_a_block_touches_every_side_of_its_projected_box(blocks):
-    fits = []
+    errors = []
     for seen in objects(blocks):
         corners = project_boxes([seen.camera], seen.box.world_from_box[None])[0, 0]
         low, high = corners[:, :2].min(axis=0) * SIDE, corners[:, :2].max(axis=0) * SIDE
         if (corners[:, 2] < 0.02).any() or min(*low, *(SIDE - high)) < 1 or is_hidden_in_part(seen):
             continue
-        fits.append(bool(np.abs(seen.rectangle - [*low, *high]).max() <= 2))
-    assert len(fits) > 10
-    assert np.mean(fits) >= 0.95, f"seed {SEED}"  # a rounded corner seen from very near may miss it
+        errors.append(np.abs(seen.rectangle - [*low, *high]).max())
+    assert len(errors) > 10
+    # Pixels. A rounded corner seen from very near falls short of its box by a few.
+    assert np.quantile(errors, 0.75) <= 2, f"seed {SEED}"
+    assert max(errors) <= 5, f"seed {SEED}"
 
 
 def is_hidden_in_part(seen: Seen) -> bool:
