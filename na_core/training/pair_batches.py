@@ -15,6 +15,7 @@ from tqdm import tqdm
 from na_core.data.scenes import Scene
 from na_core.model.batched import augment
 from na_core.model.batched.conditioning import (
+    Conditions,
     background_pictures,
     conditions,
     frame_poses,
@@ -194,10 +195,13 @@ class PairBatches:
         frames = augment.drop_objects(frames, random, wanted.drop_objects, prepared.unseen.to(device))
         frames = augment.mask_sources(frames, random, wanted.mask_sources)
         target = self._targets[prepared.targets.to(self._targets.device)].to(device).float()
-        poses, background_poses, _ = frame_poses(frames, self._pipeline.config.preset == "guided")
+        guided = self._pipeline.config.preset == "guided"
         if self._pipeline.config.spatial_conditioning or self._pipeline.config.residual:
-            proxies, maps = self._proxies(frames, random)
-        else:  # the paper's decoder sees neither
+            found = conditions(frames, factor=self._pipeline.factor, guided=guided)
+            poses, background_poses = found.poses, found.background_poses
+            proxies, maps = self._encoded(found, random)
+        else:  # the paper's decoder sees no proxy and no box map
+            poses, background_poses, _ = frame_poses(frames, guided)
             proxies, maps = torch.zeros_like(target), target.new_zeros((len(target), 0, *target.shape[2:]))
         rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
         order = torch.zeros_like(frames.photo)
@@ -215,11 +219,9 @@ class PairBatches:
             filled=frames.present,
         )
 
-    def _proxies(self, frames: FrameBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the scaled latents (B, c, h, w) of frames' proxies, and box maps (B, 11, h, w)."""
+    def _encoded(self, found: Conditions, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the scaled latents (B, c, h, w) of proxies, augmented, and box maps (B, 11, h, w)."""
         device, factor, wanted = self._pipeline.unet.device, self._pipeline.factor, self._augmentation
-        guided = self._pipeline.config.preset == "guided"
-        found = conditions(frames, factor=factor, guided=guided)
         proxy = augment.drop_proxies(found.proxy, random, wanted.drop_proxies)
         proxy = augment.blur_proxies(proxy, random, wanted.blur_proxies)
         picture = (proxy.picture * 2 - 1).contiguous(memory_format=torch.channels_last)

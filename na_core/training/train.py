@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 from transformers.utils.logging import disable_progress_bar
 
-from na_core.data.scenes import scenes
-from na_core.model.batched.labelled import LabelledFrames
+from na_core.data.scenes import Scene, scenes
 from na_core.model.batched.reliefs import Reliefs
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
@@ -105,7 +106,7 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
         share,
         augmentation=config.augmentation,
         precision=accelerator.mixed_precision,
-        reliefs=_reliefs(pipeline, labelled_frames(shard, pictures), accelerator),
+        reliefs=_reliefs(pipeline, shard, pictures, accelerator),
         show=accelerator.is_main_process,
     )
     start = first(decoder.FOLDER, config.decoder)
@@ -123,12 +124,12 @@ def _trained(config: TrainingConfig) -> list[str]:
 
 
 def _reliefs(
-    pipeline: NeuralAssetsPipeline, labels: LabelledFrames, accelerator: Accelerator
+    pipeline: NeuralAssetsPipeline, shard: Sequence[Scene], pictures: Tensor, accelerator: Accelerator
 ) -> Reliefs | None:
     if pipeline.relief is None:
         return None
     title = "reliefs" if accelerator.is_main_process else None
-    return relief.all_reliefs(pipeline.relief.eval(), labels, title=title)
+    return relief.all_reliefs(pipeline.relief.eval(), labelled_frames(shard, pictures), title=title)
 
 
 def scene_names(config: TrainingConfig, file: Path) -> list[str]:

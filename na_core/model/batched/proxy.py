@@ -28,6 +28,7 @@ from na_core.model.batched.cameras import (
     Cameras,
     affine_inverse,
     away_from_zero,
+    camera_from_world,
     image_from_camera,
     project_local,
 )
@@ -309,7 +310,7 @@ def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     whole = torch.stack([frames.asset_view, frames.asset_entry, photo, may.long()], dim=-1)
     each = Cameras(frames.camera.world_from_camera[:, None], frames.camera.intrinsics[:, None])
     origin = camera_in_box(each, frames.turned_boxes)[0].float()
-    in_camera = affine_inverse(frames.source_cameras.world_from_camera)[0] @ frames.source_boxes
+    in_camera = camera_from_world(frames.source_cameras) @ frames.source_boxes
     depths = project_local(frames.source_cameras, box_corners(in_camera))[..., 2]
     extent = (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None]
 

@@ -101,8 +101,9 @@ def test_a_block_touches_every_side_of_its_projected_box(blocks):
             continue
         errors.append(np.abs(seen.rectangle - [*low, *high]).max())
     assert len(errors) > 10
-    # Pixels. A rounded corner seen from very near falls short of its box by a few.
-    assert np.quantile(errors, 0.75) <= 2, f"seed {SEED}"
+    # Pixels. A rounded corner seen from very near falls short of its box by a few: 5 % may, or one of a few.
+    missed = sum(error > 2 for error in errors)
+    assert missed <= max(1, 0.05 * len(errors)), f"seed {SEED}"
     assert max(errors) <= 5, f"seed {SEED}"
 
 
