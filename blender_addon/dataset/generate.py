@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 from mathutils import Matrix
+from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 
 from na_core.data.labels import LABELS_FILE, LABELS_VERSION
@@ -27,6 +28,7 @@ from .capture import Response, develop, keep_synced, prepare, render_labels, ren
 from .carved import ALL_FAMILIES
 from .clips import Clip, State, plan
 from .families import SYMMETRY
+from .far_side import far_side, search_tree
 from .folders import partial_folder, scene_folder
 from .layout import Pose, View, corners, spread
 from .materials import wardrobe
@@ -41,12 +43,14 @@ class Thing:
     """An object of the scene: what Blender renders, and what the labels say of it.
 
     Attributes:
+        tree: of the outline, that rays are cast into.
         size: (3,) metres of its box at scale 1.
         symmetry: see :class:`na_core.data.labels.ObjectLabel`.
     """
 
     object: bpy.types.Object
     outline: Outline
+    tree: BVHTree
     size: NDArray[np.float64]
     family: str
     symmetry: int
@@ -121,9 +125,10 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
         mask.save(folder / names["mask"])
         if order.depth:
             names["depth"] = f"depth_{number:03d}.png"
-            steps = np.minimum(np.rint(depth / DEPTH_UNIT), 65535).astype(np.uint16)
-            Image.fromarray(steps).save(folder / names["depth"])
-        frames.append({"depth": None} | names | _labels(things, state, label_camera, index))
+            Image.fromarray(_steps(depth)).save(folder / names["depth"])
+            names["far"] = f"far_{number:03d}.png"
+            Image.fromarray(_far_steps(things, label_camera, index, depth)).save(folder / names["far"])
+        frames.append({"depth": None, "far": None} | names | _labels(things, state, label_camera, index))
     return {
         "schema_version": LABELS_VERSION,
         "seed": seed,
@@ -138,6 +143,25 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
         "frames": frames,
         "edits": [dataclasses.asdict(edit) for edit in clip.edits],
     }
+
+
+def _steps(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    return np.minimum(np.rint(depth / DEPTH_UNIT), 65535).astype(np.uint16)
+
+
+def _far_steps(
+    things: Sequence[Thing], camera: Camera, index: NDArray[np.uint8], depth: NDArray[np.float32]
+) -> NDArray[np.uint16]:
+    """Return how far the far side of what each pixel shows is, in steps; 65535 where it shows no object."""
+    far = np.full(depth.shape, np.inf, np.float32)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    for i, thing in enumerate(things):
+        shown = index == i + 1
+        if shown.any():
+            matrix = np.array(thing.object.evaluated_get(depsgraph).matrix_world, dtype=np.float64)
+            diagonal = float(np.linalg.norm(matrix[:3, :3] @ thing.size))
+            far[shown] = far_side(thing.tree, matrix, diagonal, camera, shown, depth)
+    return _steps(far)
 
 
 def _in_lines(labels: dict[str, Any]) -> str:
@@ -195,7 +219,8 @@ def _things(order: Order, seed: int) -> list[Thing]:
     for i, (thing, family, symmetry) in enumerate(made):
         thing.pass_index = i + 1
         size = np.linalg.norm(tight_box(thing, depsgraph)[:3, :3], axis=0)
-        things.append(Thing(thing, outline(thing), size, family, symmetry))
+        shape = outline(thing)
+        things.append(Thing(thing, shape, search_tree(shape), size, family, symmetry))
     return things
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from na_core.scene import Box, Camera, SceneError
 
-LABELS_VERSION = 2
+LABELS_VERSION = 3
 """Version of ``scene.json``; a reader refuses any other."""
 
 EDIT_KINDS = ("translate", "rotate", "scale", "remove", "add", "camera", "background", "transfer")
@@ -47,8 +47,9 @@ class FrameLabels:
     """One picture of a scene.
 
     Attributes:
-        picture, mask, depth: file names beside ``scene.json``. In the mask 0 is the background, n object
-            n - 1; depth is 16-bit, see :data:`na_core.data.scenes.DEPTH_UNIT`, None if it was left out.
+        picture, mask, depth, far: file names beside ``scene.json``. In the mask 0 is the background, n
+            object n - 1. Depth, and the far side's, are 16-bit, see :data:`na_core.data.scenes.DEPTH_UNIT`;
+            None if they were left out.
         stage: number of the surroundings (ground, walls, light) that the picture was taken in.
         camera: that took the picture.
         boxes: for each object, None where it is absent.
@@ -59,6 +60,7 @@ class FrameLabels:
     picture: str
     mask: str
     depth: str | None
+    far: str | None
     stage: int
     camera: Camera
     boxes: tuple[Box | None, ...]
@@ -170,18 +172,19 @@ def labels_from_dict(data: object) -> SceneLabels:
 
 
 def _frame(data: object, path: str, count: int) -> FrameLabels:
-    names = ("picture", "mask", "depth", "stage", "camera", "boxes", "boxes_2d", "visible")
+    names = ("picture", "mask", "depth", "far", "stage", "camera", "boxes", "boxes_2d", "visible")
     fields = _fields(data, path, names)
     boxes = []
     for i, box in enumerate(_list(fields["boxes"], f"{path}.boxes", count)):
         boxes.append(None if box is None else Box.from_dict(box, f"{path}.boxes[{i}]"))
     rectangles = _list(fields["boxes_2d"], f"{path}.boxes_2d", count)
     shares = _list(fields["visible"], f"{path}.visible", count)
-    depth = fields["depth"]
+    depth, far = fields["depth"], fields["far"]
     return FrameLabels(
         picture=_file_name(fields["picture"], f"{path}.picture"),
         mask=_file_name(fields["mask"], f"{path}.mask"),
         depth=None if depth is None else _file_name(depth, f"{path}.depth"),
+        far=None if far is None else _file_name(far, f"{path}.far"),
         stage=_whole(fields["stage"], f"{path}.stage", 0),
         camera=Camera.from_dict(fields["camera"], f"{path}.camera"),
         boxes=tuple(boxes),

@@ -77,7 +77,17 @@ class Scene:
 
         Infinite where it is 64 metres or more.
         """
-        name = self.labels.frames[frame].depth
+        return self._metres(self.labels.frames[frame].depth)
+
+    def far(self, frame: int) -> NDArray[np.float32] | None:
+        """Return how far the far side of what a frame shows is, (H, W) metres; None if it was left out.
+
+        It is where the ray through a pixel leaves the pixel's object for the last time: the picture does not
+        show it. Infinite where the pixel shows no object.
+        """
+        return self._metres(self.labels.frames[frame].far)
+
+    def _metres(self, name: str | None) -> NDArray[np.float32] | None:
         if name is None:
             return None
         steps = self._image(name, "I;16")

@@ -24,7 +24,7 @@ from na_core.geometry.boxmap import BoxMap, box_map, seen_from
 from na_core.geometry.camera import camera_from_world, pixel_centres, project_points
 from na_core.geometry.fill import push_pull, sample_bilinear
 from na_core.geometry.photo_views import PhotoView, Rectangle, hidden_rectangles, photo_views
-from na_core.geometry.relief import HULL, SURFACE, UNKNOWN, Relief, march, through_box
+from na_core.geometry.relief import HULL, SURFACE, UNKNOWN, Relief, inward, march, through_box, unmixed
 from na_core.scene import Asset, Background, Box, Camera, Frame, PlacedAsset
 
 PLATE_MARGIN = 0.012
@@ -362,6 +362,7 @@ class _Sources:
         self._owners: list[NDArray[np.int32] | None] = [
             None if relief is None else relief.owner for relief in self._reliefs
         ]
+        self._inner: dict[int, NDArray[np.int32]] = {}
         self._sizes = {sha256: picture.shape[1::-1] for sha256, picture in pictures.items()}
         self._hidden = len(frame.background.hidden_boxes)
         self._numbers = {(view.sha256, view.camera): n for n, view in enumerate(self._views)}
@@ -373,6 +374,13 @@ class _Sources:
     def relief(self, asset: Asset) -> Relief | None:
         """Return the relief of an asset's photo, if there is one."""
         return self._reliefs[self._view(asset)]
+
+    def inner(self, asset: Asset) -> NDArray[np.int32]:
+        """Return which object each pixel of an asset's photo shows unmixed, -1 for none."""
+        view = self._view(asset)
+        if view not in self._inner:
+            self._inner[view] = unmixed(self._owner(view))
+        return self._inner[view]
 
     def relief_of_background(self) -> Relief | None:
         """Return the relief of the background's photo, if there is one."""
@@ -483,7 +491,8 @@ def _relief_texture(
     """Colour what rays through a box meet of the object in it; see :mod:`na_core.geometry.relief`.
 
     What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
-    point that is mirrored through the box, if the photo shows the object there.
+    point that is mirrored through the box, if the photo shows the object there. On the object's rim, where
+    the photo mixes it with what is behind, it is the colour beside the rim.
 
     Args:
         camera: that the rays start from.
@@ -508,7 +517,9 @@ def _relief_texture(
         mirrored = project_points(asset.source_camera, point / 2 @ source[:3, :3].T + source[:3, 3])[:, :2]
         there = _inside(mirrored) & sources.owns(asset, mirrored)
         at[guessed] = np.where(there[:, None], mirrored, at[guessed])
-    usable = (found.kind == HULL) | (found.kind == SURFACE)
+    unseen = found.kind == HULL
+    at[unseen] = inward(sources.inner(asset), sources.number(asset), at[unseen])
+    usable = unseen | (found.kind == SURFACE)
     met = placed.box.world_from_box @ np.append(found.local.T / 2, np.ones((1, len(local))), axis=0)
     distance = -(camera_from_world(camera)[2] @ met)
     # What the photo cannot tell of gives way to what it can.

@@ -1,8 +1,9 @@
-"""The relief network: which object each pixel of a photo shows, and how far inside its box.
+"""The relief network: which object each pixel of a photo shows, and where a ray through its box meets it.
 
 The artist's boxes say nearly everything: an object is in its box, and at most two boxes matter at a pixel.
-The network only has to find its outline in there, and how far a ray goes through the box before it meets it.
-It is convolutional: pictures of every size will do.
+The network only has to find its outline in there, how far a ray goes through the box before it meets it, and
+where the ray leaves it for the last time, on the side that the photo does not show. It is convolutional:
+pictures of every size will do.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ CELL = 2
 INPUTS = 3 + 2 * 6
 """Colour; of the nearest and the second box: hit, in its 2D box, local coordinates, way through it."""
 
-OUTPUTS = 3 + 2
-"""Logits of nothing, nearest and second box; for each of the two, of the share of the way through."""
+OUTPUTS = 3 + 2 + 2
+"""Logits of nothing, nearest and second box; for each of the two, of the share of the way through at which
+the object is met; and of the share of the rest at which it is left."""
 
 
 CERTAIN = 0.97
@@ -153,6 +155,12 @@ def owner_logits(output: Tensor, layers: Layers) -> Tensor:
     return output[:, :3].masked_fill(absent, -torch.inf)
 
 
+def shares(output: Tensor) -> tuple[Tensor, Tensor]:
+    """Return at which shares of the way through each box its object is met and left, both (B, 2, H, W)."""
+    met, rest = output[:, 3:].sigmoid().chunk(2, dim=1)
+    return met, met + (1 - met) * rest
+
+
 @torch.no_grad()
 def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
     """Find the reliefs of photos."""
@@ -165,8 +173,8 @@ def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
     cover = torch.where(nothing & (logits.softmax(dim=1)[:, 0] >= CERTAIN), -1, index)
     owner = without_doubtful_holes(torch.where(nothing, -1, index), cover)
     enter, leave = (of.gather(1, likeliest)[:, 0] for of in (layers.enter, layers.leave))
-    share = output[:, 3:].sigmoid().gather(1, likeliest)[:, 0]
-    return pack(owner, enter + share * (leave - enter), cover)
+    met, left = (enter + of.gather(1, likeliest)[:, 0] * (leave - enter) for of in shares(output))
+    return pack(owner, met, left, cover)
 
 
 def without_doubtful_holes(owner: Tensor, cover: Tensor) -> Tensor:
@@ -197,7 +205,8 @@ def find_relief(network: UNet2DModel, picture: NDArray[np.float32], view: PhotoV
     height, width = picture.shape[:2]
     if not len(boxes):
         nothing = np.full((height, width), -1, np.int32)
-        return Relief(nothing, np.full((height, width), np.inf, np.float32), nothing)
+        nowhere = np.full((height, width), np.inf, np.float32)
+        return Relief(nothing, nowhere, nowhere, nothing)
     views = Views(
         pictures=torch.from_numpy(np.rint(picture * 255).astype(np.uint8))[None],
         camera=Cameras(
@@ -210,6 +219,6 @@ def find_relief(network: UNet2DModel, picture: NDArray[np.float32], view: PhotoV
         filled=torch.ones((1, len(boxes)), dtype=torch.bool),
     ).to(network.device)
     found = find_reliefs(network, views).to("cpu")
-    owner, depth = found.owner[0].numpy(), found.depth[0].numpy()
-    cover = found.cover[0].numpy().astype(np.int32)
-    return Relief(owner, np.where(owner < 0, np.float32(np.inf), depth), cover)
+    owner, cover = found.owner[0].numpy(), found.cover[0].numpy().astype(np.int32)
+    depth, far = (np.where(owner < 0, np.float32(np.inf), of[0].numpy()) for of in (found.depth, found.far))
+    return Relief(owner, depth, far, cover)

@@ -24,12 +24,13 @@ class Photos:
     Attributes:
         views: the photos and their boxes.
         owner: (B, H, W) int64, the box's number that each pixel shows, -1 for none.
-        depth: (B, H, W) float32, metres.
+        depth, far: (B, H, W) float32, metres to it and to its far side.
     """
 
     views: Views
     owner: Tensor
     depth: Tensor
+    far: Tensor
 
 
 def mirror(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
@@ -51,8 +52,7 @@ def mirror(photos: Photos, random: np.random.Generator, probability: float) -> P
             boxes=_where(chosen, flip @ views.boxes, views.boxes),
             rectangles=_where(chosen, torch.stack([1 - x1, y0, 1 - x0, y1], dim=-1), views.rectangles),
         ),
-        _where(chosen, photos.owner.flip(2), photos.owner),
-        _where(chosen, photos.depth.flip(2), photos.depth),
+        *(_where(chosen, of.flip(2), of) for of in (photos.owner, photos.depth, photos.far)),
     )
 
 
@@ -77,7 +77,10 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
             (
                 _resized(views.pictures[window].permute(2, 0, 1)[None].float(), height, width, "bilinear"),
                 _resized(photos.owner[window][None, None].float(), height, width, "nearest-exact"),
-                _resized(photos.depth[window][None, None], height, width, "nearest-exact"),
+                *(
+                    _resized(of[window][None, None], height, width, "nearest-exact")
+                    for of in (photos.depth, photos.far)
+                ),
             )
         )
         corners.append((left / width, top / height, columns / width, rows / height))
@@ -85,7 +88,7 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
     fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
     intrinsics = torch.stack([fx / w, fy / h, (cx - x) / w, (cy - y) / h], dim=-1)
     offset, scale = (torch.stack([a, b, a, b], dim=-1)[:, None] for a, b in ((x, y), (w, h)))
-    pictures, owner, depth = (torch.cat(parts) for parts in zip(*cut, strict=True))
+    pictures, owner, depth, far = (torch.cat(parts) for parts in zip(*cut, strict=True))
     return Photos(
         replace(
             views,
@@ -95,6 +98,7 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
         ),
         owner[:, 0].long(),
         depth[:, 0],
+        far[:, 0],
     )
 
 

@@ -1,4 +1,4 @@
-"""The stage that trains the relief network: outlines and depths of objects inside given boxes."""
+"""The stage that trains the relief network: objects' outlines, depths and far sides inside given boxes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from diffusers import UNet2DModel
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from na_core.data.scenes import DEPTH_UNIT, Scene
 from na_core.model.batched.augment import wrong_boxes
 from na_core.model.batched.labelled import LabelledFrames
-from na_core.model.batched.reliefs import Reliefs
+from na_core.model.batched.reliefs import Reliefs, joined
 from na_core.model.relief_network import (
     Layers,
     Views,
@@ -27,6 +28,7 @@ from na_core.model.relief_network import (
     owner_logits,
     relief_inputs,
     run_network,
+    shares,
 )
 from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import ReliefConfig, TrainingConfig
@@ -52,16 +54,19 @@ class Truth:
 
     Attributes:
         masks: (M, H, W) uint8, as :meth:`na_core.data.scenes.Scene.mask` has them.
-        depths: (M, H, W) int16, steps of :data:`na_core.data.scenes.DEPTH_UNIT` less :data:`DEPTH_ZERO`.
+        depths, fars: (M, H, W) int16, steps of :data:`na_core.data.scenes.DEPTH_UNIT` less
+            :data:`DEPTH_ZERO`.
     """
 
     masks: Tensor
     depths: Tensor
+    fars: Tensor
 
-    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the owners (B, H, W) int64, -1 for none, and the depths (B, H, W) float32 in metres."""
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the owners (B, H, W) int64, -1 for none, and depths and far sides (B, H, W) in metres."""
         rows = rows.to(self.masks.device)
-        return self.masks[rows].long() - 1, (self.depths[rows].float() + DEPTH_ZERO) * DEPTH_UNIT
+        depth, far = ((of[rows].float() + DEPTH_ZERO) * DEPTH_UNIT for of in (self.depths, self.fars))
+        return self.masks[rows].long() - 1, depth, far
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,18 @@ class ReliefBatch:
     Attributes:
         inputs, layers: see :func:`na_core.model.relief_network.relief_inputs`.
         kind: (B, H, W) int64: 1 where the nearest box's object shows, 2 where the second's, else 0.
-        share: (B, 2, H, W) of the way through each box.
+        met, left: (B, 2, H, W), shares of the way through each box at which its object is met and left.
     """
 
     inputs: Tensor
     layers: Layers
     kind: Tensor
-    share: Tensor
+    met: Tensor
+    left: Tensor
 
 
 class ReliefObjective(nn.Module):
-    """The loss of a relief network: cross-entropy of owners, and L1 of the way through their boxes."""
+    """The loss of a relief network: cross-entropy of owners, and L1 of where they are met and left."""
 
     def __init__(self, network: UNet2DModel) -> None:
         super().__init__()
@@ -96,33 +102,40 @@ class ReliefObjective(nn.Module):
         owned = torch.stack([batch.kind == 1, batch.kind == 2], dim=1).float()
         # Errors count as errors of depth relative to the distance do: a short way through a corner is little.
         way = owned * (1 - batch.layers.enter / batch.layers.leave.clamp_min(1e-6))
-        error = (output[:, 3:].sigmoid() - batch.share).abs()
+        met, left = shares(output)
+        error = (met - batch.met).abs() + (left - batch.left).abs()
         return loss + SHARE_WEIGHT * (error * way).sum() / way.sum().clamp_min(1e-6)
 
 
 def load_truth(chosen: Sequence[Scene], show: bool = False) -> Truth:
-    """Return the masks and depths of all pictures of scenes in order, in the CPU's memory.
+    """Return the masks, depths and far sides of all pictures of scenes in order, in the CPU's memory.
 
     Raises:
-        TrainingError: a picture has no depth.
+        TrainingError: a picture has no depth or no far side.
         OSError: a file cannot be read; the text names it.
     """
     for scene in chosen:
-        if any(frame.depth is None for frame in scene.labels.frames):
+        if any(frame.depth is None or frame.far is None for frame in scene.labels.frames):
             raise TrainingError(
                 f"{scene.storage}: its pictures have no depth, which [relief] learns from. Render the data "
                 f"set without --no-depth"
             )
 
-    def depth(scene: Scene, frame: int) -> np.ndarray:
-        metres = scene.depth(frame)
+    def steps(metres: NDArray[np.float32] | None) -> NDArray[np.int16]:
         assert metres is not None
-        steps = np.minimum(np.rint(metres / DEPTH_UNIT), 65535)
-        return (steps.astype(np.int32) - DEPTH_ZERO).astype(np.int16)
+        whole = np.minimum(np.rint(metres / DEPTH_UNIT), 65535)
+        return (whole.astype(np.int32) - DEPTH_ZERO).astype(np.int16)
+
+    def depth(scene: Scene, frame: int) -> NDArray[np.int16]:
+        return steps(scene.depth(frame))
+
+    def far(scene: Scene, frame: int) -> NDArray[np.int16]:
+        return steps(scene.far(frame))
 
     return Truth(
         load_images(chosen, Scene.mask, torch.uint8, "masks" if show else None),
         load_images(chosen, depth, torch.int16, "depths" if show else None),
+        load_images(chosen, far, torch.int16, "far sides" if show else None),
     )
 
 
@@ -205,12 +218,11 @@ def draw_photos(
     """Draw photos with boxes as use will have them: some wrong, some missing, some without a 2D box."""
     random = generator(place)
     rows = torch.from_numpy(random.integers(len(labels.pictures), size=count))
-    owner, depth = truth[rows]
-    photos = Photos(photo_views(labels, rows).to(device), owner.to(device), depth.to(device))
+    photos = Photos(photo_views(labels, rows).to(device), *(of.to(device) for of in truth[rows]))
     photos = mirror(photos, random, settings.mirror)
     photos = crop(photos, random, settings.smallest_crop)
     photos = recolour(photos, random, settings.recolour)
-    views, owner, depth = photos.views, photos.owner, photos.depth
+    views, owner = photos.views, photos.owner
     shape = views.filled.shape
 
     def drawn(*more: int) -> Tensor:
@@ -228,7 +240,8 @@ def draw_photos(
     shown = (layers.index == owner[:, None]) & (layers.index >= 0)
     kind = shown[:, 0].long() + 2 * shown[:, 1].long()
     way = (layers.leave - layers.enter).clamp_min(1e-6)
-    return ReliefBatch(inputs, layers, kind, ((depth[:, None] - layers.enter) / way).clamp(0, 1))
+    met, left = (((of[:, None] - layers.enter) / way).clamp(0, 1) for of in (photos.depth, photos.far))
+    return ReliefBatch(inputs, layers, kind, met, left)
 
 
 def photo_views(labels: LabelledFrames, rows: Tensor) -> Views:
@@ -260,4 +273,4 @@ def all_reliefs(
     for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
         views = photo_views(labels, some).to(network.device)
         found.append(find_reliefs(network, views).to(labels.pictures.device))
-    return Reliefs(*(torch.cat([getattr(r, name) for r in found]) for name in ("packed", "cover", "unit")))
+    return joined(found)

@@ -19,6 +19,7 @@ from na_core.geometry.backdrop import Backdrop, backdrop_points
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.boxmap import box_map
 from na_core.geometry.camera import camera_of_photo, project_points
+from na_core.geometry.relief import through_box
 from na_core.scene import Box, Camera
 
 Placement = Sequence[NDArray[np.float64] | None]
@@ -26,8 +27,12 @@ Placement = Sequence[NDArray[np.float64] | None]
 
 def painted(
     camera: Camera, boxes: Placement, width: int, height: int, stage: int = 0
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
-    """Paint striped boxes on a chequered ground: (H, W, 3) picture, (H, W) index mask and depth in steps."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.uint16]]:
+    """Paint striped boxes on a chequered ground.
+
+    Returns:
+        (H, W, 3) picture, (H, W) index mask, depth and the far side's depth in steps.
+    """
     ground = backdrop_points(Backdrop(0.0, np.zeros(3), 40.0), camera, width, height)
     depth = project_points(camera, ground)[..., 2]
     chequer = (np.floor(ground[..., 0] * 2) + np.floor(ground[..., 1] * 2)) % 2
@@ -35,6 +40,7 @@ def painted(
     present = [i for i, box in enumerate(boxes) if box is not None]
     seen = box_map(camera, [boxes[i] for i in present], width, height)
     mask = np.zeros((height, width), np.uint8)
+    far = np.full((height, width), np.inf)
     for number, i in enumerate(present):
         hit = seen.index == number
         stripes = 0.5 + 0.5 * np.sign(np.sin(seen.local[hit] * 6 + i))
@@ -42,8 +48,10 @@ def painted(
         picture[hit] = 0.2 * stripes + 0.8 * colour * (0.6 + 0.4 * stripes[:, :1])
         mask[hit] = i + 1
         depth[hit] = seen.depth[hit]
-    steps = np.minimum(np.rint(depth / DEPTH_UNIT), 65535).astype(np.uint16)
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask, steps
+        leave = through_box(camera, boxes[i], seen.local[hit])[1]
+        far[hit] = project_points(camera, leave / 2 @ boxes[i][:3, :3].T + boxes[i][:3, 3])[:, 2]
+    steps, far_steps = (np.minimum(np.rint(of / DEPTH_UNIT), 65535).astype(np.uint16) for of in (depth, far))
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask, steps, far_steps
 
 
 def write_scene(
@@ -62,12 +70,13 @@ def write_scene(
     folder.mkdir(parents=True)
     frames = []
     for number, (camera, boxes, stage) in enumerate(zip(cameras, placements, stages, strict=True)):
-        picture, mask, depth = painted(camera, boxes, width, height, stage)
+        picture, mask, depth, far = painted(camera, boxes, width, height, stage)
         Image.fromarray(picture).save(folder / f"frame_{number:03}.png")
         indices = Image.fromarray(mask)
         indices.putpalette([channel for i in range(256) for channel in colour_of(i)])
         indices.save(folder / f"mask_{number:03}.png")
         Image.fromarray(depth).save(folder / f"depth_{number:03}.png")
+        Image.fromarray(far).save(folder / f"far_{number:03}.png")
         rectangles, visible = [], []
         for i, box in enumerate(boxes):
             alone = 0 if box is None else int((box_map(camera, [box], width, height).index == 0).sum())
@@ -83,6 +92,7 @@ def write_scene(
                 "picture": f"frame_{number:03}.png",
                 "mask": f"mask_{number:03}.png",
                 "depth": f"depth_{number:03}.png",
+                "far": f"far_{number:03}.png",
                 "stage": stage,
                 "camera": camera.to_dict(),
                 "boxes": [None if box is None else Box(box).to_dict() for box in boxes],

@@ -61,7 +61,7 @@ def write_scene(folder, frames=3):
         box = Box(box_matrix((0.0, 3.0, 0.5), (1.0, 1.0, 1.0), 0.0))
         entries.append(
             names
-            | {"depth": None, "stage": 0, "camera": camera.to_dict(), "boxes": [box.to_dict()]}
+            | {"depth": None, "far": None, "stage": 0, "camera": camera.to_dict(), "boxes": [box.to_dict()]}
             | {"boxes_2d": [[0, 0, 0, 0]], "visible": [0.0]}
         )
     labels = {"schema_version": LABELS_VERSION, "seed": 0, "split": "train", "clip": "mixed", "edits": []}

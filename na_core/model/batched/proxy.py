@@ -37,7 +37,7 @@ from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.object_fill import fill_objects
 from na_core.model.batched.pixels import lookup, pixels_of
 from na_core.model.batched.rectangles import limits, within
-from na_core.model.batched.reliefs import march
+from na_core.model.batched.reliefs import inward, march, unmixed
 
 
 @dataclass(frozen=True)
@@ -295,8 +295,8 @@ def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     """Look up what rays through boxes meet of the objects in them, in photos with reliefs.
 
     What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
-    point that is mirrored through the box, if the photo shows the object there. An object that is not shown
-    may fill its box.
+    point that is mirrored through the box, if the photo shows the object there. On an object's rim it is the
+    colour beside the rim. An object that is not shown may fill its box.
 
     Args:
         frames: B frames.
@@ -334,6 +334,11 @@ def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     there = (owners.flatten().index_select(0, cell) == entry) & _inside(across, down, width, height)
     guessed = there & (found.kind == HULL) & (found.behind > MIRRORED_BEHIND)
     x, y = torch.where(guessed, across, x), torch.where(guessed, down, y)
+    unseen = pixels_of((found.kind == HULL)[None, None]).at
+    some = (of.index_select(0, unseen) for of in (view + row * owners.shape[1], entry, x, y))
+    inner_x, inner_y = inward(unmixed(owners.flatten(0, 1)), *some)
+    hull = (found.kind == HULL).index_select(0, unseen)
+    x[unseen], y[unseen] = torch.where(hull, inner_x, x[unseen]), torch.where(hull, inner_y, y[unseen])
 
     real, shows = box >= 0, allowed > 0
     usable = real & shows & (found.kind >= HULL)

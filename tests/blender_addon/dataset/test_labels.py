@@ -12,7 +12,9 @@ import pytest
 
 from na_core.data.scenes import Scene, scenes
 from na_core.geometry.boxes import project_boxes
-from na_core.geometry.camera import pixel_centres, rays
+from na_core.geometry.boxmap import box_map
+from na_core.geometry.camera import pixel_centres, project_points, rays
+from na_core.geometry.relief import through_box
 from na_core.scene import Box, Camera
 
 SIDE = 256
@@ -77,10 +79,11 @@ def test_a_projected_box_contains_its_objects_mask(anything):
         assert share_in_hull(corners[:, :2] * SIDE, centres) >= 0.995, str(seen)
 
 
-def test_depth_inside_a_mask_lies_within_the_box(anything):
-    """Every visible point, unprojected, is a point of the box: up to the depth picture's own step."""
+@pytest.mark.parametrize("side", ["depth", "far"])
+def test_depth_inside_a_mask_lies_within_the_box(anything, side):
+    """Every visible point, and the far side behind it, is a point of the box: up to a step of depth."""
     for seen in objects(anything):
-        depth = seen.scene.depth(seen.frame)
+        depth = getattr(seen.scene, side)(seen.frame)
         assert depth is not None
         direction = rays(seen.camera, pixel_centres(SIDE, SIDE)[seen.mask])
         towards = -seen.camera.world_from_camera[:3, 2]
@@ -90,6 +93,21 @@ def test_depth_inside_a_mask_lies_within_the_box(anything):
         metres = np.linalg.norm(seen.box.world_from_box[:3, :3], axis=0)
         outside = np.maximum(np.abs(local) - 0.5, 0) * metres
         assert outside.max() < 0.002, str(seen)
+
+
+def test_the_far_side_of_a_block_is_where_rays_leave_its_box(blocks):
+    from scipy.ndimage import binary_erosion
+
+    errors = []
+    for seen in objects(blocks):
+        hits = box_map(seen.camera, [seen.box.world_from_box], SIDE, SIDE)
+        inner = binary_erosion(seen.mask & (hits.index == 0), iterations=3)  # edges and corners are rounded
+        leave = through_box(seen.camera, seen.box.world_from_box, hits.local[inner])[1]
+        matrix = seen.box.world_from_box
+        points = leave / 2 @ matrix[:3, :3].T + matrix[:3, 3]
+        errors += list(seen.scene.far(seen.frame)[inner] - project_points(seen.camera, points)[:, 2])
+    assert len(errors) > 1000
+    assert np.median(np.abs(errors)) < 0.002, f"seed {SEED}"
 
 
 def test_a_block_touches_every_side_of_its_projected_box(blocks):

@@ -42,6 +42,9 @@ def test_a_scene_has_a_picture_a_mask_and_depth_for_each_frame(data_set):
             picture, mask, depth = scene.picture(k), scene.mask(k), scene.depth(k)
             assert picture.shape == (SIDE, SIDE, 3) and mask.shape == (SIDE, SIDE)
             assert depth is not None and depth.min() > 0.05
+            far = scene.far(k)
+            assert far is not None and (np.isfinite(far) == (mask > 0)).all()
+            assert (far >= depth)[mask > 0].all()
             assert set(np.unique(mask)) <= {0, 1, 2}
             for i, box in enumerate(frame.boxes):
                 if box is None:

@@ -22,6 +22,7 @@ def raw() -> dict[str, Any]:
         "picture": "frame_000.png",
         "mask": "mask_000.png",
         "depth": "depth_000.png",
+        "far": "far_000.png",
         "stage": 1,
         "camera": camera,
         "boxes": [{"world_from_box": IDENTITY}, None],
@@ -29,7 +30,7 @@ def raw() -> dict[str, Any]:
         "visible": [0.9, 0.0],
     }
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "seed": 7,
         "split": "train",
         "clip": "remove",
@@ -39,7 +40,7 @@ def raw() -> dict[str, Any]:
             {"name": "mug 1", "family": "mug", "symmetry": 0},
             {"name": "car 2", "family": "car", "symmetry": 1},
         ],
-        "frames": [frame, frame | {"depth": None, "stage": 0}],
+        "frames": [frame, frame | {"depth": None, "far": None, "stage": 0}],
         "edits": [{"kind": "remove", "source": 0, "target": 1, "donor": None, "object": 1}],
     }
 
@@ -51,7 +52,8 @@ def test_labels_read_back_as_written(raw, tmp_path):
     assert (labels.width, labels.height) == (64, 48)
     assert [(o.family, o.symmetry) for o in labels.objects] == [("mug", 0), ("car", 1)]
     assert labels.edits == (Edit("remove", 0, 1, None, 1),)
-    assert [(f.depth, f.stage) for f in labels.frames] == [("depth_000.png", 1), (None, 0)]
+    found = [(f.depth, f.far, f.stage) for f in labels.frames]
+    assert found == [("depth_000.png", "far_000.png", 1), (None, None, 0)]
     frame = labels.frames[0]
     assert frame.boxes[0] is not None and frame.boxes[1] is None
     assert frame.boxes_2d[0] == (0.1, 0.2, 0.3, 0.4)
@@ -67,6 +69,7 @@ BREAKS: dict[str, tuple[list[Any], Any]] = {
     "scene.objects[0].symmetry": (["objects", 0, "symmetry"], -1),
     "scene.frames[0].picture": (["frames", 0, "picture"], "../frame.png"),
     "scene.frames[1].depth": (["frames", 1, "depth"], 7),
+    "scene.frames[0].far": (["frames", 0, "far"], "a/b.png"),
     "scene.frames[1].stage": (["frames", 1, "stage"], True),
     "scene.frames[0].camera.fx": (["frames", 0, "camera", "fx"], -1.0),
     "scene.frames[0].boxes": (["frames", 0, "boxes"], [None]),

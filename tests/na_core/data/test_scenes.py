@@ -23,13 +23,16 @@ def folder(painted_scenes: Path, tmp_path: Path) -> Path:
 
 def test_pictures_masks_and_depth_have_one_form(folder: Path) -> None:
     scene = load_scene(folder)
-    picture, mask, depth = scene.picture(0), scene.mask(0), scene.depth(0)
+    picture, mask, depth, far = scene.picture(0), scene.mask(0), scene.depth(0), scene.far(0)
     assert picture.shape == (64, 64, 3)
     assert picture.dtype == mask.dtype == np.uint8
     assert set(np.unique(mask)) == {0, 1, 2}
     assert depth is not None
     assert depth.dtype == np.float32
     assert 2 < depth[mask == 1].mean() < 5 < depth[0].mean()
+    assert far is not None
+    assert (far[mask > 0] >= depth[mask > 0]).all()
+    assert np.isinf(far[mask == 0]).all()
     assert scene.picture_bytes(0) == (folder / "frame_000.png").read_bytes()
 
 
@@ -42,8 +45,11 @@ def test_depth_beyond_64_metres_is_infinite(folder: Path) -> None:
 
 def test_depth_may_be_left_out(folder: Path) -> None:
     text = (folder / "scene.json").read_text()
-    (folder / "scene.json").write_text(text.replace('"depth_000.png"', "null"))
+    (folder / "scene.json").write_text(
+        text.replace('"depth_000.png"', "null").replace('"far_000.png"', "null")
+    )
     assert load_scene(folder).depth(0) is None
+    assert load_scene(folder).far(0) is None
 
 
 def test_half_written_scenes_are_not_seen(folder: Path, tmp_path: Path) -> None:
@@ -58,7 +64,7 @@ def test_a_scenes_own_folder_is_a_place(folder: Path) -> None:
     assert [scene.name for scene in scenes(folder)] == ["00000000"]
 
 
-@pytest.mark.parametrize("kind", ["frame", "mask", "depth"])
+@pytest.mark.parametrize("kind", ["frame", "mask", "depth", "far"])
 class TestDamage:
     def test_a_missing_picture_is_named(self, kind: str, folder: Path) -> None:
         (folder / f"{kind}_001.png").unlink()
@@ -77,7 +83,7 @@ class TestDamage:
             list(pictures(folder))
 
 
-@pytest.mark.parametrize("kind", ["mask", "depth"])
+@pytest.mark.parametrize("kind", ["mask", "depth", "far"])
 def test_a_picture_of_another_form_is_named(kind: str, folder: Path) -> None:
     shutil.copy(folder / "frame_001.png", folder / f"{kind}_001.png")
     with pytest.raises(OSError, match=f"{kind}_001.png: not a readable picture .expected mode"):
@@ -89,7 +95,7 @@ def test_a_picture_of_another_form_is_named(kind: str, folder: Path) -> None:
 def test_a_damaged_picture_is_an_os_error_that_names_it(
     cut: float, flip: float, data: st.DataObject, folder: Path
 ) -> None:
-    file = folder / f"{data.draw(st.sampled_from(['frame', 'mask', 'depth']))}_000.png"
+    file = folder / f"{data.draw(st.sampled_from(['frame', 'mask', 'depth', 'far']))}_000.png"
     whole = file.read_bytes()
     damaged = bytearray(whole[: int(len(whole) * cut)])
     if damaged:

@@ -1,4 +1,4 @@
-"""The relief network's stage: it learns outlines and depths, and goes on as the other stages do."""
+"""The relief network's stage: it learns outlines, depths and far sides, and goes on like other stages."""
 
 from __future__ import annotations
 
@@ -61,10 +61,11 @@ def test_it_learns_outlines_and_saves_what_it_learnt(
     assert losses[-1] < 0.6 * losses[0]
     assert equal(weights(type(network).from_pretrained(trained_relief(config.output))), weights(network))
     found = all_reliefs(network, labels)
-    owner, depth = truth[torch.arange(len(labels.pictures))]
+    owner, depth, far = truth[torch.arange(len(labels.pictures))]
     assert (found.owner == owner).float().mean() > 0.9
     right = (found.owner == owner) & (owner >= 0)
-    assert float((found.depth - depth)[right].abs().median()) < 0.15  # metres, of boxes of half a metre
+    for said, true in ((found.depth, depth), (found.far, far)):
+        assert float((said - true)[right].abs().median()) < 0.15  # metres, of boxes of half a metre
 
 
 def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
@@ -73,12 +74,14 @@ def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
     again = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
     assert torch.equal(batch.inputs, again.inputs)
     rows = torch.from_numpy(np.random.default_rng((0, 3, 0, 0)).integers(len(labels.pictures), size=4))
-    owner, _ = truth[rows]
+    owner, _, _ = truth[rows]
     first, second = batch.kind == 1, batch.kind == 2
     assert torch.equal(batch.layers.index[:, 0][first], owner[first])
     assert torch.equal(batch.layers.index[:, 1][second], owner[second])
-    # Painted boxes are met where rays enter them; depths are rounded, which is much of the way at a corner.
-    assert float(batch.share[:, 0][first].mean()) < 1e-3
+    # Painted boxes are met where rays enter them, and left where they leave; depths are rounded, which is
+    # much of the way at a corner.
+    assert float(batch.met[:, 0][first].mean()) < 1e-3
+    assert float(batch.left[:, 0][first].mean()) > 0.99
 
 
 def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
@@ -93,8 +96,9 @@ def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
 
         def forward(self, cells: torch.Tensor, timestep: int):
             kind = torch.nn.functional.one_hot(batch.kind, 3).permute(0, 3, 1, 2) * 40.0
-            share = torch.logit(batch.share.clamp(1e-6, 1 - 1e-6))
-            said = torch.nn.functional.pixel_unshuffle(torch.cat([kind, share], dim=1), 2)
+            rest = (batch.left - batch.met) / (1 - batch.met).clamp_min(1e-6)
+            met, left = (torch.logit(of.clamp(1e-6, 1 - 1e-6)) for of in (batch.met, rest))
+            said = torch.nn.functional.pixel_unshuffle(torch.cat([kind, met, left], dim=1), 2)
             return type("Output", (), {"sample": said})
 
     assert float(ReliefObjective(Oracle())(batch)) < 1e-3
@@ -142,12 +146,13 @@ def test_a_stage_goes_on_to_the_bit(write_config: WriteConfig) -> None:
     assert equal(before, after)
 
 
-def test_scenes_without_depth_are_refused(painted_scenes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["depth", "far"])
+def test_scenes_without_depth_are_refused(missing: str, painted_scenes: Path, tmp_path: Path) -> None:
     bare = Path(shutil.copytree(painted_scenes, tmp_path / "train"))
     for file in bare.glob(f"*/{LABELS_FILE}"):
         labels = json.loads(file.read_text())
         for frame in labels["frames"]:
-            frame["depth"] = None
+            frame[missing] = None
         file.write_text(json.dumps(labels))
     with pytest.raises(TrainingError, match="without --no-depth"):
         load_truth(shard_of(bare))

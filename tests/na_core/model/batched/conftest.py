@@ -48,11 +48,11 @@ class Stage:
         if self.reliefs is None:
             return batch
         found = {view.sha256: relief for view, relief in self.reliefs.items()}
-        none = Relief(*(np.full(pictures.shape[1:3], fill) for fill in (-1, np.inf, -1)))
+        none = Relief(*(np.full(pictures.shape[1:3], fill) for fill in (-1, np.inf, np.inf, -1)))
         chosen = [found.get(name, none) for name in self.photos]
         parts = [
             torch.from_numpy(np.stack([getattr(relief, part) for relief in chosen]))
-            for part in ("owner", "depth", "cover")
+            for part in ("owner", "depth", "far", "cover")
         ]
         return replace(batch, reliefs=pack(*parts))
 
@@ -66,6 +66,7 @@ def with_reliefs(stage: Stage, seed: int) -> Stage:
         hits = box_map(view.camera, [box.world_from_box for box in view.boxes], width, height)
         owner, cover = np.full((height, width), -1, np.int32), np.full((height, width), -1, np.int32)
         depth = np.full((height, width), np.inf, np.float32)
+        far = depth.copy()
         for index, local in ((hits.second_index, hits.second_local), (hits.index, hits.local)):
             radius = (local**2).sum(-1) / rng.uniform(1.3, 2.2)
             shows = (index >= 0) & (radius < 1)
@@ -75,15 +76,17 @@ def with_reliefs(stage: Stage, seed: int) -> Stage:
             for number, box in enumerate(view.boxes):
                 chosen = shows & (index == number)
                 enter, leave = through_box(view.camera, box.world_from_box, local[chosen])
-                share = 0.3 + 0.5 * np.abs(local[chosen]).min(-1, keepdims=True)
-                inner = enter + share * (leave - enter)
+                share = 0.3 + 0.4 * np.abs(local[chosen]).min(-1, keepdims=True)
                 matrix = box.world_from_box
-                world = inner / 2 @ matrix[:3, :3].T + matrix[:3, 3]
-                depth[chosen] = project_points(view.camera, world)[:, 2]
+                for plane, way in ((depth, share), (far, 0.4 + 0.6 * share)):
+                    inner = enter + way * (leave - enter)
+                    world = inner / 2 @ matrix[:3, :3].T + matrix[:3, 3]
+                    plane[chosen] = project_points(view.camera, world)[:, 2]
         cover = np.where(owner < 0, cover, owner)
-        parts = (torch.from_numpy(part[None]) for part in (owner, depth, cover))
-        rounded = pack(*parts).depth[0].numpy()
-        reliefs[view] = Relief(owner, np.where(owner < 0, np.inf, rounded).astype(np.float32), cover)
+        parts = (torch.from_numpy(part[None]) for part in (owner, depth, far, cover))
+        packed = pack(*parts)
+        depth, far = (np.where(owner < 0, np.float32(np.inf), of[0]) for of in (packed.depth, packed.far))
+        reliefs[view] = Relief(owner, depth, far, cover)
     return replace(stage, reliefs=reliefs)
 
 
