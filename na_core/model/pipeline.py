@@ -22,6 +22,7 @@ from na_core.geometry.boxes import bounds_2d
 from na_core.geometry.photo_views import PhotoView, photo_views
 from na_core.geometry.proxy import Plate, clean_plate
 from na_core.geometry.relief import Relief
+from na_core.model.anchored_noise import anchored_noise, frame_addresses
 from na_core.model.conditioning import (
     BOX_MAP_CHANNELS,
     Conditions,
@@ -33,6 +34,7 @@ from na_core.model.conditioning import (
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.relief_network import find_relief
 from na_core.model.residual import residual_scale
+from na_core.model.switches import Switches
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.scene import Frame, Sampling
 
@@ -75,6 +77,7 @@ class Batch:
         scale: (B or 1, 1, h or 1, w or 1), the unit of the residual, or None.
         keep: (B, 1, H, W) in [0, 1], how far the proxy's own pixels are kept.
         proxy: (B, 3, H, W) in [-1, 1], float32.
+        addresses: (B, H', W') what the noise sticks to, see :mod:`na_core.model.anchored_noise`, or None.
     """
 
     tokens: Tensor
@@ -84,6 +87,7 @@ class Batch:
     scale: Tensor | None
     keep: Tensor
     proxy: Tensor
+    addresses: Tensor | None
 
 
 class NeuralAssetsPipeline(DiffusionPipeline):
@@ -95,6 +99,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     Args:
         preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
         spatial_conditioning: box map, validity and proxy latents join the UNet's input.
+        box_map, proxy, source_pose: what of the conditions it sees, see :mod:`na_core.model.switches`.
         residual: diffuse the residual to the proxy's latents, in units of what is expected of it, instead of
             the picture's latents.
         residual_scale: standard deviation of that residual over the training set.
@@ -106,6 +111,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             at the same place; fades out over :data:`KEEP_PIXELS` of motion.
         proxy_trust: with ``detail_transfer``, share of the decoder's correction that is withheld where the
             photo showed the surface, though elsewhere: an undertrained decoder pulls colours to their mean.
+        anchored_noise: initial noise sticks to the surfaces of the frame, see
+            :mod:`na_core.model.anchored_noise`, instead of to the screen.
         relief: network that finds the objects' outlines and depths in their boxes
             (:mod:`na_core.model.relief_network`), of which the proxy is made then; None: of boxes.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
@@ -133,12 +140,16 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         relief: UNet2DModel | None = None,
         preset: str = "guided",
         spatial_conditioning: bool = True,
+        box_map: bool = True,
+        proxy: bool = True,
+        source_pose: bool = True,
         residual: bool = True,
         residual_scale: float = 1.0,
         residual_variance: Sequence[float] | None = None,
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
+        anchored_noise: bool = False,
         slots: int = 23,
         picture_size: int = 256,
     ) -> None:
@@ -154,12 +165,16 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         self.register_to_config(
             preset=preset,
             spatial_conditioning=spatial_conditioning,
+            box_map=box_map,
+            proxy=proxy,
+            source_pose=source_pose,
             residual=residual,
             residual_scale=residual_scale,
             residual_variance=residual_variance,
             detail_transfer=detail_transfer,
             keep_unmoved=keep_unmoved,
             proxy_trust=proxy_trust,
+            anchored_noise=anchored_noise,
             slots=slots,
             picture_size=picture_size,
         )
@@ -171,6 +186,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     def factor(self) -> int:
         """Pixels per latent."""
         return latent_factor(self.vae)
+
+    @property
+    def switches(self) -> Switches:
+        """What of the conditions the network sees."""
+        return Switches(self.config.box_map, self.config.proxy, self.config.source_pose)
 
     @property
     def multiple(self) -> int:
@@ -238,11 +258,12 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             for photo in frame.photos()
         }
         computed = []
-        for frame in frames:
+        padded = [padded_frame(frame, width, height, wide, high) for frame in frames]
+        for frame, larger in zip(frames, padded, strict=True):
             reliefs = self.reliefs(frame, pictures)
             computed.append(
                 conditions(
-                    padded_frame(frame, width, height, wide, high),
+                    larger,
                     pictures,
                     wide,
                     high,
@@ -260,10 +281,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             proxies = crop(to_bytes(np.stack([c.proxy.picture for c in computed])))
             report(1, lambda: proxies[0])
             return list(proxies)
-        batch = self.batch(frames, computed, pictures)
+        batch = self.batch(padded, computed, pictures)
         null = None
         if sampling.guidance != 1:
-            null = self.batch(frames, computed, pictures, null=True)
+            null = self.batch(padded, computed, pictures, null=True)
         latents = self._denoise(
             batch, null, sampling, lambda s, z: report(s, lambda: crop(self.decode(z, batch))[0])
         )
@@ -277,12 +298,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         report: Callable[[int, Tensor], None],
     ) -> Tensor:
         """Run the sampler: the latents (or residual latents) that it ends with."""
-        count = batch.proxy.shape[0]
-        side = [size // self.factor for size in batch.proxy.shape[2:]]
-        shape = (1, latent_channels(self.vae), *side)
-        generator = torch.Generator("cpu").manual_seed(sampling.seed)
-        noise = torch.randn(shape, generator=generator).to(self.device, batch.tokens.dtype)
-        latents = noise.repeat(count, 1, 1, 1) * self.scheduler.init_noise_sigma
+        noise = self._noise(batch, sampling.seed).to(batch.tokens.dtype)
+        latents = noise * self.scheduler.init_noise_sigma
         self.scheduler.set_timesteps(sampling.steps, device=self.device)
         for step, timestep in enumerate(self.scheduler.timesteps, start=1):
             scaled = self.scheduler.scale_model_input(latents, timestep)
@@ -295,6 +312,17 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             estimate = result.pred_original_sample
             report(step, latents if estimate is None else estimate)
         return latents
+
+    def _noise(self, batch: Batch, seed: int) -> Tensor:
+        """Return the noise (B, c, h, w) that frames start from: that of the seed, anchored if it is to be."""
+        count, _, height, width = batch.proxy.shape
+        shape = (1, latent_channels(self.vae), height // self.factor, width // self.factor)
+        noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)).to(self.device)
+        noise = noise.repeat(count, 1, 1, 1)
+        if batch.addresses is None:
+            return noise
+        seeds = torch.full((count,), seed, device=self.device)
+        return anchored_noise(batch.addresses, seeds, shape[1], self.factor, noise)
 
     def predict(self, latents: Tensor, timestep: Tensor, batch: Batch) -> Tensor:
         """Run the UNet on noisy latents (B, c, h, w) at a timestep () or (B,): its output (B, c, h, w)."""
@@ -314,7 +342,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         pictures: Mapping[str, NDArray[np.float32]],
         null: bool = False,
     ) -> Batch:
-        """Stack frames' conditions; with ``null``, the unconditional branch of guidance.
+        """Stack conditions of padded frames; with ``null``, the unconditional branch of guidance.
 
         The null branch knows no object, no pose and no box map, but keeps the proxy, which the residual is
         measured from.
@@ -329,7 +357,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             features,
             scene,
             self._tensor(np.stack([_pad(c.rectangles, slots) for c in computed])),
-            self._tensor(np.stack([_pad(c.poses, slots) for c in computed])),
+            self.switches.poses(self._tensor(np.stack([_pad(c.poses, slots) for c in computed]))),
             self._tensor(np.stack([c.background_pose for c in computed])),
             nulls,
         )
@@ -346,14 +374,23 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         if self.config.residual or self.config.spatial_conditioning:
             anchor = encode(self.vae, proxy.to(self.unet.dtype))
         if anchor is not None and self.config.spatial_conditioning:
-            spatial = torch.cat([anchor, maps * 0 if null else maps], dim=1)
+            seen, seen_maps = self.switches.spatial(anchor, maps)
+            spatial = torch.cat([seen, seen_maps * 0 if null else seen_maps], dim=1)
         if self.config.residual:
             scale = residual_scale(maps, self.config.residual_scale, self.config.residual_variance)
         shift = torch.as_tensor(np.stack([c.proxy.shift for c in computed]), device=self.device)
         keep = (1 - shift[:, None] / KEEP_PIXELS).clamp(min=0) * float(self.config.keep_unmoved)
         valid = torch.as_tensor(np.stack([c.proxy.validity for c in computed]), device=self.device)
         keep = torch.maximum(keep, valid[:, None] * self.config.proxy_trust)
-        return Batch(tokens, mask, spatial, anchor if self.config.residual else None, scale, keep, proxy)
+        addresses = None
+        if self.config.anchored_noise:
+            shown = [
+                frame_addresses(frame, c.proxy.boxes, proxy.shape[3], proxy.shape[2])
+                for frame, c in zip(frames, computed, strict=True)
+            ]
+            addresses = torch.cat(shown).to(self.device)
+        anchor = anchor if self.config.residual else None
+        return Batch(tokens, mask, spatial, anchor, scale, keep, proxy, addresses)
 
     def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:
         """Decode latents, or residual latents, to pictures (B, H, W, 3) uint8."""

@@ -55,9 +55,15 @@ SCALES: dict[str, Scale] = {
 
 
 def build_pipeline(
-    preset: Preset = "guided", size: Size = "mini", seed: int = 0, relief: bool = False
+    preset: Preset = "guided", size: Size = "mini", seed: int = 0, relief: bool = False, cells: int = 2
 ) -> NeuralAssetsPipeline:
-    """Build a pipeline with random weights, and with a relief network if ``relief`` (``guided`` alone).
+    """Build a pipeline with random weights.
+
+    Args:
+        preset, size: of the model.
+        seed: of the weights.
+        relief: with a relief network (``guided`` alone).
+        cells: appearance tokens along each side of an object's 2D box; the paper's are 2.
 
     ``paper`` and ``guided`` of one size have the same UNet but for the channels that ``guided`` adds to
     ``conv_in``. The UNet's last layer starts at zero, so in one step an untrained ``guided`` pipeline of size
@@ -85,6 +91,7 @@ def build_pipeline(
                 pose_size=scale.appearance_size,
                 pose_hidden_size=scale.pose_hidden_size,
                 token_size=scale.token_size,
+                cells=cells,
                 source_pose=guided,
             ),
             vae=vae,
@@ -93,6 +100,7 @@ def build_pipeline(
             relief=build_relief_network(scale.relief_channels) if relief and guided else None,
             preset=preset,
             spatial_conditioning=guided,
+            anchored_noise=guided,
             residual=guided and size != "sd21",
             detail_transfer=guided and size != "sd21",
             keep_unmoved=guided and size != "sd21",

@@ -23,6 +23,7 @@ class TrainingBatch:
         background_pictures: (B, 3, H, W) in [0, 1], photos with all objects' 2D boxes painted grey.
         rectangles: (B, S, 4) source 2D boxes. poses: (B, S, 12 or 24). background_poses: (B, 12).
         filled: (B, S) bool, slots that hold an object; the others are zero.
+        noise: (B, c, h, w) float32, to diffuse with; None for noise that knows nothing of the pairs.
     """
 
     target: Tensor
@@ -35,6 +36,7 @@ class TrainingBatch:
     poses: Tensor
     background_poses: Tensor
     filled: Tensor
+    noise: Tensor | None = None
 
 
 class Batches(Protocol):

@@ -163,6 +163,23 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
+class ConditionsConfig:
+    """What a ``guided`` decoder with random weights is to see; each can be left out to price it.
+
+    Attributes:
+        box_map, proxy, source_pose: see :class:`na_core.model.switches.Switches`.
+        anchored_noise: noise that sticks to surfaces, see :mod:`na_core.model.anchored_noise`.
+        cells: appearance tokens along each side of an object's 2D box.
+    """
+
+    box_map: bool = True
+    proxy: bool = True
+    source_pose: bool = True
+    anchored_noise: bool = True
+    cells: int = 2
+
+
+@dataclass(frozen=True)
 class AugmentationConfig:
     """Probabilities with which pairs are changed; see :mod:`na_core.model.batched.augment`.
 
@@ -205,6 +222,7 @@ class TrainingConfig:
         relief: how to train the relief network, or where to take it from; None leaves the checkpoint's, or
             goes without.
         decoder: None trains the other parts alone.
+        conditions: what the decoder sees; None is what ``guided`` always sees, or the checkpoint's.
         augmentation: of the decoder's pairs; none by default.
     """
 
@@ -225,6 +243,7 @@ class TrainingConfig:
     vae: VaeConfig | TakenVae | None = None
     relief: ReliefConfig | TakenRelief | None = None
     decoder: DecoderConfig | None = None
+    conditions: ConditionsConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
 
 
@@ -235,7 +254,7 @@ SHARES = (
 )
 """Keys whose values are from 0 to 1."""
 
-COUNTS = ("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs")
+COUNTS = ("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs", "cells")
 """Keys whose values are at least 1; those of all other numbers are at least 0."""
 
 
@@ -273,6 +292,13 @@ def _check(config: TrainingConfig, path: Path) -> None:
     if config.size == "sd21" and isinstance(config.vae, VaeConfig):
         raise ConfigError(f"{path}: vae: Stable Diffusion's VAE is not trained; take a checkpoint's: 'from'")
     decoder = config.decoder
+    if config.conditions is not None:
+        if config.preset == "paper":
+            raise ConfigError(f"{path}: conditions: the preset 'paper' has its own")
+        if config.initial is not None:
+            raise ConfigError(f"{path}: conditions: 'initial' has its own; they go with 'size' alone")
+        if not config.conditions.proxy and decoder is not None and decoder.start != "noise":
+            raise ConfigError(f"{path}: conditions: without 'proxy', the decoder must 'start' from \"noise\"")
     if decoder is not None:
         if config.preset == "paper" and decoder.start != "noise":
             raise ConfigError(f"{path}: decoder: 'start' must be 'noise' for the preset 'paper'")

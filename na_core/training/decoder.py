@@ -51,17 +51,21 @@ class DecoderObjective(nn.Module):
         self.unet, self.encoder, self.tokenizer3d = pipeline.unet, pipeline.encoder, pipeline.tokenizer3d
         self.null_probability, self.first_step_share = null_probability, first_step_share
         self._scheduler, self._settings = pipeline.scheduler, pipeline.config
+        self._switches = pipeline.switches
 
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the loss of a batch. Random numbers come from torch's default generators."""
         count, device = len(batch.target), batch.target.device
         null = torch.rand(count, device=device) < self.null_probability
         clean, weight = self.clean(batch)
-        noise = torch.randn(clean.shape, device=device)  # randn_like would follow the strides
+        noise = batch.noise
+        if noise is None:
+            noise = torch.randn(clean.shape, device=device)  # randn_like would follow the strides
         timesteps = self.draw_timesteps(count, device)
         inputs = self._scheduler.add_noise(clean, noise, timesteps)
         if self._settings.spatial_conditioning:
-            inputs = torch.cat([inputs, batch.proxy, batch.maps * (~null)[:, None, None, None]], dim=1)
+            proxy, maps = self._switches.spatial(batch.proxy, batch.maps)
+            inputs = torch.cat([inputs, proxy, maps * (~null)[:, None, None, None]], dim=1)
         tokens, mask = self.tokens(batch, null)
         prediction = self.unet(
             inputs.contiguous(memory_format=torch.channels_last),
@@ -107,7 +111,8 @@ class DecoderObjective(nn.Module):
         shown, behind = features[:objects], features[objects:]
         # One picture shows all objects of most pairs: then no copy per slot is needed.
         each = shown[:, None] if objects == len(behind) else shown[batch.views]
-        tokens = self.tokenizer3d(each, behind, batch.rectangles, batch.poses, batch.background_poses, null)
+        poses = self._switches.poses(batch.poses)
+        tokens = self.tokenizer3d(each, behind, batch.rectangles, poses, batch.background_poses, null)
         if self._settings.preset == "paper":
             return tokens, None
         mask = torch.cat([batch.filled, torch.ones_like(batch.filled[:, :1])], dim=1)

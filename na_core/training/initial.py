@@ -13,7 +13,7 @@ from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
 from na_core.model.presets import RELIEF, build_pipeline
 from na_core.model.relief_network import build_relief_network
-from na_core.training.config import TakenRelief, TakenVae, TrainingConfig, VaeConfig
+from na_core.training.config import ConditionsConfig, TakenRelief, TakenVae, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
 VAES = {kind.__name__: kind for kind in (PatchAutoencoder, AutoencoderKL)}
@@ -32,7 +32,15 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
     """
     if config.initial is None:
         assert config.size is not None
-        pipeline = build_pipeline(config.preset, config.size, config.seed, relief=config.relief is not None)
+        pipeline = build_pipeline(
+            config.preset,
+            config.size,
+            config.seed,
+            relief=config.relief is not None,
+            cells=2 if config.conditions is None else config.conditions.cells,
+        )
+        if config.conditions is not None:
+            set_conditions(pipeline, config.conditions)
     else:
         try:
             pipeline = load_checkpoint(config.initial)
@@ -57,6 +65,16 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
     if config.decoder is not None:
         set_start(pipeline, config.decoder.start)
     return pipeline
+
+
+def set_conditions(pipeline: NeuralAssetsPipeline, conditions: ConditionsConfig) -> None:
+    """Set what a pipeline's network sees."""
+    pipeline.register_to_config(
+        box_map=conditions.box_map,
+        proxy=conditions.proxy,
+        source_pose=conditions.source_pose,
+        anchored_noise=conditions.anchored_noise,
+    )
 
 
 def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:

@@ -13,7 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from na_core.data.scenes import Scene
+from na_core.model.anchored_noise import anchored_noise, batch_addresses
 from na_core.model.batched import augment
+from na_core.model.batched.boxmap import BoxMap
 from na_core.model.batched.conditioning import (
     Conditions,
     background_pictures,
@@ -200,9 +202,11 @@ class PairBatches:
             found = conditions(frames, factor=self._pipeline.factor, guided=guided)
             poses, background_poses = found.poses, found.background_poses
             proxies, maps = self._encoded(found, random)
+            boxes = found.proxy.boxes
         else:  # the paper's decoder sees no proxy and no box map
             poses, background_poses, _ = frame_poses(frames, guided)
             proxies, maps = torch.zeros_like(target), target.new_zeros((len(target), 0, *target.shape[2:]))
+            boxes = None
         rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
         order = torch.zeros_like(frames.photo)
         order[rows, numbers] = torch.arange(len(rows), device=device)
@@ -217,7 +221,19 @@ class PairBatches:
             poses=poses,
             background_poses=background_poses,
             filled=frames.present,
+            noise=self._noise(frames, boxes, target, random),
         )
+
+    def _noise(
+        self, frames: FrameBatch, boxes: BoxMap | None, target: Tensor, random: torch.Generator
+    ) -> Tensor | None:
+        """Return noise like the targets' latents that is anchored to what frames show, if it is to be."""
+        if boxes is None or not self._pipeline.config.anchored_noise:
+            return None
+        seeds = torch.randint(2**31, (len(target),), generator=random).to(target.device)
+        fresh = torch.randn(target.shape, generator=random).to(target.device)
+        addresses = batch_addresses(frames, boxes)
+        return anchored_noise(addresses, seeds, target.shape[1], self._pipeline.factor, fresh)
 
     def _encoded(self, found: Conditions, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the scaled latents (B, c, h, w) of proxies, augmented, and box maps (B, 11, h, w)."""

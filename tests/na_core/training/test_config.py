@@ -76,6 +76,16 @@ def test_the_comparison_differs_in_the_start_alone() -> None:
         ({"top": {"initial": "x"}}, "one of 'size' (random weights) and 'initial' (a checkpoint)"),
         ({"top": {"size": "sd21"}}, "vae: Stable Diffusion's VAE is not trained"),
         ({"top": {"preset": "paper"}}, "decoder: 'start' must be 'noise' for the preset 'paper'"),
+        ({"conditions": {"cells": 0}}, "conditions: 'cells' must be at least 1, not 0"),
+        ({"conditions": {"proxy": False}}, "without 'proxy', the decoder must 'start' from \"noise\""),
+        (
+            {"conditions": {"cells": 2}, "top": {"preset": "paper"}, "decoder": {"start": "noise"}},
+            "conditions: the preset 'paper' has its own",
+        ),
+        (
+            {"conditions": {"cells": 2}, "top": {"size": None, "initial": "x"}},
+            "conditions: 'initial' has its own",
+        ),
         ({"decoder": {"edit_share": 0.7, "crossed_share": 0.7}}, "more than 1 together"),
     ],
 )

@@ -10,6 +10,7 @@ import torch
 
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
+from na_core.model.switches import Switches
 from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import load_config
 from na_core.training.errors import ConfigError
@@ -48,6 +49,17 @@ def test_random_weights_are_the_seeds(write_config: WriteConfig) -> None:
 def test_the_start_decides_what_is_diffused(kind: str, residual: bool, write_config: WriteConfig) -> None:
     config = start(write_config(decoder={"start": kind})).config
     assert (config.residual, config.detail_transfer, config.keep_unmoved) == (residual,) * 3
+
+
+def test_conditions_are_the_networks(write_config: WriteConfig) -> None:
+    pipeline = start(write_config(conditions={"box_map": False, "anchored_noise": False, "cells": 3}))
+    assert pipeline.switches == Switches(box_map=False)
+    assert pipeline.config.anchored_noise is False
+    assert pipeline.tokenizer3d.cells == 3
+    usual = start(write_config("usual"))
+    assert usual.switches == Switches()
+    assert usual.config.anchored_noise is True
+    assert usual.tokenizer3d.cells == 2
 
 
 def test_a_checkpoint_is_gone_on_from_in_float32(checkpoint: Path, write_config: WriteConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,48 @@ class TestAugmentation:
         one, other = (batches.batch(Place(0, 7)) for batches in (first, second))
         for name in vars(one):
             assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_noise_sticks_to_what_frames_show_if_it_is_to(
+    split: Path, configure: Configure, make_batches: MakeBatches
+) -> None:
+    pipeline = build_pipeline("guided", "tiny")
+    batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
+    noise = batches.batch(Place(0, 0)).noise
+    assert noise is not None
+    assert noise.shape == batches.batch(Place(0, 0)).target.shape
+    assert float(noise.std()) == pytest.approx(1, abs=0.15)
+    again, later = batches.batch(Place(0, 0)).noise, batches.batch(Place(0, 1)).noise
+    assert again is not None and later is not None
+    assert torch.equal(noise, again)
+    assert abs(float((noise * later).mean())) < 0.1
+    pipeline.register_to_config(anchored_noise=False)
+    assert batches.batch(Place(0, 0)).noise is None
+
+
+@pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
+def test_what_is_switched_off_does_not_reach_the_loss(
+    switch: str, split: Path, configure: Configure, make_batches: MakeBatches
+) -> None:
+    pipeline = build_pipeline("guided", "tiny")
+    torch.nn.init.normal_(pipeline.unet.conv_out.weight, std=0.1)
+    set_start(pipeline, "noise")
+    batch = make_batches(pipeline, configure(top={"scenes": str(split)})).batch(Place(0, 0))
+    poses = batch.poses.clone()
+    poses[..., :12] += 0.5
+    maps = batch.maps.clone()
+    maps[:, :VALIDITY] += 0.5
+    changed = {
+        "box_map": replace(batch, maps=maps),
+        "proxy": replace(batch, proxy=batch.proxy + 0.5),
+        "source_pose": replace(batch, poses=poses),
+    }[switch]
+
+    def loss(of: TrainingBatch) -> float:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return float(DecoderObjective(pipeline, 0.0, 0.0)(of))
+
+    assert loss(changed) != loss(batch)
+    pipeline.register_to_config(**{switch: False})
+    assert loss(changed) == loss(batch)

@@ -1,0 +1,77 @@
+"""A condition that is switched off is not seen: in rendering and in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from na_core.model.conditioning import conditions as frame_conditions
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.switches import Switches
+from na_core.scene import Frame, Sampling
+
+Make = Callable[..., NeuralAssetsPipeline]
+
+
+def conditions() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, 4, 8, 8), (2, 11, 8, 8), (2, 3, 24)
+    proxy, maps, poses = (torch.rand(shape, generator=generator) + 0.1 for shape in shapes)
+    return proxy, maps, poses
+
+
+def test_everything_is_seen_unless_switched_off() -> None:
+    proxy, maps, poses = conditions()
+    seen, seen_maps = Switches().spatial(proxy, maps)
+    assert torch.equal(seen, proxy) and torch.equal(seen_maps, maps)
+    assert torch.equal(Switches().poses(poses), poses)
+
+
+def test_each_hides_its_own() -> None:
+    proxy, maps, poses = conditions()
+    before = maps.clone(), poses.clone()
+    seen, seen_maps = Switches(box_map=False).spatial(proxy, maps)
+    assert torch.equal(seen, proxy)
+    assert not seen_maps[:, :10].any()
+    assert torch.equal(seen_maps[:, 10], maps[:, 10])
+    seen, seen_maps = Switches(proxy=False).spatial(proxy, maps)
+    assert not seen.any() and not seen_maps[:, 10].any()
+    assert torch.equal(seen_maps[:, :10], maps[:, :10])
+    hidden = Switches(source_pose=False).poses(poses)
+    assert not hidden[..., :12].any()
+    assert torch.equal(hidden[..., 12:], poses[..., 12:])
+    assert torch.equal(maps, before[0]) and torch.equal(poses, before[1])
+
+
+def test_the_papers_poses_have_no_source() -> None:
+    target = conditions()[2][..., :12]
+    assert torch.equal(Switches(source_pose=False).poses(target), target)
+
+
+@pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
+def test_a_pipeline_sees_less(switch: str, tiny: Make, studio, moved_frame: Frame) -> None:
+    pipeline = tiny()
+    pipeline.register_to_config(residual=False, detail_transfer=False)
+    sampling = Sampling(1, 1.0, 0, "custom", 64, 64)
+    with torch.no_grad():
+        whole = pipeline([moved_frame], studio.photos, sampling).images
+        pipeline.register_to_config(**{switch: False})
+        less = pipeline([moved_frame], studio.photos, sampling).images
+    assert np.abs(whole.astype(int) - less).max() > 0
+
+
+def test_without_the_source_pose_it_plays_no_part(tiny: Make, studio, moved_frame: Frame) -> None:
+    pipeline = tiny()
+    pipeline.register_to_config(source_pose=False)
+    computed = []
+    for camera in (studio.camera, replace(studio.camera, fx=studio.camera.fx * 1.1)):
+        placed = moved_frame.assets[0]
+        asset = replace(placed.asset, source_camera=camera)
+        frame = replace(moved_frame, assets=(replace(placed, asset=asset),))
+        found = frame_conditions(frame, studio.pictures, 64, 64, factor=pipeline.factor, guided=True)
+        computed.append(pipeline.batch([frame], [found], studio.pictures).tokens)
+    assert torch.equal(*computed)
