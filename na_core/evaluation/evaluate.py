@@ -55,7 +55,7 @@ def main(
     pairs, and over seeds; one that does not apply is absent, and a suite that no scene has is empty.
 
     Args:
-        checkpoints: folders, or names of embedded ones; a folder's name is its method's.
+        checkpoints: folders, or names of embedded ones; a folder's name, or that of its run, is its method's.
         suites: of :data:`SUITES`, or "all".
         scenes: folder or shard of held-out scenes; None for :data:`BENCH`.
         limit: scenes of each suite at most, evenly spread over those that it measures.

@@ -107,11 +107,17 @@ class Rendered:
         return self.pipeline([task.frame], task.photos, sampling).images[0]
 
 
+def method_name(checkpoint: str | Path) -> str:
+    """Return what a checkpoint is called: its folder's name, or its run's if that is just "checkpoint"."""
+    folder = Path(checkpoint).absolute()
+    return folder.parent.name if folder.name == "checkpoint" else folder.name
+
+
 class Checkpoint(Rendered):
     """A checkpoint with one sampling.
 
     Args:
-        checkpoint: its folder, or the name of an embedded one; the folder's name is the method's.
+        checkpoint: its folder, or the name of an embedded one; see :func:`method_name`.
         sampling: steps and guidance.
         device, dtype: where and how it computes.
 
@@ -129,7 +135,7 @@ class Checkpoint(Rendered):
     ) -> None:
         identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance} {dtype}"
         super().__init__(
-            Path(checkpoint).name, identity, load_checkpoint(checkpoint, device, dtype), sampling
+            method_name(checkpoint), identity, load_checkpoint(checkpoint, device, dtype), sampling
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from na_core.data.scenes import Scene
-from na_core.evaluation.methods import Copy, ProxyOnly, Task
+from na_core.evaluation.methods import Copy, ProxyOnly, Task, method_name
 from na_core.evaluation.metrics import Picture, psnr
 from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
@@ -61,3 +61,11 @@ def test_only_a_method_that_samples_is_rendered_with_every_seed(
     for seed in range(3):
         renderer.render(method, seed, suite_pairs("scale", edits)[0])
     assert method.seeds == seeds
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "name"),
+    [("mini", "mini"), ("runs/better/checkpoint", "better"), ("models/small", "small")],
+)
+def test_a_runs_checkpoint_is_called_as_the_run(checkpoint: str, name: str) -> None:
+    assert method_name(checkpoint) == name

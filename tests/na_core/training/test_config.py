@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from na_core.training.config import DecoderConfig, TakenVae, VaeConfig, load_config
+from na_core.training.config import ConditionsConfig, DecoderConfig, TakenVae, VaeConfig, load_config
 from na_core.training.errors import ConfigError
 from tests.na_core.training.conftest import WriteConfig
 
@@ -39,7 +40,7 @@ def test_a_vae_can_be_taken(write_config: WriteConfig) -> None:
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.stem)
 def test_the_configurations_that_come_with_the_project(file: Path) -> None:
     config = load_config(file)
-    assert config.decoder is not None or config.relief is not None
+    assert any(stage is not None for stage in (config.vae, config.relief, config.decoder))
     assert config.output == Path("runs") / file.stem
 
 
@@ -51,6 +52,27 @@ def test_the_comparison_differs_in_the_start_alone() -> None:
             texts[start] = file.read_text().replace(f'start = "{start}"', "").replace(file.stem, "")
     assert texts.keys() == {"noise", "residual", "uncertainty"}
     assert len(set(texts.values())) == 1
+
+
+def test_an_ablation_leaves_one_thing_out() -> None:
+    configs = {f.stem.removeprefix("ablation-"): load_config(f) for f in SHIPPED if "ablation-" in f.stem}
+    whole = configs.pop("whole")
+    assert whole.conditions == ConditionsConfig()
+    assert whole.decoder is not None
+    left_out = {
+        "box-map": {"box_map": False},
+        "proxy": {"proxy": False},
+        "source-pose": {"source_pose": False},
+        "anchored-noise": {"anchored_noise": False},
+        "cells": {"cells": 4},
+        "start": {},
+    }
+    assert configs.keys() == left_out.keys()
+    for name, config in configs.items():
+        start = "noise" if name in ("start", "proxy") else whole.decoder.start
+        decoder = replace(whole.decoder, start=start)
+        conditions = ConditionsConfig(**left_out[name])
+        assert config == replace(whole, output=config.output, conditions=conditions, decoder=decoder), name
 
 
 @pytest.mark.parametrize(
