@@ -25,6 +25,7 @@ from na_core.geometry.camera import camera_from_world, pixel_centres, project_po
 from na_core.geometry.fill import push_pull, sample_bilinear
 from na_core.geometry.photo_views import PhotoView, Rectangle, hidden_rectangles, photo_views
 from na_core.geometry.relief import HULL, SURFACE, UNKNOWN, Relief, inward, march, through_box, unmixed
+from na_core.geometry.seams import soften_seams
 from na_core.scene import Asset, Background, Box, Camera, Frame, PlacedAsset
 
 PLATE_MARGIN = 0.012
@@ -183,7 +184,8 @@ def proxy_picture(
     picture = np.zeros((height, width, 3), np.float32)
     validity = np.zeros((height, width), bool)
     shift = np.full((height, width), np.inf, np.float32)
-    painted = np.zeros((height, width), bool)
+    owner = np.full((height, width), -1, np.int32)
+    shows = np.zeros((height, width, 2), np.float32)  # pixels of the photo
     layers = _layers(frame, targets, pictures, sources)
     nearer = layers[0].depth <= layers[1].depth
     for layer, wins in zip(layers, (nearer, ~nearer), strict=True):
@@ -195,13 +197,16 @@ def proxy_picture(
             colours, usable = layer.colours[region], layer.usable[region]
             picture[region] = colours if usable.all() else _fill_masked(colours, usable, region)
             validity[region] = layer.seen[region]
+            shows[region] = layer.at[region] * pictures[placed.asset.photo.sha256].shape[1::-1]
             if placed.asset.photo == frame.background.photo:
-                shift[region] = _shift(layer.at[region], region, photo)
-        painted |= shown
+                shift[region] = _shift(shows, region)
+            owner[region] = number
     gone = _gone(frame, *sources.background())
-    at = _background(frame, photo, plate, gone, ~painted, picture, validity)
-    shift[~painted] = _shift(at, ~painted, photo)
-    return Proxy(picture, validity, np.where(validity, shift, np.float32(np.inf)), targets)
+    behind = owner < 0
+    shows[behind] = photo.shape[1::-1] * _background(frame, photo, plate, gone, behind, picture, validity)
+    shift[behind] = _shift(shows, behind)
+    shift[~validity] = np.inf
+    return Proxy(soften_seams(picture, owner, shows, shift), validity, shift, targets)
 
 
 @dataclass(frozen=True)
@@ -252,14 +257,10 @@ def _layers(
     return found[0], found[1]
 
 
-def _shift(
-    at: NDArray[np.float64], region: NDArray[np.bool_], photo: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return how far a region's pixels are from the photo's pixels at image points (n, 2)."""
+def _shift(shows: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how far a region's pixels are from the photo's pixels (H, W, 2) that they show."""
     y, x = np.nonzero(region)
-    rows, columns = photo.shape[:2]
-    distance = np.hypot(at[:, 0] * columns - (x + 0.5), at[:, 1] * rows - (y + 0.5))
-    return distance.astype(np.float32)
+    return np.hypot(shows[region, 0] - np.float32(x + 0.5), shows[region, 1] - np.float32(y + 0.5))
 
 
 def _background(

@@ -38,6 +38,7 @@ from na_core.model.batched.object_fill import fill_objects
 from na_core.model.batched.pixels import lookup, pixels_of
 from na_core.model.batched.rectangles import limits, within
 from na_core.model.batched.reliefs import inward, march, unmixed
+from na_core.model.batched.seams import soften_seams
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def proxy_pictures(frames: FrameBatch) -> Proxy:
     columns = torch.arange(width, device=x.device) + 0.5
     shift = torch.hypot(x - columns, y - (torch.arange(height, device=x.device)[:, None] + 0.5))
     shift.masked_fill_(~validity | (view > 0), torch.inf)
-    return Proxy(picture.transpose(0, 1), validity, shift, boxes)
+    owner = torch.where(owner < 0, owner, owner % slots)
+    return Proxy(soften_seams(picture, owner, x, y, shift).transpose(0, 1), validity, shift, boxes)
 
 
 def _cover_with_plates(picture: Tensor, plates: Plates, weight: Tensor, x: Tensor, y: Tensor) -> None:

@@ -16,7 +16,7 @@ from na_core.geometry.boxes import box_matrix, quarter_turn
 from na_core.geometry.boxmap import box_map
 from na_core.geometry.camera import camera_of_photo
 from na_core.geometry.fill import push_pull, sample_bilinear
-from na_core.geometry.proxy import PLATE_MARGIN, Plate, clean_plate, proxy_picture
+from na_core.geometry.proxy import PLATE_MARGIN, Plate, Proxy, clean_plate, proxy_picture
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset
 
 Shot = Any  # of conftest
@@ -42,6 +42,14 @@ def dilated(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     for row, column in zip(rows, columns, strict=True):
         grown[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1] = True
     return grown
+
+
+def away_from_outlines(proxy: Proxy) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) whose neighbours show the same box, or none as they do: no seam is there."""
+    index = np.pad(proxy.boxes.index, 1, mode="edge")
+    rows, columns = proxy.boxes.index.shape
+    beside = [index[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
+    return np.logical_and.reduce([other == beside[4] for other in beside])
 
 
 class TestNothingMoved:
@@ -113,7 +121,9 @@ class TestNothingMoved:
         expected = sample_bilinear(two_boxes.photo, np.stack([x / width, y / height], -1))
         # Who owns a pixel is decided on the photo's grid: on outlines the two grids may disagree.
         assert proxy.validity.mean() > 0.98
-        np.testing.assert_allclose(proxy.picture[proxy.validity], expected[proxy.validity], atol=2e-3)
+        same = proxy.validity & away_from_outlines(proxy)
+        assert same.mean() > 0.8
+        np.testing.assert_allclose(proxy.picture[same], expected[same], atol=2e-3)
 
     def test_with_a_kept_plate(self, two_boxes: Shot) -> None:
         frame = two_boxes.frame()
@@ -159,9 +169,11 @@ class TestTheStripAroundAnObject:
         for step in np.linspace(0, 0.1, 41):  # towards the camera: the strip stays uncovered for a while
             frame = two_boxes.frame({0: shifted(two_boxes, 0, (0, 0, 0.0)) @ np.diag([1, 1, 1 - step, 1])})
             proxy = two_boxes.proxy(frame)
-            pictures.append(np.where((strip & (proxy.boxes.index < 0))[..., None], proxy.picture, np.nan))
+            shows = strip & (proxy.boxes.index < 0) & away_from_outlines(proxy)
+            pictures.append(np.where(shows[..., None], proxy.picture, np.nan))
         changes = [np.nanmax(np.abs(b - a)) for a, b in itertools.pairwise(pictures)]
-        assert max(changes) < 0.15
+        assert np.isfinite(changes).sum() > 30  # at first the box covers it all
+        assert np.nanmax(changes) < 0.15
         plate = clean_plate(two_boxes.photo, two_boxes.frame().background)
         seen = ~np.isnan(pictures[-1])
         np.testing.assert_allclose(pictures[-1][seen], plate.picture[seen], atol=1e-6)
@@ -251,8 +263,8 @@ class TestValidity:
         shot = shoot([box_matrix((-0.5, 4.05, 1.0), (0.8, 0.1, 0.8))], 100, 60, camera)
         proxy = shot.proxy(shot.frame({0: shifted(shot, 0, (0.8, 0, 0))}))  # 0.8 m at 4 m: 20 pixels
         front = (proxy.boxes.index == 0) & (proxy.boxes.local[..., 1] < -0.999)
-        rows, columns = np.nonzero(front & proxy.validity)
-        assert len(rows) > 300
+        rows, columns = np.nonzero(front & proxy.validity & away_from_outlines(proxy))
+        assert len(rows) > 200
         np.testing.assert_array_equal(proxy.picture[rows, columns], shot.photo[rows, columns - 20])
 
     def test_what_another_object_hid_is_a_guess(self, shoot: Shoot) -> None:
@@ -341,7 +353,7 @@ class TestOtherPhotos:
         frame = two_boxes.frame({0: None}, add=[PlacedAsset(guest, place)])
         pictures = {frame.background.photo.sha256: two_boxes.photo, "e" * 64: red}
         proxy = proxy_picture(frame, pictures, 96, 64)
-        on_guest = proxy.boxes.index == 1
+        on_guest = (proxy.boxes.index == 1) & away_from_outlines(proxy)
         assert on_guest.sum() > 50
         np.testing.assert_array_equal(
             proxy.picture[on_guest], np.broadcast_to([1, 0, 0], (on_guest.sum(), 3))
@@ -363,7 +375,9 @@ class TestOtherPhotos:
         )
         frame = two_boxes.frame({0: None}, add=[PlacedAsset(unseen, Box(box_matrix((0, 3, 0.5), (1, 1, 1))))])
         proxy = two_boxes.proxy(frame)
-        np.testing.assert_array_equal(proxy.picture[proxy.boxes.index == 1], 0.5)
+        inside = (proxy.boxes.index == 1) & away_from_outlines(proxy)
+        assert inside.sum() > 50
+        np.testing.assert_array_equal(proxy.picture[inside], 0.5)
         assert not proxy.validity[proxy.boxes.index == 1].any()
 
 
