@@ -66,11 +66,11 @@ class VaeConfig:
 
 
 @dataclass(frozen=True)
-class TakenVae:
-    """The VAE of an existing checkpoint in place of training one.
+class Taken:
+    """A part of an existing checkpoint in place of training one.
 
     Attributes:
-        origin: a checkpoint's folder or embedded name, or the folder of a VAE; ``from`` in TOML.
+        origin: a checkpoint's folder or embedded name, or the folder of the part; ``from`` in TOML.
     """
 
     origin: str
@@ -109,17 +109,6 @@ class ReliefConfig:
     accumulation: int = 1
     clip_norm: float = 1.0
     ema_decay: float = 0.99
-
-
-@dataclass(frozen=True)
-class TakenRelief:
-    """The relief network of an existing checkpoint in place of training one.
-
-    Attributes:
-        origin: a checkpoint's folder or embedded name, or the folder of a network; ``from`` in TOML.
-    """
-
-    origin: str
 
 
 @dataclass(frozen=True)
@@ -240,8 +229,8 @@ class TrainingConfig:
     keep_states: int = 2
     log_every: int = 25
     validation: ValidationConfig | None = None
-    vae: VaeConfig | TakenVae | None = None
-    relief: ReliefConfig | TakenRelief | None = None
+    vae: VaeConfig | Taken | None = None
+    relief: ReliefConfig | Taken | None = None
     decoder: DecoderConfig | None = None
     conditions: ConditionsConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -333,8 +322,8 @@ def _value(hint: Any, value: Any, key: str, where: str) -> Any:
         for c in (get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,))
         if c is not type(None)
     ]
-    taken = isinstance(value, dict) and "from" in value
-    expected = next((choice for choice in choices if taken and choice in (TakenVae, TakenRelief)), choices[0])
+    taken = isinstance(value, dict) and "from" in value and Taken in choices
+    expected = Taken if taken else choices[0]
     if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: '{key}' must be a table, [{key}]")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DModel
@@ -13,7 +15,7 @@ from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
 from na_core.model.presets import RELIEF, build_pipeline
 from na_core.model.relief_network import build_relief_network
-from na_core.training.config import ConditionsConfig, TakenRelief, TakenVae, TrainingConfig, VaeConfig
+from na_core.training.config import ConditionsConfig, Taken, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
 VAES = {kind.__name__: kind for kind in (PatchAutoencoder, AutoencoderKL)}
@@ -51,9 +53,9 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
                 f"{file}: 'initial' is {config.initial}, a checkpoint of the preset "
                 f"'{pipeline.config.preset}', but 'preset' is '{config.preset}'"
             )
-    if isinstance(config.vae, TakenVae):
+    if isinstance(config.vae, Taken):
         pipeline.register_modules(vae=_taken_vae(config.vae.origin, pipeline, file))
-    if isinstance(config.relief, TakenRelief):
+    if isinstance(config.relief, Taken):
         pipeline.register_modules(relief=_taken_relief(config.relief.origin, file))
     elif config.relief is not None and pipeline.relief is None:
         with torch.random.fork_rng():
@@ -91,31 +93,14 @@ def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:
 
 
 def _taken_relief(origin: str, file: Path) -> UNet2DModel:
-    folder = Path(origin)
-    try:
-        if not (folder / "config.json").is_file():
-            folder = resolve_checkpoint(origin) / "relief"
-        return UNet2DModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
-    except Exception as error:  # whatever the loaders raise on damaged files
-        text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ConfigError(
-            f"{file}: relief: 'from' is '{origin}', which holds no usable relief network ({text})"
-        ) from error
+    return _taken(origin, "relief", "relief network", file, lambda folder: UNet2DModel)
 
 
 def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> PatchAutoencoder | AutoencoderKL:
-    folder = Path(origin)
-    if not (folder / "config.json").is_file():
-        try:
-            folder = resolve_checkpoint(origin) / "vae"
-        except CheckpointError as error:
-            raise ConfigError(f"{file}: vae: 'from': {error}") from error
-    try:
-        kind = VAES[json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]]
-        vae = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
-    except Exception as error:  # whatever the loaders raise on damaged files
-        text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ConfigError(f"{file}: vae: 'from' is '{origin}', which holds no usable VAE ({text})") from error
+    def kind(folder: Path) -> type[PatchAutoencoder] | type[AutoencoderKL]:
+        return VAES[json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]]
+
+    vae = _taken(origin, "vae", "VAE", file, kind)
     for what, of in (("latent channels", latent_channels), ("pixels per latent", latent_factor)):
         if of(vae) != of(pipeline.vae):
             raise ConfigError(
@@ -123,3 +108,28 @@ def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> Patch
                 f"this model needs {of(pipeline.vae)}"
             )
     return vae
+
+
+def _taken(origin: str, part: str, title: str, file: Path, kind: Callable[[Path], Any]) -> Any:
+    """Load a part of a checkpoint in float32.
+
+    Args:
+        origin: the checkpoint's folder or embedded name, or the part's folder.
+        part: its folder in the checkpoint, and its table in the configuration.
+        title: what an error calls it.
+        file: the configuration.
+        kind: gives the class of what is in a folder.
+    """
+    folder = Path(origin)
+    try:
+        if not (folder / "config.json").is_file():
+            folder = resolve_checkpoint(origin) / part
+    except CheckpointError as error:
+        raise ConfigError(f"{file}: {part}: 'from': {error}") from error
+    try:
+        return kind(folder).from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
+    except Exception as error:  # whatever the loaders raise on damaged files
+        text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"{file}: {part}: 'from' is '{origin}', which holds no usable {title} ({text})"
+        ) from error

@@ -197,8 +197,12 @@ def train_relief(
         accelerator,
         first,
     )
-    # The averaged weights are the main process's; the others read what it saved.
-    network.load_state_dict(load_file(trained_relief(config.output) / SAFETENSORS_WEIGHTS_NAME))
+    load_relief(network, config.output)
+
+
+def load_relief(network: UNet2DModel, output: Path) -> None:
+    """Load a run's trained network: averaged weights, which every process reads from the main one's file."""
+    network.load_state_dict(load_file(trained_relief(output) / SAFETENSORS_WEIGHTS_NAME))
     network.eval().requires_grad_(False)
 
 

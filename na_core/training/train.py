@@ -80,15 +80,13 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
         assert isinstance(pipeline.vae, PatchAutoencoder)
         vae.train_vae(pipeline.vae, pictures, config.vae, config, accelerator, first(vae.FOLDER, config.vae))
     if isinstance(config.relief, ReliefConfig):
-        relief.train_relief(
-            pipeline.relief,
-            labelled_frames(shard, pictures),
-            relief.load_truth(shard, show=accelerator.is_main_process),
-            config.relief,
-            config,
-            accelerator,
-            first(relief.FOLDER, config.relief),
-        )
+        begin = first(relief.FOLDER, config.relief)
+        if begin < config.relief.steps:  # else the truth, which is large, is not needed
+            truth = relief.load_truth(shard, show=accelerator.is_main_process)
+            labels = labelled_frames(shard, pictures)
+            relief.train_relief(pipeline.relief, labels, truth, config.relief, config, accelerator, begin)
+        else:
+            relief.load_relief(pipeline.relief, config.output)
     if config.decoder is None:
         if config.initial is None:
             return done[1] if isinstance(config.relief, ReliefConfig) else done[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from na_core.training.config import ConditionsConfig, DecoderConfig, TakenVae, VaeConfig, load_config
+from na_core.training.config import ConditionsConfig, DecoderConfig, Taken, VaeConfig, load_config
 from na_core.training.errors import ConfigError
 from tests.na_core.training.conftest import WriteConfig
 
@@ -34,7 +34,7 @@ def test_a_whole_configuration(write_config: WriteConfig, painted_scenes: Path) 
 
 def test_a_vae_can_be_taken(write_config: WriteConfig) -> None:
     values = dict.fromkeys(("steps", "batch_size", "crop", "learning_rate", "warmup_steps", "latent_noise"))
-    assert load_config(write_config(vae={"from": "mini", **values})).vae == TakenVae("mini")
+    assert load_config(write_config(vae={"from": "mini", **values})).vae == Taken("mini")
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.stem)

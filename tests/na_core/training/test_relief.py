@@ -161,5 +161,5 @@ def test_scenes_without_depth_are_refused(missing: str, painted_scenes: Path, tm
 def test_the_paper_has_none_and_a_missing_one_is_named(write_config: WriteConfig) -> None:
     with pytest.raises(ConfigError, match="'paper' has none"):
         main(write_config(top={"preset": "paper"}, decoder={"start": "noise"}, relief=RELIEF))
-    with pytest.raises(ConfigError, match="relief: 'from' is 'mono', which holds no usable relief network"):
+    with pytest.raises(ConfigError, match=r"relief: 'from': .*mono"):
         main(write_config("missing", relief={"from": "mono"}))
