@@ -307,14 +307,14 @@ def _gone(frame: Frame, source: NDArray[np.int32], cover: NDArray[np.int32]) -> 
         source: (h, w) which hidden object each of the photo's pixels shows, -1 for none.
         cover: (h, w) which it may show.
     """
-    left = np.array([1 - _presence(frame, box) for box in frame.background.hidden_boxes], np.float32)
+    left = np.array([1 - presence(frame, box) for box in frame.background.hidden_boxes], np.float32)
     covered = cover >= 0
     weight = np.zeros(source.shape, np.float32)
     weight[covered] = left[cover[covered]]
     return np.where(source >= 0, np.float32(1), _widened(weight))
 
 
-def _presence(frame: Frame, hidden: Box) -> float:
+def presence(frame: Frame, hidden: Box) -> float:
     """Return 1 while an object stands in the box that the photo shows it in, falling to 0 as it leaves.
 
     It has left when a corner has moved by the strip's width in the photo. The frame's camera plays no part:

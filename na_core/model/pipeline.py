@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import ViTModel
 
 from na_core.geometry.boxes import bounds_2d
+from na_core.geometry.keeping import kept
 from na_core.geometry.photo_views import PhotoView, photo_views
 from na_core.geometry.proxy import Plate, clean_plate
 from na_core.geometry.relief import Relief
@@ -43,9 +44,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 CACHE_ENTRIES = 32
 """Encoder features and clean plates kept per pipeline, least recently used first out."""
-
-KEEP_PIXELS = 3.0
-"""Motion in pixels after which nothing of the photo's own pixels is kept."""
 
 Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
@@ -107,10 +105,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             the same unit everywhere.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
-        keep_unmoved: with ``detail_transfer``, show the photo's own pixels where it showed the same surface
-            at the same place; fades out over :data:`KEEP_PIXELS` of motion.
-        proxy_trust: with ``detail_transfer``, share of the decoder's correction that is withheld where the
-            photo showed the surface, though elsewhere: an undertrained decoder pulls colours to their mean.
+        keep_unmoved, proxy_trust, surroundings: with ``detail_transfer``, where the proxy's own pixels are
+            kept, see :func:`na_core.geometry.keeping.kept`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         relief: network that finds the objects' outlines and depths in their boxes
@@ -149,6 +145,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
+        surroundings: float = 0.0,
         anchored_noise: bool = False,
         slots: int = 23,
         picture_size: int = 256,
@@ -174,6 +171,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             detail_transfer=detail_transfer,
             keep_unmoved=keep_unmoved,
             proxy_trust=proxy_trust,
+            surroundings=surroundings,
             anchored_noise=anchored_noise,
             slots=slots,
             picture_size=picture_size,
@@ -378,10 +376,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             spatial = torch.cat([seen, seen_maps * 0 if null else seen_maps], dim=1)
         if self.config.residual:
             scale = residual_scale(maps, self.config.residual_scale, self.config.residual_variance)
-        shift = torch.as_tensor(np.stack([c.proxy.shift for c in computed]), device=self.device)
-        keep = (1 - shift[:, None] / KEEP_PIXELS).clamp(min=0) * float(self.config.keep_unmoved)
-        valid = torch.as_tensor(np.stack([c.proxy.validity for c in computed]), device=self.device)
-        keep = torch.maximum(keep, valid[:, None] * self.config.proxy_trust)
+        rules = self.config.keep_unmoved, self.config.proxy_trust, self.config.surroundings
+        shares = [kept(frame, c.proxy, *rules) for frame, c in zip(frames, computed, strict=True)]
+        keep = torch.as_tensor(np.stack(shares), device=self.device)[:, None]
         addresses = None
         if self.config.anchored_noise:
             shown = [
