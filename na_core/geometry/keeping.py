@@ -1,7 +1,7 @@
 """How far a frame keeps the proxy's own pixels and withholds the decoder's correction of them.
 
-What has not moved is the photo, and no decoder knows better. But what moves takes its shadow along: near where
-it is and was, the decoder is free.
+What has not moved is the photo, and no decoder knows better. But what moves takes its shadow along: near
+where it is and was, the decoder is free.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def kept(
     """
     still = np.clip(1 - proxy.shift / KEEP_PIXELS, 0, 1) * np.float32(keep_unmoved)
     if surroundings > 0 and keep_unmoved:
-        still = still * (1 - disturbed(frame, *proxy.shift.shape[::-1], surroundings))
+        height, width = proxy.shift.shape
+        still = still * (1 - disturbed(frame, width, height, surroundings))
     return np.maximum(still, proxy.validity * np.float32(proxy_trust))
 
 
