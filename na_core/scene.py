@@ -11,6 +11,7 @@ its local -Z with +Y up; image coordinates are (x right, y down) in [0, 1] with 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -124,7 +125,7 @@ class _Message:
         here = path if path is not None else cls.__name__.lower()
         if not isinstance(data, Mapping):
             raise SceneError(here, f"expected an object, got {type(data).__name__}")
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)  # type: ignore[arg-type]
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for name in data:
             if name not in fields:
@@ -143,7 +144,12 @@ class _Message:
 
     def to_json(self) -> str:
         """Return the message as compact JSON with sorted keys (the same message gives the same text)."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        # Kept: messages never change, and are compared and looked up by it.
+        text = self.__dict__.get("_json")
+        if text is None:
+            text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+            object.__setattr__(self, "_json", text)
+        return text
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -165,6 +171,11 @@ class _Message:
 
     def __hash__(self) -> int:
         return hash(self.to_json())
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _plain(value: object) -> Any:
