@@ -111,7 +111,7 @@ def test_an_unknown_field_is_named(raw):
 
 
 def test_another_version_says_to_render_again(raw):
-    with pytest.raises(SceneError, match=r"reads 2, got 1; render the data set again"):
+    with pytest.raises(SceneError, match=r"reads 3, got 1; render the data set again"):
         labels_from_dict(raw | {"schema_version": 1})
 
 

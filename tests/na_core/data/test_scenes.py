@@ -115,3 +115,4 @@ def pictures(folder: Path) -> Iterator[object]:
         yield scene.picture(i)
         yield scene.mask(i)
         yield scene.depth(i)
+        yield scene.far(i)
