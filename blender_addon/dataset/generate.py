@@ -81,6 +81,11 @@ def generate(order: Order, seed: int) -> bool:
             if not folder.exists():  # another process finished the same scene first
                 raise
             return False
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        # A disk that fills up in the middle of a file does not say which.
+        raise OSError(error.errno, error.strerror, str(partial)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return True
