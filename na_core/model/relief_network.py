@@ -23,7 +23,7 @@ from na_core.geometry.photo_views import PhotoView
 from na_core.geometry.relief import Relief
 from na_core.model.batched.boxmap import Hits, box_map, camera_in_box, through_box
 from na_core.model.batched.cameras import Cameras
-from na_core.model.batched.pixels import lookup
+from na_core.model.batched.pixels import length, lookup
 from na_core.model.batched.rectangles import limits, within
 from na_core.model.batched.reliefs import Reliefs, pack
 
@@ -125,8 +125,8 @@ def _layer(views: Views, hits: Hits, bounds: Tensor) -> tuple[Tensor, Tensor, Te
     each = views.camera[:, None]
     origin = lookup(camera_in_box(each, views.boxes)[0].float(), row, box)
     start, end, from_inside = through_box(origin, hits)
-    whole = (hits.local - torch.stack([origin(axis) for axis in range(3)])).norm(dim=0).clamp_min(1e-9)
-    further = (end - start).norm(dim=0) / whole  # beyond the hit, in units of the way to it
+    whole = length(hits.local - torch.stack([origin(axis) for axis in range(3)])).clamp_min(1e-9)
+    further = length(end - start) / whole  # beyond the hit, in units of the way to it
     enter = torch.where(from_inside, 0.0, hits.depth)
     leave = torch.where(from_inside, hits.depth, hits.depth * (1 + further))
     inside = within(lookup(bounds, row, box), *pixels.centre).float()
@@ -189,11 +189,14 @@ def without_doubtful_holes(owner: Tensor, cover: Tensor) -> Tensor:
     filled = owner.cpu().numpy().copy()
     may = cover.cpu().numpy()
     for picture, doubtful in zip(filled, may, strict=True):
-        for number in np.unique(picture[picture >= 0]):
-            _, regions = cv2.connectedComponents((picture != number).astype(np.uint8), connectivity=4)
-            edges = [regions[0], regions[-1], regions[:, 0], regions[:, -1]]
-            enclosed = ~np.isin(regions, np.concatenate(edges))
-            picture[enclosed & (picture < 0) & (doubtful == number)] = number
+        for number in np.unique(doubtful[(picture < 0) & (doubtful >= 0)]):
+            shows = picture == number
+            x, y, width, height = cv2.boundingRect(shows.astype(np.uint8))
+            window = slice(y, y + height), slice(x, x + width)  # what it encloses is in there
+            around = np.pad(~shows[window], 1, constant_values=True).astype(np.uint8)
+            _, regions = cv2.connectedComponents(around, connectivity=4)
+            enclosed = (regions != regions[0, 0])[1:-1, 1:-1] & ~shows[window]
+            picture[window][enclosed & (picture[window] < 0) & (doubtful[window] == number)] = number
     return torch.from_numpy(filled).to(owner.device)
 
 

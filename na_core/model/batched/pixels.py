@@ -60,6 +60,30 @@ def pixels_of(mask: Tensor) -> Pixels:
     return Pixels(at, (batch, height, width))
 
 
+def length(vectors: Tensor) -> Tensor:
+    """Return the lengths (P,) of vectors (3, P): several times faster than a norm over the first axis."""
+    x, y, z = vectors
+    return (x * x).addcmul_(y, y).addcmul_(z, z).sqrt_()
+
+
+def span(values: Tensor) -> Tensor:
+    """Return by how much values (B, H, W) differ among each pixel and its eight neighbours."""
+    high = low = values
+    for axis in (1, 2):
+        high, low = _widest(high, axis, torch.maximum), _widest(low, axis, torch.minimum)
+    return high.sub_(low)
+
+
+def _widest(values: Tensor, axis: int, choose: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return the chosen of each value and the two beside it along an axis, a new tensor."""
+    size = values.shape[axis]
+    if size == 1:
+        return values.clone()
+    pairs = choose(values.narrow(axis, 0, size - 1), values.narrow(axis, 1, size - 1))
+    middle = choose(pairs.narrow(axis, 0, size - 2), pairs.narrow(axis, 1, size - 2))
+    return torch.cat([pairs.narrow(axis, 0, 1), middle, pairs.narrow(axis, size - 2, 1)], dim=axis)
+
+
 def lookup(table: Tensor, row: Tensor, box: Tensor) -> Callable[[int], Tensor]:
     """Return a function that gives one column of a table of boxes for every pixel.
 

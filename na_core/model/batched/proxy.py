@@ -35,7 +35,7 @@ from na_core.model.batched.cameras import (
 from na_core.model.batched.fill import push_pull, sample_bytes, sample_planes
 from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.object_fill import fill_objects
-from na_core.model.batched.pixels import lookup, pixels_of
+from na_core.model.batched.pixels import length, lookup, pixels_of
 from na_core.model.batched.rectangles import limits, within
 from na_core.model.batched.reliefs import inward, march, unmixed
 from na_core.model.batched.seams import soften_seams
@@ -87,8 +87,12 @@ def proxy_pictures(frames: FrameBatch) -> Proxy:
     slots = frames.present.shape[1]
     depth = torch.full_like(boxes.index, torch.inf, dtype=torch.float32)
     # What is nearer covers what is farther. An object's two layers are filled apart.
+    inner = None if frames.reliefs is None else unmixed(owners.flatten(0, 1))
     for hits, first in ((boxes.second, slots), (boxes.nearest, 0)):
-        texture = (_texture if frames.reliefs is None else _relief_texture)(frames, hits, owners)
+        if inner is None:
+            texture = _texture(frames, hits, owners)
+        else:
+            texture = _relief_texture(frames, hits, owners, inner)
         wins = texture.depth.isfinite() & (texture.depth <= hits.pixels.take(depth))
         for values, plane in (
             (texture.x, x),
@@ -293,7 +297,7 @@ def _texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     return _Texture(x, y, view, usable & (sight == SEEN), usable, reached)
 
 
-def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
+def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor, inner: Tensor) -> _Texture:
     """Look up what rays through boxes meet of the objects in them, in photos with reliefs.
 
     What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
@@ -304,6 +308,7 @@ def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
         frames: B frames.
         hits: a layer of the target box maps.
         owners: (B, V, H, W) which box each photo pixel shows.
+        inner: (B * V, H, W) which it shows unmixed.
     """
     assert frames.reliefs is not None
     width, height = frames.size
@@ -338,14 +343,14 @@ def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor) -> _Texture:
     x, y = torch.where(guessed, across, x), torch.where(guessed, down, y)
     unseen = pixels_of((found.kind == HULL)[None, None]).at
     some = (of.index_select(0, unseen) for of in (view + row * owners.shape[1], entry, x, y))
-    inner_x, inner_y = inward(unmixed(owners.flatten(0, 1)), *some)
+    inner_x, inner_y = inward(inner, *some)
     hull = (found.kind == HULL).index_select(0, unseen)
     x[unseen], y[unseen] = torch.where(hull, inner_x, x[unseen]), torch.where(hull, inner_y, y[unseen])
 
     real, shows = box >= 0, allowed > 0
     usable = real & shows & (found.kind >= HULL)
     start_of_ray = torch.stack([eye(axis) for axis in range(3)])
-    whole_way, way = ((at - start_of_ray).norm(dim=0) for at in (hits.local, local))
+    whole_way, way = (length(at - start_of_ray) for at in (hits.local, local))
     met = hits.depth * way / whole_way.clamp_min(1e-9)  # depth grows evenly along a ray
     unknown = UNKNOWN_DEPTH + hits.depth
     reached = torch.where(found.kind == UNKNOWN, unknown, torch.where(usable, met, torch.inf))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.geometry.relief import (
@@ -20,7 +19,7 @@ from na_core.geometry.relief import (
     THICKNESS,
     UNKNOWN,
 )
-from na_core.model.batched.pixels import listing_pays
+from na_core.model.batched.pixels import listing_pays, span
 
 STEPS_OF_DEPTH = 65535
 """Depths are held in 16 bits, in units of a photo's own."""
@@ -135,14 +134,26 @@ def march(
         back = known & (past_before > 0) & (past <= 0)
         open_still = kind[left] < HULL
         found = (front | back | _inside(gap, past)) & open_still
-        one, two = torch.where(front, gap_before, past_before), torch.where(front, gap, past)
+        rows, hit, hidden = left, found, unknown & open_still
+        near, near_past, deep, deep_past = gap_before, past_before, gap, past
+        if listing_pays(photo.device):
+            kind[left[hidden.nonzero()[:, 0]]] = UNKNOWN
+            some = found.nonzero()[:, 0]
+            rows, hit, front, back = (of[some] for of in (left, found, front, back))
+            near, near_past, deep, deep_past = (of[some] for of in (near, near_past, deep, deep_past))
+        else:
+            kind = torch.where(hidden, UNKNOWN, kind)
+        one, two = torch.where(front, near, near_past), torch.where(front, deep, deep_past)
         part = torch.where(front | back, one / (one - two), 1.0)
-        deep = torch.where(front, 0.0, gap - torch.where(back, past, 0.0))
-        kind[left] = torch.where(found, HULL, torch.where(unknown & open_still, UNKNOWN, kind[left]))
-        share[left] = torch.where(found, last + part * (here - last), share[left])
-        behind[left] = torch.where(found, deep, behind[left])
-        beside = found & ~front & ~back & (number > 0)
-        outside[left] = torch.where(beside, last, outside[left])
+        deep = torch.where(front, 0.0, deep - torch.where(back, deep_past, 0.0))
+        beside = hit & ~front & ~back & (number > 0)
+        for of, value in (
+            (kind, torch.full_like(rows, HULL)),
+            (share, last + part * (here - last)),
+            (behind, deep),
+        ):
+            of[rows] = torch.where(hit, value, of[rows])
+        outside[rows] = torch.where(beside, last, outside[rows])
         gap_before, past_before, last = gap, past, here
         if listing_pays(photo.device):
             kept = (~found).nonzero()[:, 0]
@@ -188,9 +199,7 @@ def _inside(gap: Tensor, past: Tensor) -> Tensor:
 
 def unmixed(owner: Tensor) -> Tensor:
     """Return the owners (M, H, W) of pixels all of whose eight neighbours show the same object; else -1."""
-    beside = F.pad(owner.float()[:, None], (1, 1, 1, 1), mode="replicate")
-    same = (F.max_pool2d(beside, 3, 1) == -F.max_pool2d(-beside, 3, 1))[:, 0]
-    return torch.where(same, owner, -1)
+    return torch.where(span(owner) == 0, owner, -1)
 
 
 def inward(inner: Tensor, photo: Tensor, entry: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

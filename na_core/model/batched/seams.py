@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.geometry.seams import SEAM, STILL, WEIGHTS
-from na_core.model.batched.pixels import pixels_of
+from na_core.model.batched.pixels import pixels_of, span
 
 
 def soften_seams(picture: Tensor, owner: Tensor, x: Tensor, y: Tensor, shift: Tensor) -> Tensor:
@@ -19,9 +18,9 @@ def soften_seams(picture: Tensor, owner: Tensor, x: Tensor, y: Tensor, shift: Te
         x, y: (B, H, W), the photo's pixel that it shows.
         shift: (B, H, W) pixels by which that is somewhere else in the photo.
     """
-    seams = _span(owner.float()) > 0
+    seams = span(owner) > 0
     for at in (x, y):
-        seams |= _span(at) > SEAM
+        seams |= span(at) > SEAM
     weight = (shift - STILL).clamp(0, 1) * seams
     pixels = pixels_of(weight > 0)
     share = pixels.take(weight)
@@ -37,10 +36,3 @@ def soften_seams(picture: Tensor, owner: Tensor, x: Tensor, y: Tensor, shift: Te
     own = flat.index_select(1, pixels.at)
     softened.flatten(1).index_copy_(1, pixels.at, own + share * (mean - own))
     return softened
-
-
-def _span(values: Tensor) -> Tensor:
-    """Return by how much values (B, H, W) differ among each pixel and its eight neighbours."""
-    high = F.max_pool2d(values[:, None], 3, 1, 1)  # padded with -inf: as if there were no neighbours
-    low = -F.max_pool2d(-values[:, None], 3, 1, 1)
-    return (high - low)[:, 0]
