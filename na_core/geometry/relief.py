@@ -16,7 +16,7 @@ from na_core.geometry.boxes import box_corners
 from na_core.geometry.camera import project_points
 from na_core.scene import Box, Camera
 
-STEPS = 24
+STEPS = 16
 """Samples along a ray through a box."""
 
 HALVINGS = 4

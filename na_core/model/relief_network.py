@@ -167,9 +167,10 @@ def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
     inputs, layers = relief_inputs(views)
     output = F.avg_pool2d(run_network(network, inputs), SMOOTHING, 1, SMOOTHING // 2, count_include_pad=False)
     logits = owner_logits(output, layers)
-    likeliest = logits[:, 1:].argmax(dim=1, keepdim=True)
+    none, nearest, second = logits.unbind(1)
+    likeliest = (second > nearest).long()[:, None]  # argmax over so short an axis is slow
     index = layers.index.gather(1, likeliest)[:, 0]
-    nothing = logits.argmax(dim=1) == 0
+    nothing = none >= torch.maximum(nearest, second)
     cover = torch.where(nothing & (logits.softmax(dim=1)[:, 0] >= CERTAIN), -1, index)
     owner = without_doubtful_holes(torch.where(nothing, -1, index), cover)
     enter, leave = (of.gather(1, likeliest)[:, 0] for of in (layers.enter, layers.leave))

@@ -262,7 +262,11 @@ def photo_views(labels: LabelledFrames, rows: Tensor) -> Views:
 
 @torch.no_grad()
 def all_reliefs(
-    network: UNet2DModel, labels: LabelledFrames, batch_size: int = 16, title: str | None = None
+    network: UNet2DModel,
+    labels: LabelledFrames,
+    batch_size: int = 16,
+    title: str | None = None,
+    precision: str = "no",
 ) -> Reliefs:
     """Return the reliefs of all labelled frames, by the slots of their objects, where the pictures are.
 
@@ -271,10 +275,13 @@ def all_reliefs(
         labels: of the frames.
         batch_size: of them at once.
         title: of the progress bar; None for none.
+        precision: "bf16" to compute in it, or "no".
     """
     found = []
     rows = torch.arange(len(labels.pictures)).split(batch_size)
     for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
         views = photo_views(labels, some).to(network.device)
-        found.append(find_reliefs(network, views).to(labels.pictures.device))
+        with torch.autocast(network.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            reliefs = find_reliefs(network, views)
+        found.append(reliefs.to(labels.pictures.device))
     return joined(found)

@@ -127,7 +127,8 @@ def _reliefs(
     if pipeline.relief is None:
         return None
     title = "reliefs" if accelerator.is_main_process else None
-    return relief.all_reliefs(pipeline.relief.eval(), labelled_frames(shard, pictures), title=title)
+    network, labels = pipeline.relief.eval(), labelled_frames(shard, pictures)
+    return relief.all_reliefs(network, labels, title=title, precision=accelerator.mixed_precision)
 
 
 def scene_names(config: TrainingConfig, file: Path) -> list[str]:

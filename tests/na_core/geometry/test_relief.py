@@ -145,7 +145,7 @@ def test_a_ray_from_beside_comes_in_at_the_outline(camera: Camera) -> None:
     rows, columns = np.nonzero(owner == 0)
     edges = [np.array([of.min(), of.max() + 1]) / size for of, size in ((columns, WIDTH), (rows, HEIGHT))]
     distances = [np.abs(found.at[beside, axis, None] - edges[axis]).min(axis=1) for axis in (0, 1)]
-    # Between samples of the march a ray goes 0.35 / 24 across the picture, and is halved four times.
+    # Between samples of the march a ray goes 0.35 / 16 across the picture, and is halved four times.
     assert np.quantile(np.minimum(*distances), 0.9) < 0.002
 
 
