@@ -202,12 +202,17 @@ def _rotate(cast: Cast, frames: int) -> Clip:
     if not is_free(still, number, state.poses, around):  # a place where it can turn freely
         still = place(cast.random, around, number, still, state.poses, state.view, cast.aspect) or still
     step = 2 * math.pi / max(frames, 2)
-    states = [state.but(number, replace(still, yaw=still.yaw + k * step)) for k in range(frames)]
+    turns = [replace(still, yaw=still.yaw + k * step) for k in range(frames)]
+    for other in range(len(cast.sizes)):  # where there is no such place, what is in its way makes room
+        alone = tuple(pose if i == other else None for i, pose in enumerate(state.poses))
+        if other != number and not all(is_free(turn, number, alone, cast.sizes) for turn in turns):
+            state = state.but(other, None)
+    states = [state.but(number, turn) for turn in turns]
     edits = [Edit("rotate", 0, k, None, number) for k in range(1, frames)]
     if frames % 2 == 0:
         half = frames // 2
-        turns = [(k, (k + half) % frames) for k in range(1, frames)]
-        edits += [Edit("rotate", a, b, None, number) for a, b in turns]
+        halves = [(k, (k + half) % frames) for k in range(1, frames)]
+        edits += [Edit("rotate", a, b, None, number) for a, b in halves]
     return Clip(tuple(states), tuple(edits))
 
 

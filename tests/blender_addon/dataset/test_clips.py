@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blender_addon.dataset.clips import Clip, State, plan
@@ -39,6 +39,7 @@ def difference(first: State, second: State) -> set[object]:
 @pytest.mark.parametrize("kind", CLIP_KINDS)
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds)
+@example(seed=458)  # crowded: what turns finds no place where it can turn freely
 def test_objects_never_overlap(kind, seed):
     clip, sizes = make(kind, seed)
     for state in clip.states:
