@@ -183,7 +183,6 @@ def proxy_picture(
     targets = box_map(frame.camera, [placed.box.world_from_box for placed in frame.assets], width, height)
     picture = np.zeros((height, width, 3), np.float32)
     validity = np.zeros((height, width), bool)
-    shift = np.full((height, width), np.inf, np.float32)
     owner = np.full((height, width), -1, np.int32)
     shows = np.zeros((height, width, 2), np.float32)  # pixels of the photo
     layers = _layers(frame, targets, pictures, sources)
@@ -198,14 +197,14 @@ def proxy_picture(
             picture[region] = colours if usable.all() else _fill_masked(colours, usable, region)
             validity[region] = layer.seen[region]
             shows[region] = layer.at[region] * pictures[placed.asset.photo.sha256].shape[1::-1]
-            if placed.asset.photo == frame.background.photo:
-                shift[region] = _shift(shows, region)
             owner[region] = number
     gone = _gone(frame, *sources.background())
     behind = owner < 0
     shows[behind] = photo.shape[1::-1] * _background(frame, photo, plate, gone, behind, picture, validity)
-    shift[behind] = _shift(shows, behind)
-    shift[~validity] = np.inf
+    y, x = np.mgrid[:height, :width].astype(np.float32) + np.float32(0.5)
+    shift = np.hypot(shows[..., 0] - x, shows[..., 1] - y)
+    elsewhere = np.array([placed.asset.photo != frame.background.photo for placed in frame.assets] + [False])
+    shift[~validity | elsewhere[owner]] = np.inf
     return Proxy(soften_seams(picture, owner, shows, shift), validity, shift, targets)
 
 
@@ -255,12 +254,6 @@ def _layers(
             layer.seen[hit], layer.usable[hit] = texture.seen, texture.usable
         found.append(layer)
     return found[0], found[1]
-
-
-def _shift(shows: NDArray[np.float32], region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return how far a region's pixels are from the photo's pixels (H, W, 2) that they show."""
-    y, x = np.nonzero(region)
-    return np.hypot(shows[region, 0] - np.float32(x + 0.5), shows[region, 1] - np.float32(y + 0.5))
 
 
 def _background(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_corners
 from na_core.geometry.camera import project_points
+from na_core.geometry.seams import span
 from na_core.scene import Box, Camera
 
 STEPS = 16
@@ -217,10 +218,7 @@ def _look(    relief: Relief,
 
 def unmixed(owner: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return the owners (H, W) of pixels all of whose eight neighbours show the same object; else -1."""
-    rows, columns = owner.shape
-    beside = np.pad(owner, 1, mode="edge")
-    views = [beside[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
-    return np.where(np.logical_and.reduce([view == owner for view in views]), owner, -1)
+    return np.where(span(owner) == 0, owner, -1)
 
 
 def inward(inner: NDArray[np.int32], number: int, at: NDArray[np.float64]) -> NDArray[np.float64]:

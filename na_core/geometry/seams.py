@@ -34,8 +34,8 @@ def soften_seams(
         shift: (H, W) pixels by which that is somewhere else in the photo: what has not moved stays as it is,
             what has moved by less than a pixel in part.
     """
-    spans = [_span(at[..., axis]) > SEAM for axis in (0, 1)]
-    weight = np.clip(shift - STILL, 0, 1) * ((_span(owner) > 0) | spans[0] | spans[1])
+    seams = (span(owner) > 0) | (span(at[..., 0]) > SEAM) | (span(at[..., 1]) > SEAM)
+    weight = np.clip(shift - STILL, 0, 1) * seams
     rows, columns = np.nonzero(weight)
     beside = np.pad(picture, ((1, 1), (1, 1), (0, 0)), mode="edge")
     mean = np.zeros((len(rows), picture.shape[-1]), np.float32)
@@ -48,12 +48,9 @@ def soften_seams(
     return softened
 
 
-def _span(values: NDArray) -> NDArray:
+def span(values: NDArray) -> NDArray:
     """Return by how much values (H, W) differ among each pixel and its eight neighbours."""
-    high = low = np.pad(values, 1, mode="edge")
-    for axis in (0, 1):
-        size = values.shape[axis]
-        windows = [np.take(high, range(i, i + size), axis) for i in range(3)]
-        lower = [np.take(low, range(i, i + size), axis) for i in range(3)]
-        high, low = np.maximum.reduce(windows), np.minimum.reduce(lower)
-    return high - low
+    rows, columns = values.shape
+    beside = np.pad(values, 1, mode="edge")
+    views = [beside[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
+    return np.maximum.reduce(views) - np.minimum.reduce(views)

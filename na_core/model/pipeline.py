@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
@@ -282,7 +282,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         batch = self.batch(padded, computed, pictures)
         null = None
         if sampling.guidance != 1:
-            null = self.batch(padded, computed, pictures, null=True)
+            null = self.unconditional(batch, padded, computed, pictures)
         latents = self._denoise(
             batch, null, sampling, lambda s, z: report(s, lambda: crop(self.decode(z, batch))[0])
         )
@@ -338,13 +338,59 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         frames: Sequence[Frame],
         computed: Sequence[Conditions],
         pictures: Mapping[str, NDArray[np.float32]],
-        null: bool = False,
     ) -> Batch:
-        """Stack conditions of padded frames; with ``null``, the unconditional branch of guidance.
+        """Stack the conditions of padded frames."""
+        tokens, mask = self._tokens(frames, computed, pictures, null=False)
+        # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
+        proxy = torch.as_tensor(np.stack([c.proxy.picture for c in computed]), device=self.device)
+        proxy = proxy.permute(0, 3, 1, 2) * 2 - 1
+        anchor = scale = spatial = None
+        maps = self._tensor(np.stack([c.map_channels for c in computed]))
+        if self.config.residual or self.config.spatial_conditioning:
+            anchor = encode(self.vae, proxy.to(self.unet.dtype))
+        if anchor is not None and self.config.spatial_conditioning:
+            spatial = torch.cat(self.switches.spatial(anchor, maps), dim=1)
+        if self.config.residual:
+            scale = residual_scale(maps, self.config.residual_scale, self.config.residual_variance)
+        rules = self.config.keep_unmoved, self.config.proxy_trust, self.config.surroundings
+        shares = [kept(frame, c.proxy, *rules) for frame, c in zip(frames, computed, strict=True)]
+        keep = torch.as_tensor(np.stack(shares), device=self.device)[:, None]
+        addresses = None
+        if self.config.anchored_noise:
+            shown = [
+                frame_addresses(frame, c.proxy.boxes, proxy.shape[3], proxy.shape[2])
+                for frame, c in zip(frames, computed, strict=True)
+            ]
+            addresses = torch.cat(shown).to(self.device)
+        anchor = anchor if self.config.residual else None
+        return Batch(tokens, mask, spatial, anchor, scale, keep, proxy, addresses)
 
-        The null branch knows no object, no pose and no box map, but keeps the proxy, which the residual is
-        measured from.
+    def unconditional(
+        self,
+        batch: Batch,
+        frames: Sequence[Frame],
+        computed: Sequence[Conditions],
+        pictures: Mapping[str, NDArray[np.float32]],
+    ) -> Batch:
+        """Return the other branch of guidance: of the same batch, without object, pose and box map.
+
+        It keeps the proxy, which the residual is measured from.
         """
+        tokens, mask = self._tokens(frames, computed, pictures, null=True)
+        spatial = batch.spatial
+        if spatial is not None:
+            spatial = spatial.clone()
+            spatial[:, latent_channels(self.vae) :] = 0
+        return replace(batch, tokens=tokens, attention_mask=mask, spatial=spatial)
+
+    def _tokens(
+        self,
+        frames: Sequence[Frame],
+        computed: Sequence[Conditions],
+        pictures: Mapping[str, NDArray[np.float32]],
+        null: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the tokens of frames and which of them count; with ``null``, those of no object and pose."""
         guided = self.config.preset == "guided"
         slots = max([len(c.poses) for c in computed] + ([] if guided else [self.config.slots]))
         slots = max(slots, 1)
@@ -364,30 +410,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             filled = [np.r_[np.arange(slots) < len(c.poses), True] for c in computed]
             mask = torch.as_tensor(np.stack(filled), device=self.device)
             mask = mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
-        # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
-        proxy = torch.as_tensor(np.stack([c.proxy.picture for c in computed]), device=self.device)
-        proxy = proxy.permute(0, 3, 1, 2) * 2 - 1
-        anchor = scale = spatial = None
-        maps = self._tensor(np.stack([c.map_channels for c in computed]))
-        if self.config.residual or self.config.spatial_conditioning:
-            anchor = encode(self.vae, proxy.to(self.unet.dtype))
-        if anchor is not None and self.config.spatial_conditioning:
-            seen, seen_maps = self.switches.spatial(anchor, maps)
-            spatial = torch.cat([seen, seen_maps * 0 if null else seen_maps], dim=1)
-        if self.config.residual:
-            scale = residual_scale(maps, self.config.residual_scale, self.config.residual_variance)
-        rules = self.config.keep_unmoved, self.config.proxy_trust, self.config.surroundings
-        shares = [kept(frame, c.proxy, *rules) for frame, c in zip(frames, computed, strict=True)]
-        keep = torch.as_tensor(np.stack(shares), device=self.device)[:, None]
-        addresses = None
-        if self.config.anchored_noise:
-            shown = [
-                frame_addresses(frame, c.proxy.boxes, proxy.shape[3], proxy.shape[2])
-                for frame, c in zip(frames, computed, strict=True)
-            ]
-            addresses = torch.cat(shown).to(self.device)
-        anchor = anchor if self.config.residual else None
-        return Batch(tokens, mask, spatial, anchor, scale, keep, proxy, addresses)
+        return tokens, mask
 
     def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:
         """Decode latents, or residual latents, to pictures (B, H, W, 3) uint8."""

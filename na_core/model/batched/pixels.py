@@ -46,6 +46,13 @@ def listing_pays(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+def listed(mask: Tensor) -> Tensor:
+    """Return the numbers of what a mask (P,) holds, or all of them where lists do not pay."""
+    if listing_pays(mask.device):
+        return mask.nonzero()[:, 0]
+    return torch.arange(len(mask), device=mask.device)
+
+
 def pixels_of(mask: Tensor) -> Pixels:
     """List the pixels of a mask (B, H, W).
 
@@ -53,11 +60,7 @@ def pixels_of(mask: Tensor) -> Pixels:
     is thrown away.
     """
     batch, height, width = mask.shape
-    if listing_pays(mask.device):
-        at = mask.flatten().nonzero()[:, 0]
-    else:
-        at = torch.arange(mask.numel(), device=mask.device)
-    return Pixels(at, (batch, height, width))
+    return Pixels(listed(mask.flatten()), (batch, height, width))
 
 
 def length(vectors: Tensor) -> Tensor:

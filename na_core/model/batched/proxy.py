@@ -35,7 +35,7 @@ from na_core.model.batched.cameras import (
 from na_core.model.batched.fill import push_pull, sample_bytes, sample_planes
 from na_core.model.batched.frames import FrameBatch
 from na_core.model.batched.object_fill import fill_objects
-from na_core.model.batched.pixels import length, lookup, pixels_of
+from na_core.model.batched.pixels import length, listed, lookup, pixels_of
 from na_core.model.batched.rectangles import limits, within
 from na_core.model.batched.reliefs import inward, march, unmixed
 from na_core.model.batched.seams import soften_seams
@@ -341,7 +341,7 @@ def _relief_texture(frames: FrameBatch, hits: Hits, owners: Tensor, inner: Tenso
     there = (owners.flatten().index_select(0, cell) == entry) & _inside(across, down, width, height)
     guessed = there & (found.kind == HULL) & (found.behind > MIRRORED_BEHIND)
     x, y = torch.where(guessed, across, x), torch.where(guessed, down, y)
-    unseen = pixels_of((found.kind == HULL)[None, None]).at
+    unseen = listed(found.kind == HULL)
     some = (of.index_select(0, unseen) for of in (view + row * owners.shape[1], entry, x, y))
     inner_x, inner_y = inward(inner, *some)
     hull = (found.kind == HULL).index_select(0, unseen)

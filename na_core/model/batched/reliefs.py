@@ -19,7 +19,7 @@ from na_core.geometry.relief import (
     THICKNESS,
     UNKNOWN,
 )
-from na_core.model.batched.pixels import listing_pays, span
+from na_core.model.batched.pixels import listed, listing_pays, span
 
 STEPS_OF_DEPTH = 65535
 """Depths are held in 16 bits, in units of a photo's own."""
@@ -134,25 +134,21 @@ def march(
         back = known & (past_before > 0) & (past <= 0)
         open_still = kind[left] < HULL
         found = (front | back | _inside(gap, past)) & open_still
-        rows, hit, hidden = left, found, unknown & open_still
-        near, near_past, deep, deep_past = gap_before, past_before, gap, past
-        if listing_pays(photo.device):
-            kind[left[hidden.nonzero()[:, 0]]] = UNKNOWN
-            some = found.nonzero()[:, 0]
-            rows, hit, front, back = (of[some] for of in (left, found, front, back))
-            near, near_past, deep, deep_past = (of[some] for of in (near, near_past, deep, deep_past))
-        else:
-            kind = torch.where(hidden, UNKNOWN, kind)
-        one, two = torch.where(front, near, near_past), torch.where(front, deep, deep_past)
+        hidden = unknown & open_still
+        some = listed(hidden)
+        kind[left[some]] = torch.where(hidden[some], UNKNOWN, kind[left[some]])
+        some = listed(found)
+        rows, hit, front, back = (of[some] for of in (left, found, front, back))
+        one, two = (
+            torch.where(front, of[some], other[some])
+            for of, other in ((gap_before, past_before), (gap, past))
+        )
         part = torch.where(front | back, one / (one - two), 1.0)
-        deep = torch.where(front, 0.0, deep - torch.where(back, deep_past, 0.0))
+        deep = torch.where(front, 0.0, gap[some] - torch.where(back, past[some], 0.0))
+        kind[rows] = torch.where(hit, HULL, kind[rows])
+        share[rows] = torch.where(hit, last + part * (here - last), share[rows])
+        behind[rows] = torch.where(hit, deep, behind[rows])
         beside = hit & ~front & ~back & (number > 0)
-        for of, value in (
-            (kind, torch.full_like(rows, HULL)),
-            (share, last + part * (here - last)),
-            (behind, deep),
-        ):
-            of[rows] = torch.where(hit, value, of[rows])
         outside[rows] = torch.where(beside, last, outside[rows])
         gap_before, past_before, last = gap, past, here
         if listing_pays(photo.device):
@@ -176,11 +172,8 @@ def _come_in(rays: _Rays, outside: Tensor, share: Tensor, behind: Tensor) -> Non
         outside: (P,) where a ray is still outside; -1 for those that do not come in from beside.
         share: (P,) where it is inside. behind: (P,) how far behind the seen surface that is, in metres.
     """
-    if listing_pays(share.device):
-        chosen = (outside >= 0).nonzero()[:, 0]
-        rays = rays.only(chosen)
-    else:
-        chosen = torch.arange(len(share), device=share.device)
+    chosen = listed(outside >= 0)
+    rays = rays.only(chosen)
     out, into, deep = outside[chosen], share[chosen], behind[chosen]
     comes = out >= 0
     for step in range(HALVINGS + 1):
