@@ -124,6 +124,20 @@ def suites_table(measured: Suites, methods: Sequence[str]) -> list[str]:
     return lines
 
 
+def metric_rows(measured: Suites, methods: Sequence[str]) -> list[str]:
+    """Return the rows that follow :func:`suites_table`'s: warp ratio of ``video``, right way of ``turn180``."""
+    rows = []
+    for suite, metric, title, form in (
+        ("video", "warp_ratio", "video, warp error over the truth's", ".2f"),
+        ("turn180", "right_way", "turn180, facing the right way", ".0%"),
+    ):
+        scores = [measured.get(suite, {}).get(method, {}).get(metric) for method in methods]
+        if any(score is not None for score in scores):
+            cells = ["" if score is None else format(score, form) for score in scores]
+            rows.append(f"| {title} | {' | '.join(cells)} |")
+    return rows
+
+
 def _cell(scores: Mapping[str, float]) -> str:
     if not quality(scores):
         return ""
@@ -142,11 +156,11 @@ def page(results: Mapping[str, Any], ablation: Mapping[str, Any] | None) -> str:
         f"guidance {settings['guidance']:g}), seeds {seeds}; all figures: [results.json](results.json).",
         "\n".join(goals_table(measured)),
         "## Object PSNR in dB (sharpness)",
-        "\n".join(suites_table(measured, methods)),
+        "\n".join(suites_table(measured, methods) + metric_rows(measured, methods)),
     ]
     if ablation is not None:
         runs = [m for m in ablation["suites"]["video"] if m.startswith("ablation-")]
-        parts += ["## Ablation", "\n".join(suites_table(ablation["suites"], runs))]
+        parts += ["## Ablation", "\n".join(suites_table(ablation["suites"], runs) + metric_rows(ablation["suites"], runs))]
     return "\n\n".join(parts) + "\n\n"
 
 

@@ -26,6 +26,7 @@ from na_core.model.batched.cameras import Cameras
 from na_core.model.batched.pixels import length, lookup
 from na_core.model.batched.rectangles import limits, within
 from na_core.model.batched.reliefs import Reliefs, pack
+from na_core.model.outlines import snap_outlines
 
 CELL = 2
 """Side in pixels of the squares that the network computes on."""
@@ -168,14 +169,29 @@ def find_reliefs(network: UNet2DModel, views: Views) -> Reliefs:
     output = F.avg_pool2d(run_network(network, inputs), SMOOTHING, 1, SMOOTHING // 2, count_include_pad=False)
     logits = owner_logits(output, layers)
     none, nearest, second = logits.unbind(1)
+    probability = logits.softmax(dim=1)
     likeliest = (second > nearest).long()[:, None]  # argmax over so short an axis is slow
     index = layers.index.gather(1, likeliest)[:, 0]
     nothing = none >= torch.maximum(nearest, second)
-    cover = torch.where(nothing & (logits.softmax(dim=1)[:, 0] >= CERTAIN), -1, index)
-    owner = without_doubtful_holes(torch.where(nothing, -1, index), cover)
+    cover = torch.where(nothing & (probability[:, 0] >= CERTAIN), -1, index)
+    owner = _on_edges(views.pictures, probability, layers, torch.where(nothing, -1, index))
+    cover = torch.where(owner < 0, cover, owner)
+    owner = without_doubtful_holes(owner, cover)
+    likeliest = (layers.index[:, 1] == owner).long()[:, None]
     enter, leave = (of.gather(1, likeliest)[:, 0] for of in (layers.enter, layers.leave))
     met, left = (enter + of.gather(1, likeliest)[:, 0] * (leave - enter) for of in shares(output))
     return pack(owner, met, left, cover)
+
+
+def _on_edges(pictures: Tensor, probability: Tensor, layers: Layers, owner: Tensor) -> Tensor:
+    """Return which object each pixel shows (B, H, W), with outlines on the photos' edges."""
+    number = torch.arange(int(layers.index.max()) + 1, device=owner.device)[None, :, None, None]
+    nearest, second = (
+        probability[:, layer + 1, None] * (layers.index[:, layer, None] == number) for layer in range(2)
+    )
+    of_each = nearest + second
+    each = zip(*(of.cpu().numpy() for of in (pictures, of_each, owner)), strict=True)
+    return torch.from_numpy(np.stack([snap_outlines(*photo) for photo in each])).to(owner.device)
 
 
 def without_doubtful_holes(owner: Tensor, cover: Tensor) -> Tensor:
