@@ -2,6 +2,8 @@
 
     python benchmarks/results_page.py out/evaluation/results.json --ablation out/ablation/results.json
 
+The sheets of some suites, which stand beside results.json, become the page's pictures.
+
 What stands below the line ``<!-- notes -->`` of the page is written by hand and stays.
 """
 
@@ -15,10 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, FIGURES = ROOT / "docs" / "results.md", ROOT / "docs" / "results.json"
 EMBEDDED = ROOT / "na_core" / "checkpoints"
+IMAGES = PAGE.parent / "images"
 NOTES = "<!-- notes -->"
+
+SHEETS = ("video", "translate", "rotate", "remove", "camera")
+"""Suites whose sheets are shown."""
+
+SHEET_WIDTH = 1400
+"""Of the pictures in pixels."""
 
 GUIDED, PAPER, PROXY, COPY = "mini-guided", "mini-paper", "proxy", "copy"
 
@@ -125,7 +136,7 @@ def suites_table(measured: Suites, methods: Sequence[str]) -> list[str]:
 
 
 def metric_rows(measured: Suites, methods: Sequence[str]) -> list[str]:
-    """Return the rows that follow :func:`suites_table`'s: warp ratio of ``video``, right way of ``turn180``."""
+    """Return two rows more for :func:`suites_table`: warp ratio of ``video``, right way of ``turn180``."""
     rows = []
     for suite, metric, title, form in (
         ("video", "warp_ratio", "video, warp error over the truth's", ".2f"),
@@ -145,7 +156,26 @@ def _cell(scores: Mapping[str, float]) -> str:
     return f"{quality(scores):.2f}" + (f" ({sharp:.2f})" if sharp is not None else "")
 
 
-def page(results: Mapping[str, Any], ablation: Mapping[str, Any] | None) -> str:
+def copy_sheets(sheets: Path) -> list[str]:
+    """Copy the sheets in a folder to the page's pictures, smaller; return the page's lines about them."""
+    lines = []
+    for suite in SHEETS:
+        file = sheets / f"{suite}.png"
+        if not file.exists():
+            continue
+        with Image.open(file) as sheet:
+            size = (SHEET_WIDTH, round(sheet.height * SHEET_WIDTH / sheet.width))
+            IMAGES.mkdir(exist_ok=True)
+            sheet.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(
+                IMAGES / f"results-{suite}.jpg", quality=82
+            )
+        lines.append(f"`{suite}`:\n\n![{suite}](images/results-{suite}.jpg)")
+    return lines
+
+
+def page(
+    results: Mapping[str, Any], ablation: Mapping[str, Any] | None, pictures: Sequence[str] = ()
+) -> str:
     """Return the page above its notes."""
     measured, settings = results["suites"], results["settings"]
     methods = [m for m in (COPY, PROXY, PAPER, GUIDED) if m in measured["video"]]
@@ -160,7 +190,11 @@ def page(results: Mapping[str, Any], ablation: Mapping[str, Any] | None) -> str:
     ]
     if ablation is not None:
         runs = [m for m in ablation["suites"]["video"] if m.startswith("ablation-")]
-        parts += ["## Ablation", "\n".join(suites_table(ablation["suites"], runs) + metric_rows(ablation["suites"], runs))]
+        rows = suites_table(ablation["suites"], runs) + metric_rows(ablation["suites"], runs)
+        parts += ["## Ablation", "\n".join(rows)]
+    if pictures:
+        shown = "Source, target, and each method's picture with its error, three times as bright."
+        parts += ["## Sheets", shown, *pictures]
     return "\n\n".join(parts) + "\n\n"
 
 
@@ -174,7 +208,8 @@ def main() -> None:
     ablation = options.ablation and json.loads(options.ablation.read_text(encoding="utf-8"))
     before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     notes = before.partition(NOTES)[2] or "\n"
-    PAGE.write_text(page(results, ablation) + NOTES + notes, encoding="utf-8")
+    pictures = copy_sheets(options.results.parent / "sheets")
+    PAGE.write_text(page(results, ablation, pictures) + NOTES + notes, encoding="utf-8")
     shutil.copyfile(options.results, FIGURES)
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -74,6 +75,9 @@ def test_the_page_keeps_its_notes(
     page, figures = tmp_path / "results.md", tmp_path / "results.json"
     monkeypatch.setattr(results_page, "PAGE", page)
     monkeypatch.setattr(results_page, "FIGURES", figures)
+    monkeypatch.setattr(results_page, "IMAGES", tmp_path / "images")
+    (tmp_path / "sheets").mkdir()
+    Image.new("RGB", (2800, 100)).save(tmp_path / "sheets" / "video.png")
     page.write_text(f"# Old\n\n{results_page.NOTES}\n\nWhy it is so.\n")
     (tmp_path / "measured.json").write_text(json.dumps(results))
     monkeypatch.setattr(sys, "argv", ["results_page.py", str(tmp_path / "measured.json")])
@@ -83,4 +87,9 @@ def test_the_page_keeps_its_notes(
     assert text.endswith("Why it is so.\n")
     assert "seeds 0, 1, 2" in text
     assert "| remove (vacated) |  | 21.00 | 22.00 | 21.50 |" in text
+    assert "| video, warp error over the truth's |  |  |  | 1.20 |" in text
     assert json.loads(figures.read_text()) == results
+    assert "![video](images/results-video.jpg)" in text
+    assert "results-rotate" not in text  # that sheet was not made
+    with Image.open(tmp_path / "images" / "results-video.jpg") as picture:
+        assert picture.size == (1400, 50)
