@@ -115,18 +115,24 @@ def assumed_focal(width: int, height: int) -> float:
     return ASSUMED_FOCAL_FACTOR * max(width, height)
 
 
-def camera_of_photo(focal: float, width: int, height: int, camera_height: float, pitch: float) -> Camera:
-    """Return an upright camera for a photo, above the world's origin and facing +Y.
+def camera_of_photo(
+    focal: float, width: int, height: int, camera_height: float, pitch: float, roll: float = 0.0
+) -> Camera:
+    """Return a camera for a photo, above the world's origin and facing +Y.
 
     Args:
         focal: pixels (square).
         width, height: of the photo in pixels.
         camera_height: metres above the ground plane z = 0.
         pitch: radians downwards from the horizon; 0 looks level.
+        roll: radians about the viewing direction, anticlockwise as the camera's holder sees it; the picture's
+            horizon falls to the right then.
     """
     c, s = math.cos(pitch), math.sin(pitch)
+    right, up = np.array((1.0, 0.0, 0.0)), np.array((0.0, s, c))
     world_from_camera = np.eye(4)
-    world_from_camera[:3, 1] = (0, s, c)
+    world_from_camera[:3, 0] = math.cos(roll) * right + math.sin(roll) * up
+    world_from_camera[:3, 1] = math.cos(roll) * up - math.sin(roll) * right
     world_from_camera[:3, 2] = (0, -c, s)  # the camera looks along -Z: (0, cos, -sin)
     world_from_camera[2, 3] = camera_height
     return Camera(world_from_camera, fx=focal / width, fy=focal / height)

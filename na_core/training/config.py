@@ -112,6 +112,43 @@ class ReliefConfig:
 
 
 @dataclass(frozen=True)
+class DetectorConfig:
+    """How to train the embedded detector, in a run of its own; see :mod:`na_core.detection.network`.
+
+    Attributes:
+        steps: of the optimizer.
+        batch_size: photos per step, over all processes.
+        learning_rate: of AdamW, after the warm-up and before the cosine fall to zero.
+        warmup_steps: of linear warm-up.
+        size: of random weights; "tiny" is for tests.
+        initial: the folder of a detector to start from in their stead.
+        mirror: of each photo to be mirrored left to right.
+        recolour: of each photo to have its colour channels exchanged.
+        turn: radians by which the camera is turned about itself at most.
+        zoom: by which its focal length grows at most.
+        weight_decay: of AdamW.
+        accumulation: parts that a process computes its share of a step in.
+        clip_norm: of the gradient.
+        ema_decay: of the weight average.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    size: Literal["tiny", "mini"] = "mini"
+    initial: Path | None = None
+    mirror: float = 0.5
+    recolour: float = 0.5
+    turn: float = 0.15
+    zoom: float = 1.4
+    weight_decay: float = 0.05
+    accumulation: int = 1
+    clip_norm: float = 10.0
+    ema_decay: float = 0.998
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """How to train encoder, tokenizer and UNet.
 
@@ -195,7 +232,7 @@ class TrainingConfig:
 
     Attributes:
         seed: of every random number.
-        preset: "paper" or "guided".
+        preset: "paper" or "guided"; None for a detector, which has none.
         size: of a model with random weights ("tiny", "mini", "sd21"), or
         initial: the folder of a checkpoint to start from. One of both.
         scenes: what to train on: a split's folder, a shard or a folder of shards.
@@ -211,14 +248,15 @@ class TrainingConfig:
         relief: how to train the relief network, or where to take it from; None leaves the checkpoint's, or
             goes without.
         decoder: None trains the other parts alone.
+        detector: how to train the embedded detector, which has a run of its own.
         conditions: what the decoder sees; None is what ``guided`` always sees, or the checkpoint's.
         augmentation: of the decoder's pairs; none by default.
     """
 
     seed: int
-    preset: Literal["paper", "guided"]
     scenes: Path
     output: Path
+    preset: Literal["paper", "guided"] | None = None
     size: Literal["tiny", "mini", "sd21"] | None = None
     initial: Path | None = None
     processes: int = 0
@@ -232,6 +270,7 @@ class TrainingConfig:
     vae: VaeConfig | Taken | None = None
     relief: ReliefConfig | Taken | None = None
     decoder: DecoderConfig | None = None
+    detector: DetectorConfig | None = None
     conditions: ConditionsConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
 
@@ -267,11 +306,18 @@ def load_config(path: Path) -> TrainingConfig:
 
 def _check(config: TrainingConfig, path: Path) -> None:
     """Refuse keys that are well-formed alone and contradict each other."""
+    if config.detector is not None:
+        for key in ("preset", "size", "initial", "validation", "vae", "relief", "decoder", "conditions"):
+            if getattr(config, key) is not None:
+                raise ConfigError(f"{path}: '{key}' does not go with [detector], which has a run of its own")
+        return
+    if config.preset is None:
+        raise ConfigError(f"{path}: missing key 'preset'")
     if (config.size is None) == (config.initial is None):
         raise ConfigError(f"{path}: give one of 'size' (random weights) and 'initial' (a checkpoint)")
     trained = isinstance(config.vae, VaeConfig) or isinstance(config.relief, ReliefConfig)
     if config.decoder is None and not trained:
-        raise ConfigError(f"{path}: nothing to train: give tables [vae], [relief] or [decoder]")
+        raise ConfigError(f"{path}: nothing to train: give tables [vae], [relief], [decoder] or [detector]")
     if config.relief is not None and config.preset == "paper":
         raise ConfigError(f"{path}: relief: the preset 'paper' has none")
     if config.size is not None and config.vae is None:

@@ -33,7 +33,7 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
             names file and key.
     """
     if config.initial is None:
-        assert config.size is not None
+        assert config.size is not None and config.preset is not None
         pipeline = build_pipeline(
             config.preset,
             config.size,

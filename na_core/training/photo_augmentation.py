@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from na_core.model.batched.cameras import Cameras
+from na_core.model.batched.cameras import Cameras, camera_from_pixel, image_from_camera
 from na_core.model.relief_network import Views
 
 
@@ -24,13 +25,12 @@ class Photos:
     Attributes:
         views: the photos and their boxes.
         owner: (B, H, W) int64, the box's number that each pixel shows, -1 for none.
-        depth, far: (B, H, W) float32, metres to it and to its far side.
+        depths: (B, H, W) float32 each, metres to whatever of it.
     """
 
     views: Views
     owner: Tensor
-    depth: Tensor
-    far: Tensor
+    depths: tuple[Tensor, ...] = ()
 
 
 def mirror(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
@@ -52,7 +52,8 @@ def mirror(photos: Photos, random: np.random.Generator, probability: float) -> P
             boxes=_where(chosen, flip @ views.boxes, views.boxes),
             rectangles=_where(chosen, torch.stack([1 - x1, y0, 1 - x0, y1], dim=-1), views.rectangles),
         ),
-        *(_where(chosen, of.flip(2), of) for of in (photos.owner, photos.depth, photos.far)),
+        _where(chosen, photos.owner.flip(2), photos.owner),
+        tuple(_where(chosen, of.flip(2), of) for of in photos.depths),
     )
 
 
@@ -79,7 +80,7 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
                 _resized(photos.owner[window][None, None].float(), height, width, "nearest-exact"),
                 *(
                     _resized(of[window][None, None], height, width, "nearest-exact")
-                    for of in (photos.depth, photos.far)
+                    for of in photos.depths
                 ),
             )
         )
@@ -88,7 +89,7 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
     fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
     intrinsics = torch.stack([fx / w, fy / h, (cx - x) / w, (cy - y) / h], dim=-1)
     offset, scale = (torch.stack([a, b, a, b], dim=-1)[:, None] for a, b in ((x, y), (w, h)))
-    pictures, owner, depth, far = (torch.cat(parts) for parts in zip(*cut, strict=True))
+    pictures, owner, *depths = (torch.cat(parts) for parts in zip(*cut, strict=True))
     return Photos(
         replace(
             views,
@@ -97,8 +98,42 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
             rectangles=((views.rectangles - offset) / scale).clamp(0, 1),
         ),
         owner[:, 0].long(),
-        depth[:, 0],
-        far[:, 0],
+        tuple(depth[:, 0] for depth in depths),
+    )
+
+
+def turn(photos: Photos, random: np.random.Generator, angle: float, zoom: float) -> Photos:
+    """Turn each photo's camera about its centre and change its lens; what it had not seen repeats the edge.
+
+    Args:
+        photos: to turn; without depths, which are along other directions then.
+        random: of angles and lenses.
+        angle: radians of the largest pan and tilt; roll is a third of it.
+        zoom: largest factor that the focal length grows by, and the square root of what it shrinks by.
+    """
+    views = photos.views
+    count, height, width = views.pictures.shape[:3]
+    device = views.boxes.device
+    tilt, pan, roll = (2 * random.random((3, count)) - 1) * angle * np.array([[1], [1], [1 / 3]])
+    rotation = torch.from_numpy(Rotation.from_euler("xyz", np.stack([tilt, pan, roll], axis=1)).as_matrix())
+    factor = torch.from_numpy(zoom ** (1.5 * random.random(count) - 0.5)).to(device)
+    world_from_camera = views.camera.world_from_camera.clone()
+    world_from_camera[:, :3, :3] = world_from_camera[:, :3, :3] @ rotation.to(device)
+    fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
+    camera = Cameras(world_from_camera, torch.stack([fx * factor, fy * factor, cx, cy], dim=-1))
+    before = image_from_camera(views.camera) @ rotation.to(device) @ camera_from_pixel(camera, width, height)
+    columns, rows = torch.arange(width, device=device), torch.arange(height, device=device)
+    pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).double()
+    pixels = F.pad(pixels, (0, 1), value=1.0)
+    x, y, depth = torch.einsum("bij,hwj->bihw", before, pixels).unbind(1)
+    places = torch.stack([x, y], dim=-1) / depth.clamp_min(1e-6)[..., None]
+    grid = (2 * places - 1).float()
+    colours = views.pictures.permute(0, 3, 1, 2).float()
+    pictures = F.grid_sample(colours, grid, padding_mode="border", align_corners=False)
+    owner = F.grid_sample(photos.owner[:, None].float() + 1, grid, mode="nearest", align_corners=False)
+    return Photos(
+        replace(views, pictures=pictures.round().to(torch.uint8).permute(0, 2, 3, 1), camera=camera),
+        owner[:, 0].round().long() - 1,
     )
 
 

@@ -222,7 +222,8 @@ def draw_photos(
     """Draw photos with boxes as use will have them: some wrong, some missing, some without a 2D box."""
     random = generator(place)
     rows = torch.from_numpy(random.integers(len(labels.pictures), size=count))
-    photos = Photos(photo_views(labels, rows).to(device), *(of.to(device) for of in truth[rows]))
+    owner, *depths = (of.to(device) for of in truth[rows])
+    photos = Photos(photo_views(labels, rows).to(device), owner, tuple(depths))
     photos = mirror(photos, random, settings.mirror)
     photos = crop(photos, random, settings.smallest_crop)
     photos = recolour(photos, random, settings.recolour)
@@ -244,7 +245,7 @@ def draw_photos(
     shown = (layers.index == owner[:, None]) & (layers.index >= 0)
     kind = shown[:, 0].long() + 2 * shown[:, 1].long()
     way = (layers.leave - layers.enter).clamp_min(1e-6)
-    met, left = (((of[:, None] - layers.enter) / way).clamp(0, 1) for of in (photos.depth, photos.far))
+    met, left = (((of[:, None] - layers.enter) / way).clamp(0, 1) for of in photos.depths)
     return ReliefBatch(inputs, layers, kind, met, left)
 
 

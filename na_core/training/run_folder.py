@@ -54,7 +54,7 @@ def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str],
                 f"{file}: 'scenes' has {len(scene_names)} scenes, but {config.output} holds a run on "
                 f"{scenes['count']} others. Give another 'output'"
             )
-    begun = [name for name in ("vae", "relief", "decoder") if saved_steps(config.output / name)]
+    begun = [name for name in ("vae", "relief", "decoder", "detector") if saved_steps(config.output / name)]
     if begun and not resume:
         raise TrainingError(
             f"{config.output} holds a run already: go on with --resume, or give another 'output'"
@@ -76,7 +76,11 @@ def _binding(config: TrainingConfig) -> dict[str, Any]:
         if name in FREE or name == "validation":
             continue
         if isinstance(value, Mapping):
-            found |= {f"{name}.{key}": inner for key, inner in value.items()}
+            found |= {f"{name}.{key}": _plain(inner) for key, inner in value.items()}
         elif value is not None:
-            found[name] = str(value) if isinstance(value, Path) else value
+            found[name] = _plain(value)
     return found
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value

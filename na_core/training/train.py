@@ -1,4 +1,7 @@
-"""The command: the VAE, then the decoder; each stage resumes, and each can be trained alone."""
+"""The command: the VAE, then the decoder; each stage resumes, and each can be trained alone.
+
+The embedded detector has runs of its own.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,23 @@ from na_core.data.scenes import Scene, scenes
 from na_core.model.batched.reliefs import Reliefs
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.training import decoder, relief, vae
+from na_core.training import decoder, detector, relief, vae
 from na_core.training.atomic_folder import recover_folder
 from na_core.training.checkpoint import save_checkpoint
-from na_core.training.config import DecoderConfig, ReliefConfig, TrainingConfig, VaeConfig, load_config
+from na_core.training.config import (
+    DecoderConfig,
+    DetectorConfig,
+    ReliefConfig,
+    TrainingConfig,
+    VaeConfig,
+    load_config,
+)
 from na_core.training.errors import ConfigError
 from na_core.training.frame_labels import labelled_frames
 from na_core.training.initial import starting_pipeline
 from na_core.training.pair_batches import pair_batches
 from na_core.training.precision import mixed_precision
+from na_core.training.randomness import Place, seed_torch
 from na_core.training.run_folder import claim_folder
 from na_core.training.scene_shards import load_pictures, shard_of
 from na_core.training.training_state import first_step, saved_steps
@@ -52,6 +63,8 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
     disable_progress_bar()  # transformers' own, once for each saved file
     torch.set_num_threads(config.threads or torch.get_num_threads())
     names = scene_names(config, file)
+    if config.detector is not None:
+        return _train_detector(config, config.detector, file, names, resume, step)
     pipeline = starting_pipeline(config, file)
     accelerator = Accelerator(
         mixed_precision=mixed_precision(config.mixed_precision), cpu=not torch.cuda.is_available()
@@ -111,6 +124,32 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
     return decoder.train_decoder(pipeline, batches, config.decoder, config, accelerator, start, validation)
 
 
+def _train_detector(
+    config: TrainingConfig,
+    settings: DetectorConfig,
+    file: Path,
+    names: list[str],
+    resume: bool,
+    step: int | None,
+) -> Path:
+    """Train the embedded detector; return its folder."""
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(config.mixed_precision), cpu=not torch.cuda.is_available()
+    )
+    _check_shares(config, file, accelerator.num_processes)
+    folder = detector.trained_detector(config.output)
+    if accelerator.is_main_process:
+        claim_folder(config, file, names, resume or step is not None)
+        recover_folder(folder)
+    accelerator.wait_for_everyone()
+    shard = shard_of(config.scenes, accelerator.process_index, accelerator.num_processes)
+    seed_torch(Place(config.seed, 0))
+    network = detector.starting_detector(settings, config.scenes, file)
+    shown = detector.load_shown(shard, network.config.names, accelerator.device, accelerator.is_main_process)
+    begin = first_step(config.output / detector.FOLDER, settings.steps, resume or step is not None, step)
+    return detector.train_detector(network, shown, settings, config, accelerator, begin)
+
+
 def _trained(config: TrainingConfig) -> list[str]:
     """Return the folder of the first stage that a run trains, in a list."""
     trains = (
@@ -153,8 +192,9 @@ def scene_names(config: TrainingConfig, file: Path) -> list[str]:
 
 
 def _check_shares(config: TrainingConfig, file: Path, processes: int) -> None:
-    for name, settings in (("vae", config.vae), ("relief", config.relief), ("decoder", config.decoder)):
-        if not isinstance(settings, VaeConfig | ReliefConfig | DecoderConfig):
+    for name in ("vae", "relief", "decoder", "detector"):
+        settings = getattr(config, name)
+        if not isinstance(settings, VaeConfig | ReliefConfig | DecoderConfig | DetectorConfig):
             continue
         parts = processes * settings.accumulation
         if settings.batch_size % parts:

@@ -40,7 +40,7 @@ def test_a_vae_can_be_taken(write_config: WriteConfig) -> None:
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.stem)
 def test_the_configurations_that_come_with_the_project(file: Path) -> None:
     config = load_config(file)
-    assert any(stage is not None for stage in (config.vae, config.relief, config.decoder))
+    assert any(stage is not None for stage in (config.vae, config.relief, config.decoder, config.detector))
     assert config.output == Path("runs") / file.stem
 
 

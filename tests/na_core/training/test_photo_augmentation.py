@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 from na_core.model.batched.boxmap import box_map
 from na_core.training.frame_labels import labelled_frames
-from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
+from na_core.training.photo_augmentation import Photos, crop, mirror, recolour, turn
 from na_core.training.relief import load_truth, photo_views
 from na_core.training.scene_shards import load_pictures, shard_of
 
@@ -27,7 +28,8 @@ def photos(painted_scenes: Path) -> Photos:
     shard = shard_of(painted_scenes)
     labels = labelled_frames(shard, load_pictures(shard, torch.device("cpu")))
     rows = torch.arange(len(labels.pictures))
-    return Photos(photo_views(labels, rows), *load_truth(shard)[rows])
+    owner, *depths = load_truth(shard)[rows]
+    return Photos(photo_views(labels, rows), owner, tuple(depths))
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -41,7 +43,7 @@ def test_painted_boxes_are_where_their_boxes_say(change: str, photos: Photos) ->
     pixels = hits.nearest.pixels
     same = pixels.take(changed.owner) == hits.nearest.box
     assert same.any()
-    error = (pixels.take(changed.depth) - hits.nearest.depth)[same].abs() / hits.nearest.depth[same]
+    error = (pixels.take(changed.depths[0]) - hits.nearest.depth)[same].abs() / hits.nearest.depth[same]
     assert float(error.median()) < 0.01
     for row in range(len(views.pictures)):
         for number in range(views.boxes.shape[1]):
@@ -60,6 +62,17 @@ def test_pictures_go_along_with_their_masks(photos: Photos) -> None:
         assert (before - after).abs().max() < 12  # levels: the same colours, other shares of the stripes
 
 
+def test_a_turned_camera_sees_boxes_where_its_own_box_map_has_them(photos: Photos) -> None:
+    changed = turn(replace(photos, depths=()), np.random.default_rng(2), 0.15, 1.5)
+    views = changed.views
+    assert not torch.equal(views.camera.world_from_camera, photos.views.camera.world_from_camera)
+    assert not torch.equal(views.camera.intrinsics, photos.views.camera.intrinsics)
+    hits = box_map(views.camera, views.boxes, views.filled, *reversed(views.pictures.shape[1:3]))
+    assert (hits.index == changed.owner)[changed.owner >= 0].float().mean() > 0.95
+    before, after = (p.views.pictures[p.owner == 0].float().mean(dim=0) for p in (photos, changed))
+    assert (before - after).abs().max() < 20  # levels: the same colours, other shares of the stripes
+
+
 def test_nothing_asked_for_changes_nothing(photos: Photos) -> None:
     random = np.random.default_rng(0)
     same = recolour(crop(mirror(photos, random, 0), random, 1.0), random, 0, gain=0)
@@ -67,7 +80,7 @@ def test_nothing_asked_for_changes_nothing(photos: Photos) -> None:
     assert torch.equal(same.views.boxes, photos.views.boxes)
     assert torch.equal(same.views.camera.intrinsics, photos.views.camera.intrinsics)
     assert torch.equal(same.owner, photos.owner)
-    assert torch.equal(same.depth, photos.depth)
+    assert torch.equal(same.depths[0], photos.depths[0])
 
 
 def test_recolouring_exchanges_channels_and_nothing_else(photos: Photos) -> None:

@@ -1,0 +1,47 @@
+"""What detection says of a photo: the camera, the ground and the objects on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from na_core.scene import Box, Camera
+
+ASSUMED_HEIGHT = 1.5
+"""Metres of the camera above the ground where nothing says how large things are."""
+
+
+@dataclass(frozen=True)
+class DetectedObject:
+    """An object that was found.
+
+    Attributes:
+        name: what it is.
+        score: in [0, 1], how sure that is.
+        rectangle: (x0, y0, x1, y1) around what is seen of it, in image coordinates.
+        box: around all of it; upright, on its support, its front (local -Y) where it was seen to be.
+        mask: (H, W), the photo's pixels that show it; None if the detector finds none.
+    """
+
+    name: str
+    score: float
+    rectangle: tuple[float, float, float, float]
+    box: Box
+    mask: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found in a photo. The ground is the plane z = 0.
+
+    Attributes:
+        camera: that took it, above the world's origin and facing +Y.
+        objects: the surest first.
+        metric: whether lengths are the world's; if not, the camera's height is assumed.
+    """
+
+    camera: Camera
+    objects: tuple[DetectedObject, ...]
+    metric: bool

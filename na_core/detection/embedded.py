@@ -1,0 +1,226 @@
+"""The embedded detector at work: from a photo to boxes, with the weights that come with the package."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection
+from na_core.detection.network import SIDE, BoxDetector, Prediction, cell_centres
+from na_core.geometry.boxes import box_matrix
+from na_core.geometry.camera import camera_of_photo, rays
+from na_core.scene import Box, Camera
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "checkpoints" / "detector"
+"""Of the embedded detector."""
+
+THRESHOLD = 0.3
+"""Score from which an object is reported."""
+
+MOST = 50
+"""Objects that are reported at most."""
+
+OVERLAP = 0.6
+"""IoU of 2D boxes from which the less sure one is the same object."""
+
+GROUND_TRUST = 0.5
+"""Weight of the depth that an object has because it stands on the ground, beside the one it looks to have."""
+
+
+@functools.lru_cache(maxsize=2)
+def load_detector(folder: Path = WEIGHTS, device: str = "cpu") -> BoxDetector:
+    """Load a detector, once."""
+    detector = BoxDetector.from_pretrained(folder).to(device=device, dtype=torch.float32)
+    return detector.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def detect(
+    detector: BoxDetector,
+    photo: NDArray[np.uint8],
+    *,
+    focal: float | None = None,
+    camera_height: float | None = None,
+    threshold: float = THRESHOLD,
+) -> Detection:
+    """Find the objects and the camera of a photo.
+
+    Args:
+        detector: the network.
+        photo: (H, W, 3) uint8 sRGB, upright.
+        focal: length in pixels, where the photo says it.
+        camera_height: metres above the ground where that is known.
+        threshold: least score.
+    """
+    height, width = photo.shape[:2]
+    scale = SIDE / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+    pictures = torch.from_numpy(small).permute(2, 0, 1)[None].to(detector.device).float() / 127.5 - 1
+    found = found_of(detector(pictures), size, threshold)[0]
+    if focal is not None:
+        found = replace(found, focal=focal / max(width, height))
+    return found.detection(width, height, camera_height, detector.config.names)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The objects of one photo as numbers; lengths in the picture in units of its longer side.
+
+    Attributes:
+        scores: (K,), the surest first.
+        names: (K,) numbers of names.
+        rectangles: (K, 4) of 2D boxes.
+        centres: (K, 2), where 3D boxes' centres are seen.
+        depths: (K,) in camera heights.
+        sizes: (K, 3), apparent width, depth and height: times focal length over depth.
+        yaws: (K,) radians; 0 faces the camera.
+        focal, pitch, roll: of the camera.
+    """
+
+    scores: NDArray[np.float64]
+    names: NDArray[np.int64]
+    rectangles: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    yaws: NDArray[np.float64]
+    focal: float
+    pitch: float
+    roll: float
+
+    def camera(self, width: int, height: int, camera_height: float) -> Camera:
+        """Return the camera of a photo of that size."""
+        focal = self.focal * max(width, height)
+        return camera_of_photo(focal, width, height, camera_height, self.pitch, self.roll)
+
+    def boxes(self, camera: Camera, width: int, height: int) -> NDArray[np.float64]:
+        """Return the 3D boxes (K, 4, 4), on the ground z = 0."""
+        if not len(self.scores):
+            return np.zeros((0, 4, 4))
+        side = max(width, height)
+        eye = camera.world_from_camera[:3, 3]
+        directions = rays(camera, self.centres * side / np.array([width, height]))
+        sizes = self.sizes / self.focal  # over depth
+        # The centre of what stands on the ground is half its height above it: eye + depth * direction.
+        fall = sizes[:, 2] / 2 - directions[:, 2]
+        standing = np.where(fall > 1e-3, 1 / np.maximum(fall, 1e-3), self.depths)
+        standing = np.clip(standing, self.depths / 3, self.depths * 3)
+        depths = np.exp((1 - GROUND_TRUST) * np.log(self.depths) + GROUND_TRUST * np.log(standing))
+        depths = depths * eye[2]
+        matrices = []
+        for direction, depth, size, yaw in zip(directions, depths, sizes, self.yaws, strict=True):
+            dimensions = size * depth
+            centre = eye + depth * direction
+            centre[2] = dimensions[2] / 2
+            azimuth = math.atan2(direction[1], direction[0])
+            matrices.append(box_matrix(centre, dimensions, yaw + azimuth - math.pi / 2))
+        return np.stack(matrices)
+
+    def detection(
+        self, width: int, height: int, camera_height: float | None, names: tuple[str, ...]
+    ) -> Detection:
+        """Return what was found in a photo of that size."""
+        camera = self.camera(width, height, ASSUMED_HEIGHT if camera_height is None else camera_height)
+        side = max(width, height) / np.array([width, height, width, height])
+        rectangles = np.clip(self.rectangles * side, 0, 1)
+        objects = [
+            DetectedObject(names[name] if names else "object", float(score), (x0, y0, x1, y1), Box(box))
+            for name, score, (x0, y0, x1, y1), box in zip(
+                self.names,
+                self.scores,
+                rectangles.tolist(),
+                self.boxes(camera, width, height),
+                strict=True,
+            )
+        ]
+        return Detection(camera, tuple(objects), camera_height is not None)
+
+
+def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) -> list[Found]:
+    """Return what is found in each of B photos of a size (width, height) in pixels."""
+    heat = prediction.heat.sigmoid()
+    peaks = heat * (F.max_pool2d(heat, 3, 1, 1) == heat)
+    places = cell_centres(size, tuple(heat.shape[-2:]), heat.device)
+    weight = F.avg_pool2d(heat, 3, 1, 1, count_include_pad=False).clamp_min(1e-6)
+
+    def settled(values: Tensor) -> Tensor:
+        """Average what neighbouring cells say, by how sure they are of an object."""
+        return F.avg_pool2d(values * heat, 3, 1, 1, count_include_pad=False) / weight
+
+    left, top, right, bottom = prediction.rectangle.unbind(1)
+    x, y = places
+    edges = settled(torch.stack([x - left, y - top, x + right, y + bottom], dim=1))
+    centre = settled(prediction.centre + places)
+    others = settled(
+        torch.cat(
+            [
+                prediction.depth,
+                prediction.height,
+                prediction.footprint,
+                prediction.stretch,
+                prediction.quarter,
+                prediction.front,
+            ],
+            dim=1,
+        )
+    )
+    names = prediction.names.argmax(dim=1) if prediction.names.shape[1] else heat[:, 0].long() * 0
+    focal, pitch, roll = prediction.camera.mean(dim=(2, 3)).double().cpu().unbind(1)
+    found = []
+    for number in range(len(heat)):
+        scores, cells = peaks[number].flatten().topk(min(MOST, peaks[number].numel()))
+        cells = cells[scores >= threshold]
+        scores = scores[scores >= threshold]
+
+        def taken(values: Tensor, number: int = number, cells: Tensor = cells) -> NDArray[np.float64]:
+            return values[number].flatten(1)[:, cells].T.double().cpu().numpy()
+
+        rectangles = taken(edges)
+        kept = _distinct(rectangles)
+        depth, height, footprint, stretch, quarter, front = np.split(
+            taken(others)[kept], (1, 2, 3, 5, 7), axis=1
+        )
+        yaw = np.arctan2(quarter[:, 1], quarter[:, 0]) / 4
+        turns = np.round((np.arctan2(front[:, 1], front[:, 0]) - yaw) / (np.pi / 2))
+        yaw = yaw + turns * np.pi / 2
+        half = stretch[:, 0] * np.cos(2 * yaw) + stretch[:, 1] * np.sin(2 * yaw)
+        sizes = np.exp(np.stack([footprint[:, 0] + half, footprint[:, 0] - half, height[:, 0]], axis=1))
+        found.append(
+            Found(
+                scores=scores.double().cpu().numpy()[kept],
+                names=names[number].flatten()[cells].cpu().numpy()[kept],
+                rectangles=rectangles[kept],
+                centres=taken(centre)[kept],
+                depths=np.exp(depth[:, 0]),
+                sizes=sizes,
+                yaws=yaw,
+                focal=math.exp(float(focal[number])),
+                pitch=float(pitch[number]),
+                roll=float(roll[number]),
+            )
+        )
+    return found
+
+
+def _distinct(rectangles: NDArray[np.float64]) -> list[int]:
+    """Return the numbers of 2D boxes (K, 4) that no surer one, before them, overlaps much."""
+    kept: list[int] = []
+    areas = np.prod(np.maximum(rectangles[:, 2:] - rectangles[:, :2], 0), axis=1)
+    for number, box in enumerate(rectangles):
+        others = rectangles[kept]
+        low, high = np.maximum(others[:, :2], box[:2]), np.minimum(others[:, 2:], box[2:])
+        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        union = areas[kept] + areas[number] - shared
+        if not (shared > OVERLAP * np.maximum(union, 1e-12)).any():
+            kept.append(number)
+    return kept

@@ -1,0 +1,241 @@
+"""What a detector should have predicted of labelled photos, as a :class:`Prediction` says it, and the loss.
+
+Yaw never jumps: a quarter turn with width and depth exchanged is the same footprint, so what is learnt is the
+stretch (which turns twice as fast as the box), four times the yaw, and the front apart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from na_core.detection.network import CELL, Prediction, cell_centres
+from na_core.model.batched.cameras import Cameras, camera_from_world, project_local
+
+SPREAD = 0.14
+"""Standard deviation of an object's weight over its 2D box's sides."""
+
+LEAST = 0.05
+"""Weight from which a cell predicts its object."""
+
+FEWEST = 24
+"""Pixels of an object that can be found."""
+
+VISIBLE = 0.2
+"""Share of an object's silhouette that shows, from which it is to be found; below it is no one's mistake."""
+
+
+@dataclass(frozen=True)
+class LabelledPhotos:
+    """B photos with up to N objects that stand upright on the ground z = 0.
+
+    Attributes:
+        pictures: (B, H, W, 3) uint8 sRGB.
+        camera: (B,) with square pixels and the principal point in the middle.
+        boxes: (B, N, 4, 4) float64 ``world_from_box``.
+        visible: (B, N) share of the silhouette that shows; 0 where there is none.
+        owner: (B, H, W) int64, the object that each pixel shows, -1 for none.
+        names: (B, N) int64, what each object is.
+        symmetry: (B, N) int64, turns after which its shape looks the same; 0 any.
+    """
+
+    pictures: Tensor
+    camera: Cameras
+    boxes: Tensor
+    visible: Tensor
+    owner: Tensor
+    names: Tensor
+    symmetry: Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What cells should predict.
+
+    Attributes:
+        heat: (B, h, w) in [0, 1], 1 at objects' centres.
+        counts: (B, h, w), 0 where it does not matter what heat is.
+        cell: (P,) int64, cells that predict an object, by number in (B, h, w).
+        weight: (P,) that sum up to 1 for each object.
+        values: by the name of a :class:`Prediction`'s field, (P, C).
+        name: (P,) int64.
+        turns, faces: (P,) 0 or 1: whether the yaw modulo a quarter turn, and the front, can be told.
+        camera: (B, 3).
+    """
+
+    heat: Tensor
+    counts: Tensor
+    cell: Tensor
+    weight: Tensor
+    values: dict[str, Tensor]
+    name: Tensor
+    turns: Tensor
+    faces: Tensor
+    camera: Tensor
+
+
+def camera_numbers(camera: Cameras, width: int, height: int) -> Tensor:
+    """Return (B, 3) float32: logarithm of the focal length in longer sides, pitch downwards and roll."""
+    focal = camera.intrinsics[..., 0] * width / max(width, height)
+    up = camera.world_from_camera[..., 2, :3]
+    pitch = torch.asin(up[..., 2].clamp(-1, 1))
+    return torch.stack([focal.log(), pitch, torch.atan2(up[..., 0], up[..., 1])], dim=-1).float()
+
+
+def object_numbers(camera: Cameras, boxes: Tensor, width: int, height: int) -> dict[str, Tensor]:
+    """Return what a :class:`Prediction` says of boxes (B, N, 4, 4), each (B, N, C) float32.
+
+    ``centre`` is where the centre is seen, in units of the longer side.
+    """
+    at = boxes[..., :3, 3]
+    inverse = camera_from_world(camera)
+    local = (inverse[:, None, :3, :3] @ at[..., None])[..., 0] + inverse[:, None, :3, 3]
+    x, y, depth = project_local(camera, local).unbind(-1)
+    side = max(width, height)
+    eye = camera.world_from_camera[:, None, :3, 3]
+    focal = camera.intrinsics[:, None, 0] * width / side
+    apparent = (focal / depth.clamp_min(1e-3))[..., None] * boxes[..., :3, :3].norm(dim=-2)
+    wide, deep, high = apparent.clamp_min(1e-6).log().unbind(-1)
+    away = at - eye
+    yaw = torch.atan2(-boxes[..., 0, 1], boxes[..., 1, 1])  # of the back: a mirrored box has another left
+    yaw = yaw - torch.atan2(away[..., 1], away[..., 0]) + math.pi / 2
+    stretch = (wide - deep) / 2
+
+    def turned(times: int) -> Tensor:
+        return torch.stack([torch.cos(times * yaw), torch.sin(times * yaw)], dim=-1)
+
+    values = {
+        "centre": torch.stack([x * width / side, y * height / side], dim=-1),
+        "depth": (depth.clamp_min(1e-3) / eye[..., 2]).log()[..., None],
+        "height": high[..., None],
+        "footprint": ((wide + deep) / 2)[..., None],
+        "stretch": stretch[..., None] * turned(2),
+        "quarter": turned(4),
+        "front": turned(1),
+    }
+    return {name: value.float() for name, value in values.items()}
+
+
+def shown_bounds(owner: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return tight bounds (B, N, 4) of the pixels of N objects, half-open, and how many they are (B, N).
+
+    Args:
+        owner: (B, H, W) int64, -1 for none.
+        count: N.
+    """
+    batch, height, width = owner.shape
+    slot = torch.arange(batch, device=owner.device)[:, None, None] * (count + 1) + owner + 1
+
+    def along(axis: int, size: int) -> tuple[Tensor, Tensor]:
+        place = torch.arange(size, device=owner.device)
+        place = (place if axis == 2 else place[:, None]).expand(batch, height, width)
+        low, high = (
+            torch.full((batch * (count + 1),), start, device=owner.device).scatter_reduce(
+                0, slot.flatten(), place.flatten(), reduce
+            )
+            for start, reduce in ((size, "amin"), (-1, "amax"))
+        )
+        return low.view(batch, -1)[:, 1:], high.view(batch, -1)[:, 1:] + 1
+
+    (x0, x1), (y0, y1) = along(2, width), along(1, height)
+    number = torch.bincount(slot.flatten(), minlength=batch * (count + 1)).view(batch, -1)[:, 1:]
+    return torch.stack([x0, y0, x1, y1], dim=-1).float(), number
+
+
+def targets(photos: LabelledPhotos) -> Targets:
+    """Return what a detector should predict for photos."""
+    height, width = photos.owner.shape[1:]
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    side = max(width, height)
+    bounds, number = shown_bounds(photos.owner, photos.boxes.shape[1])
+    found = (number >= FEWEST) & (photos.visible >= VISIBLE)
+    ignored = (number > 0) & ~found
+    middle = (bounds[..., :2] + bounds[..., 2:]) / 2
+    extent = (bounds[..., 2:] - bounds[..., :2]).clamp_min(1)
+    centre = (middle / CELL).floor()  # of a cell, in cells: there the weight is 1
+    spread = (SPREAD * extent / CELL).clamp_min(0.7)
+    place = torch.stack(torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), dim=-1)
+    place = place.to(centre.device).float()
+    apart = (place - centre[:, :, None, None]) / spread[:, :, None, None]
+    weight = torch.exp(-apart.square().sum(-1) / 2)  # (B, N, h, w)
+    heat, which = (weight * found[..., None, None]).max(dim=1)
+    counts = 1 - ((weight > LEAST) & ignored[..., None, None]).any(dim=1).float() * (heat < 1)
+    cell = (heat > LEAST).flatten().nonzero()[:, 0]
+    of_photo = cell // (rows * columns)
+    slot = of_photo * photos.boxes.shape[1] + which.flatten()[cell]
+    mine = heat.flatten()[cell]
+    total = torch.zeros(found.numel(), device=cell.device).index_add(0, slot, mine)
+    values = {
+        name: value.flatten(0, 1)[slot]
+        for name, value in object_numbers(photos.camera, photos.boxes, width, height).items()
+    }
+    at = cell_centres((width, height), (rows, columns), cell.device).flatten(1)[:, cell % (rows * columns)].T
+    edges = bounds.flatten(0, 1)[slot] / side
+    values["rectangle"] = torch.cat([at - edges[:, :2], edges[:, 2:] - at], dim=-1)
+    values["centre"] = values["centre"] - at
+    symmetry = photos.symmetry.flatten()[slot]
+    return Targets(
+        heat=heat,
+        counts=counts,
+        cell=cell,
+        weight=mine / total[slot],
+        values=values,
+        name=photos.names.flatten()[slot],
+        turns=(symmetry != 0).float(),
+        faces=(symmetry == 1).float(),
+        camera=camera_numbers(photos.camera, width, height),
+    )
+
+
+SCALES = {
+    "rectangle": 0.02,
+    "centre": 0.02,
+    "depth": 0.1,
+    "height": 0.2,
+    "footprint": 0.2,
+    "stretch": 0.2,
+    "quarter": 1.0,
+    "front": 1.0,
+}
+"""Error of each field that costs about as much as the others."""
+
+CAMERA_SCALES = (0.1, 0.05, 0.02)
+NAME_WEIGHT = 0.3
+HEAT_WEIGHT = 2.0
+
+
+def losses(prediction: Prediction, wanted: Targets) -> dict[str, Tensor]:
+    """Return the parts of the loss, by name; their sum is what training makes small."""
+    number = (wanted.heat == 1).sum().clamp_min(1)
+    parts = {"heat": HEAT_WEIGHT * _focal(prediction.heat[:, 0], wanted.heat, wanted.counts) / number}
+
+    def at_cells(values: Tensor) -> Tensor:
+        return values.permute(0, 2, 3, 1).flatten(0, 2)[wanted.cell]
+
+    for name, scale in SCALES.items():
+        error = F.smooth_l1_loss(
+            at_cells(getattr(prediction, name)) / scale, wanted.values[name] / scale, reduction="none"
+        ).mean(dim=1)
+        error = error * {"quarter": wanted.turns, "front": wanted.faces}.get(name, torch.ones_like(error))
+        parts[name] = (error * wanted.weight).sum() / number
+    if prediction.names.shape[1]:
+        error = F.cross_entropy(at_cells(prediction.names), wanted.name, reduction="none")
+        parts["names"] = NAME_WEIGHT * (error * wanted.weight).sum() / number
+    scales = torch.tensor(CAMERA_SCALES, device=wanted.camera.device)
+    each = prediction.camera / scales[:, None, None]
+    parts["camera"] = (each - (wanted.camera / scales)[..., None, None]).abs().mean()
+    parts["camera of all"] = F.smooth_l1_loss(each.mean(dim=(2, 3)), wanted.camera / scales)
+    return parts
+
+
+def _focal(logits: Tensor, heat: Tensor, counts: Tensor) -> Tensor:
+    """Return the penalty-reduced focal loss of a heat map (Law and Deng, "CornerNet", 2018, equation 1)."""
+    probability = logits.sigmoid().clamp(1e-5, 1 - 1e-5)
+    centre = heat == 1
+    missed = -((1 - probability) ** 2) * probability.log()
+    wrong = -((1 - heat) ** 4) * probability**2 * (1 - probability).log()
+    return (torch.where(centre, missed, wrong) * counts).sum()

@@ -1,0 +1,176 @@
+"""The ``detection`` suite: objects' 3D boxes and the camera found in held-out photos, against the labels.
+
+Boxes are compared in the camera's frame, so that errors of the camera's pitch count. One photo does not show
+scale: the camera's true height is given. Kinds of objects are not told apart; objects of which little shows
+are nobody's mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from na_core.data.scenes import Scene
+from na_core.detection.detection import Detection
+from na_core.evaluation.box_overlap import box_ious
+from na_core.evaluation.scores import Scores
+from na_core.geometry.camera import camera_from_world
+from na_core.scene import Camera
+
+VISIBLE = 0.2
+"""Share of a silhouette that shows, from which an object is to be found."""
+
+FEWEST = 24
+"""Pixels of an object, of 65,536, from which it is to be found."""
+
+SAME = 0.5
+"""IoU of 2D boxes from which a detection is of an object, where errors of its 3D box are measured."""
+
+THRESHOLDS = (0.25, 0.5)
+"""IoU of 3D boxes from which a detection is right."""
+
+Detect = Callable[[NDArray[np.uint8], float], Detection]
+"""Finds what a photo (H, W, 3) shows, taken from so many metres above the ground."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What was found in a photo beside what there is: K detections, the surest first, and G objects.
+
+    Attributes:
+        scores: (K,).
+        overlaps: (K, G) IoU of 3D boxes.
+        wanted: (G,) bool, objects that are to be found.
+        centre_errors: of objects that were found in 2D, relative to their distance.
+        yaw_errors, symmetric_yaw_errors: degrees, of those without and with a symmetry; of the axes alone,
+            ``axis_errors``.
+        focal_error: relative.
+        pitch_error: degrees.
+    """
+
+    scores: NDArray[np.float64]
+    overlaps: NDArray[np.float64]
+    wanted: NDArray[np.bool_]
+    centre_errors: tuple[float, ...]
+    yaw_errors: tuple[float, ...]
+    symmetric_yaw_errors: tuple[float, ...]
+    axis_errors: tuple[float, ...]
+    focal_error: float
+    pitch_error: float
+
+
+def match(scene: Scene, number: int, detection: Detection) -> Matches:
+    """Compare what was found in a scene's picture with its labels."""
+    frame = scene.labels.frames[number]
+    there = [i for i, box in enumerate(frame.boxes) if box is not None and frame.visible[i] > 0]
+    mask = scene.mask(number)
+    pixels = np.bincount(mask.ravel(), minlength=len(frame.boxes) + 1)[1:] * 65536 / mask.size
+    wanted = np.array([frame.visible[i] >= VISIBLE and pixels[i] >= FEWEST for i in there], bool)
+    true = [frame.boxes[i].world_from_box for i in there]  # type: ignore[union-attr]
+    mine = _in_camera(frame.camera, true)
+    found = _in_camera(detection.camera, [thing.box.world_from_box for thing in detection.objects])
+    scores = np.array([thing.score for thing in detection.objects])
+    rectangles = [thing.rectangle for thing in detection.objects]
+    flat = _overlaps_2d(rectangles, [frame.boxes_2d[i] for i in there])
+    centres: list[float] = []
+    yaws: list[float] = []
+    symmetric: list[float] = []
+    axes: list[float] = []
+    for j, i in enumerate(there):
+        if not wanted[j] or not len(found) or flat[:, j].max() < SAME:
+            continue
+        box, truth = found[flat[:, j].argmax()], mine[j]
+        centres.append(float(np.linalg.norm(box[:3, 3] - truth[:3, 3]) / np.linalg.norm(truth[:3, 3])))
+        symmetry = scene.labels.objects[i].symmetry
+        if symmetry:
+            axes.append(_turn(box, truth, 4))
+            (yaws if symmetry == 1 else symmetric).append(_turn(box, truth, symmetry))
+    focal = detection.camera.fx / frame.camera.fx
+    return Matches(
+        scores,
+        box_ious(found, mine),
+        wanted,
+        tuple(centres),
+        tuple(yaws),
+        tuple(symmetric),
+        tuple(axes),
+        abs(focal - 1),
+        abs(np.degrees(_pitch(detection.camera) - _pitch(frame.camera))),
+    )
+
+
+def summarise(matches: Sequence[Matches]) -> Scores:
+    """Return the suite's metrics over photos; medians are over objects, of cameras over photos."""
+    scores: Scores = {}
+    for threshold in THRESHOLDS:
+        scores[f"ap3d_{round(100 * threshold)}"] = 100 * average_precision(matches, threshold)
+    wanted = sum(int(each.wanted.sum()) for each in matches)
+    found = [error for each in matches for error in each.centre_errors]
+    scores["found"] = len(found) / max(wanted, 1)
+    for name in ("centre_errors", "yaw_errors", "symmetric_yaw_errors", "axis_errors"):
+        errors = [error for each in matches for error in getattr(each, name)]
+        if errors:
+            scores[name.removesuffix("s")] = float(np.median(errors))
+    scores["focal_error"] = float(np.median([each.focal_error for each in matches]))
+    scores["pitch_error"] = float(np.median([each.pitch_error for each in matches]))
+    return scores | {"objects": wanted, "pictures": len(matches)}
+
+
+def average_precision(matches: Sequence[Matches], threshold: float) -> float:
+    """Return the area under precision over recall, in [0, 1], sampled at 101 recalls (COCO's).
+
+    The surest detections choose first; each takes the object that it overlaps most and that is still free.
+    One whose best object is not to be found counts neither way.
+
+    Args:
+        matches: of photos.
+        threshold: IoU from which a detection is right.
+    """
+    hits: list[tuple[float, bool]] = []
+    for each in matches:
+        free = np.ones(len(each.wanted), bool)
+        for number in np.argsort(-each.scores, kind="stable"):
+            near = free & (each.overlaps[number] >= threshold)
+            score, right = float(each.scores[number]), bool((near & each.wanted).any())
+            if right:
+                free[np.where(near & each.wanted, each.overlaps[number], -1).argmax()] = False
+            if right or not near.any():
+                hits.append((score, right))
+    count = sum(int(each.wanted.sum()) for each in matches)
+    if not hits or not count:
+        return 0.0
+    ordered = np.array([hit for _, hit in sorted(hits, key=lambda pair: -pair[0])])
+    recall = ordered.cumsum() / count
+    precision = ordered.cumsum() / np.arange(1, len(ordered) + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-12)
+    return float(np.where(at < len(best), best[np.minimum(at, len(best) - 1)], 0).mean())
+
+
+def _in_camera(camera: Camera, boxes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return camera_from_world(camera) @ np.array(boxes).reshape(-1, 4, 4)
+
+
+def _pitch(camera: Camera) -> float:
+    return float(np.arcsin(np.clip(camera.world_from_camera[2, 2], -1, 1)))
+
+
+def _turn(box: NDArray[np.float64], truth: NDArray[np.float64], symmetry: int) -> float:
+    """Return the degrees between two boxes' fronts, up to turns of 360 / symmetry about the true one's up."""
+    x, y = (truth[:3, axis] / np.linalg.norm(truth[:3, axis]) for axis in range(2))
+    angle = np.degrees(np.arctan2(-(box[:3, 1] @ x), box[:3, 1] @ y))
+    period = 360 / symmetry
+    return float(abs((angle + period / 2) % period - period / 2))
+
+
+def _overlaps_2d(
+    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]
+) -> NDArray[np.float64]:
+    a, b = np.array(first).reshape(-1, 1, 4), np.array(second).reshape(1, -1, 4)
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas = [np.prod(of[..., 2:] - of[..., :2], axis=-1) for of in (a, b)]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)

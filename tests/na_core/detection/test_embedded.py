@@ -1,0 +1,167 @@
+"""What the detector is taught is what is read from it: photos to numbers and back to boxes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from na_core.detection.embedded import detect, found_of
+from na_core.detection.network import BoxDetector, Prediction
+from na_core.detection.targets import (
+    LabelledPhotos,
+    Targets,
+    camera_numbers,
+    losses,
+    shown_bounds,
+    targets,
+)
+from na_core.geometry.boxes import box_matrix
+from na_core.geometry.boxmap import box_map
+from na_core.geometry.camera import camera_of_photo
+from na_core.model.batched.cameras import Cameras
+from na_core.scene import Camera
+
+SIZE = (192, 128)
+NAMES = ("cup", "tin", "shoe")
+
+
+def photographed(camera: Camera, *boxes: np.ndarray) -> LabelledPhotos:
+    """Return one photo whose mask is its boxes'."""
+    width, height = SIZE
+    owner = torch.from_numpy(box_map(camera, list(boxes), width, height).index.astype(np.int64))[None]
+    count = len(boxes)
+    return LabelledPhotos(
+        pictures=torch.zeros((1, height, width, 3), dtype=torch.uint8),
+        camera=Cameras(
+            torch.from_numpy(camera.world_from_camera[None].copy()),
+            torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float64),
+        ),
+        boxes=torch.from_numpy(np.stack(boxes))[None],
+        visible=torch.ones((1, count)),
+        owner=owner,
+        names=torch.arange(count)[None] % len(NAMES),
+        symmetry=torch.ones((1, count), dtype=torch.int64),
+    )
+
+
+def as_predicted(wanted: Targets) -> Prediction:
+    """Return the prediction that says what is wanted; logits of certainty."""
+    rows, columns = wanted.heat.shape[1:]
+
+    def spread(values: torch.Tensor) -> torch.Tensor:
+        dense = torch.zeros(rows * columns, values.shape[1])
+        dense[wanted.cell] = values
+        return dense.view(1, rows, columns, -1).permute(0, 3, 1, 2)
+
+    return Prediction(
+        heat=torch.logit(wanted.heat.clamp(1e-6, 1 - 1e-6))[:, None],
+        camera=wanted.camera[:, :, None, None].expand(-1, -1, rows, columns),
+        names=spread(20.0 * torch.nn.functional.one_hot(wanted.name, len(NAMES))),
+        **{name: spread(values) for name, values in wanted.values.items()},
+    )
+
+
+cameras = st.builds(
+    lambda focal, height, pitch, roll: camera_of_photo(focal * SIZE[0], *SIZE, height, pitch, roll),
+    st.floats(0.8, 1.6),
+    st.floats(0.3, 3),
+    st.floats(0.15, 0.8),
+    st.floats(-0.1, 0.1),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    camera=cameras,
+    yaw=st.floats(-math.pi, math.pi),
+    width=st.floats(0.15, 0.4),
+    depth=st.floats(0.15, 0.4),
+    height=st.floats(0.05, 0.5),
+    across=st.floats(-0.2, 0.2),
+)
+def test_boxes_come_back_whatever_their_yaw_and_the_camera(
+    camera: Camera, yaw: float, width: float, depth: float, height: float, across: float
+) -> None:
+    eye, view = camera.world_from_camera[:3, 3], -camera.world_from_camera[:3, 2]
+    scale = eye[2]
+    middle = eye + view * (scale / -view[2])  # where the camera looks at the ground
+    size = scale * np.array([width, depth, height])
+    box = box_matrix((middle[0] + across * scale, middle[1], size[2] / 2), size, yaw)
+    photos = photographed(camera, box)
+    wanted = targets(photos)
+    if not len(wanted.cell):
+        return
+    (found,) = found_of(as_predicted(wanted), SIZE, 0.5)
+    mine = found.camera(*SIZE, eye[2])
+    np.testing.assert_allclose(mine.world_from_camera, camera.world_from_camera, atol=1e-5)
+    (back,) = found.boxes(mine, *SIZE)
+    np.testing.assert_allclose(back, box, atol=2e-3 * scale)
+    assert NAMES[found.names[0]] == "cup"
+
+
+def test_the_loss_of_what_is_wanted_is_only_the_doubt_about_centres() -> None:
+    camera = camera_of_photo(200, *SIZE, 1.0, 0.5)
+    boxes = [box_matrix((x, 1.9, 0.15), (0.3, 0.2, 0.3), x) for x in (-0.5, 0.5)]
+    wanted = targets(photographed(camera, *boxes))
+    parts = losses(as_predicted(wanted), wanted)
+    assert all(float(part) < 1e-4 for name, part in parts.items() if name != "heat")
+    wrong = replace(as_predicted(wanted), depth=as_predicted(wanted).depth + 0.3)
+    assert float(losses(wrong, wanted)["depth"]) > 0.1
+
+
+def test_objects_of_which_little_shows_are_neither_taught_nor_held_against_anyone() -> None:
+    camera = camera_of_photo(200, *SIZE, 1.0, 0.5)
+    photos = photographed(camera, box_matrix((0, 1.9, 0.15), (0.3, 0.2, 0.3)))
+    wanted = targets(replace(photos, visible=torch.full((1, 1), 0.1)))
+    assert not len(wanted.cell)
+    assert wanted.counts.min() == 0
+    assert float(wanted.heat.max()) == 0
+
+
+def test_bounds_are_those_of_the_pixels() -> None:
+    owner = torch.full((2, 6, 8), -1)
+    owner[0, 1:3, 2:7] = 1
+    owner[1, 5, 0] = 0
+    bounds, number = shown_bounds(owner, 2)
+    assert bounds[0, 1].tolist() == [2, 1, 7, 3]
+    assert bounds[1, 0].tolist() == [0, 5, 1, 6]
+    assert number.tolist() == [[0, 10], [1, 0]]
+
+
+def test_a_cameras_numbers_are_its_focal_length_pitch_and_roll() -> None:
+    camera = camera_of_photo(150, *SIZE, 1.3, 0.4, 0.07)
+    photos = photographed(camera, box_matrix((0, 2, 0.2), (0.4, 0.4, 0.4)))
+    (numbers,) = camera_numbers(photos.camera, *SIZE)
+    assert numbers.tolist() == pytest.approx([math.log(150 / SIZE[0]), 0.4, 0.07], abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (37, 201), (256, 256), (300, 1000)])
+def test_photos_of_every_shape_are_looked_at(shape: tuple[int, int], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    detector = BoxDetector(names=NAMES, channels=(8, 16)).eval()
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    found = detect(detector, photo, threshold=0.0)
+    assert not found.metric
+    rectangles = np.array([thing.rectangle for thing in found.objects])
+    assert ((rectangles >= 0) & (rectangles <= 1)).all()
+    assert all(np.isfinite(thing.box.world_from_box).all() for thing in found.objects)
+    detector.half().save_pretrained(tmp_path)
+    again = BoxDetector.from_pretrained(tmp_path)
+    assert tuple(again.config.names) == NAMES
+
+
+def test_a_known_focal_length_is_kept() -> None:
+    torch.manual_seed(0)
+    detector = BoxDetector(names=NAMES, channels=(8, 16)).eval()
+    found = detect(detector, np.zeros((100, 200, 3), np.uint8), focal=321.0, camera_height=2.5)
+    assert found.camera.fx * 200 == pytest.approx(321)
+    assert found.camera.world_from_camera[2, 3] == 2.5
+    assert found.metric
+    assert found.camera.fy * 100 == pytest.approx(321)
