@@ -48,7 +48,7 @@ def test_a_run_may_start_from_another_ones_detector(write_config: WriteConfig) -
     second = main(write_config("second", top=TOP, detector=then, **ALONE))
     assert equal(weights(load_detector(first)), weights(load_detector(second)))
     missing = DETECTOR | {"initial": str(first.parent / "none")}
-    with pytest.raises(ConfigError, match="'initial'.*no detector there"):
+    with pytest.raises(ConfigError, match=r"'initial'.*no detector there"):
         main(write_config("third", top=TOP, detector=missing, **ALONE))
 
 
