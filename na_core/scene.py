@@ -28,11 +28,11 @@ SCHEMA_VERSION = 1
 """Version of the JSON schema; a reader refuses any other."""
 
 SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
-    "proxy": (0, 1.0),
+    "draft": (0, 1.0),
     "standard": (1, 1.0),
-    "high": (4, 1.0),
+    "best": (4, 1.0),
 }
-"""Named recipes: ``preset -> (steps, guidance scale)``. ``proxy`` runs no network at all.
+"""Named recipes: ``preset -> (steps, guidance scale)``. ``draft`` is the proxy: no network runs.
 
 One step from zero terminal SNR is the mean over what fits. It is the embedded checkpoint's best on the bench:
 so small a decoder's further steps add texture, and error with it.

@@ -182,7 +182,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder or .tar with held-out scenes; default: the embedded ones.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many scenes per suite.")] = None,
-    preset: Annotated[str, typer.Option(help="The sampling: proxy, standard or high.")] = "standard",
+    preset: Annotated[str, typer.Option(help="The sampling: draft, standard or best.")] = "standard",
     steps: Annotated[int | None, typer.Option(min=0, help="Denoising steps, in the preset's stead.")] = None,
     guidance: Annotated[
         float | None, typer.Option(min=0, help="Guidance scale, in the preset's stead.")

@@ -118,7 +118,7 @@ def render_proxies(scene: bpy.types.Scene, folder: Path) -> None:
     """Write the proxy pictures of the frames that the contact sheet shows."""
     folder.mkdir(parents=True, exist_ok=True)
     preset = scene.neural_assets.preset
-    scene.neural_assets.preset = "proxy"
+    scene.neural_assets.preset = "draft"
     for number in SHEET_FRAMES:
         save_png(api.render_frame(number, scene=scene), folder / f"frame_{number:04d}.png")
     scene.neural_assets.preset = preset

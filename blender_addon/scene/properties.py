@@ -14,9 +14,9 @@ from na_core.scene import MAX_STEPS, SAMPLING_PRESETS
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 PRESETS = (
-    ("proxy", "Proxy", "The photo painted onto the boxes: instant, runs no network", 0),
+    ("draft", "Draft", "The photo painted onto the boxes: instant, runs no network", 0),
     ("standard", "Standard", "One denoising step: the smoothest and steadiest", 1),
-    ("high", "High", "Several denoising steps: more texture, less steady", 2),
+    ("best", "Best", "Several denoising steps: more texture, less steady", 2),
     ("custom", "Custom", "The steps and guidance below", 3),
 )
 """Items of the preset; the numbers are what .blend files store, so they never change."""

@@ -33,6 +33,7 @@ from na_core.model.conditioning import (
     padded_frame,
 )
 from na_core.model.patch_autoencoder import PatchAutoencoder
+from na_core.model.plate_texture import textured
 from na_core.model.relief_network import find_relief
 from na_core.model.residual import residual_scale
 from na_core.model.switches import Switches
@@ -109,6 +110,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             kept, see :func:`na_core.geometry.keeping.kept`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
+        plate_texture: what a photo does not show behind its objects gets the photo's texture, see
+            :mod:`na_core.model.plate_texture`, instead of a smooth fill.
         relief: network that finds the objects' outlines and depths in their boxes
             (:mod:`na_core.model.relief_network`), of which the proxy is made then; None: of boxes.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
@@ -147,6 +150,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         proxy_trust: float = 0.0,
         surroundings: float = 0.0,
         anchored_noise: bool = False,
+        plate_texture: bool = False,
         slots: int = 23,
         picture_size: int = 256,
     ) -> None:
@@ -173,6 +177,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             proxy_trust=proxy_trust,
             surroundings=surroundings,
             anchored_noise=anchored_noise,
+            plate_texture=plate_texture,
             slots=slots,
             picture_size=picture_size,
         )
@@ -448,7 +453,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         view = photo_views(frame)[0]
         key = (view, frame.background, picture.shape, *self._where())
         rectangles = view.rectangles[: len(frame.background.hidden_boxes)]
-        make = partial(clean_plate, picture, frame.background, rectangles, reliefs.get(view))
+
+        def make() -> Plate:
+            plate = clean_plate(picture, frame.background, rectangles, reliefs.get(view))
+            return textured(plate) if self.config.plate_texture else plate
+
         return _cached(self._plates, key, make)
 
     def _object_features(

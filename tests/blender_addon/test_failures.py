@@ -14,7 +14,7 @@ import pytest
 @pytest.fixture
 def output(table, tmp_path):
     """A scene that writes quick PNG files into an own folder."""
-    table.neural_assets.preset = "proxy"
+    table.neural_assets.preset = "draft"
     table.render.image_settings.file_format = "PNG"
     table.render.filepath = str(tmp_path / "pictures" / "still")
     table.frame_start, table.frame_end = 1, 3

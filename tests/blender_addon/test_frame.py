@@ -130,8 +130,8 @@ def test_sampling(api, part, table):
         return sampling_message(table.view_layers[0].depsgraph, 96, 64)
 
     assert sampling() == Sampling.from_preset("standard", width=96, height=64)
-    settings.preset, settings.steps, settings.guidance, settings.seed = "high", 7, 3.0, 5
-    assert sampling() == Sampling.from_preset("high", seed=5, width=96, height=64)
+    settings.preset, settings.steps, settings.guidance, settings.seed = "best", 7, 3.0, 5
+    assert sampling() == Sampling.from_preset("best", seed=5, width=96, height=64)
     settings.preset = "custom"
     expected = Sampling(steps=7, guidance=3.0, seed=5, preset="custom", width=96, height=64)
     assert sampling() == expected

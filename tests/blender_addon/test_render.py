@@ -67,7 +67,7 @@ def test_animation(api, output, tmp_path):
     cup.keyframe_insert("location", frame=1)
     cup.location.x += 0.4
     cup.keyframe_insert("location", frame=3)
-    output.neural_assets.preset = "proxy"
+    output.neural_assets.preset = "draft"
     kept = (output.render.filepath, output.frame_start, output.frame_end)
     files = api.render_animation(tmp_path / "out" / "frame_####.png", start=1, end=3)
     assert [path.name for path in files] == ["frame_0001.png", "frame_0002.png", "frame_0003.png"]

@@ -105,7 +105,7 @@ def test_a_worker_killed_twice_is_an_error(api, part, long_job):
 
 @POSIX
 def test_a_worker_killed_between_frames_is_replaced(part, table):
-    table.neural_assets.preset = "proxy"
+    table.neural_assets.preset = "draft"
     job = job_of(part, table)
     render(part, job)
     pid = pid_of(part)

@@ -358,8 +358,8 @@ class TestValues:
             sampling = Sampling.from_preset(preset, seed=3, width=5, height=7)
             assert sampling == Sampling(steps, guidance, 3, preset, 5, 7)
         assert Sampling.from_preset("standard") == Sampling()
-        with pytest.raises(SceneError, match=r"^sampling\.preset: expected one of proxy, standard"):
-            Sampling.from_preset("best")
+        with pytest.raises(SceneError, match=r"^sampling\.preset: expected one of draft, standard"):
+            Sampling.from_preset("high")
 
     def test_photos_of_a_frame_are_listed_once_background_first(self) -> None:
         frame = a_frame()

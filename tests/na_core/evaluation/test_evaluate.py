@@ -207,7 +207,7 @@ class TestResuming:
             main([checkpoint], ["scale"], bench_scenes, None, tmp_path, sheet_rows=0, **sampling)
             return renderings.count("small")
 
-        assert [run(), run(preset="high"), run(steps=2), run(guidance=2.0), run(), run(seeds=2)] == [
+        assert [run(), run(preset="best"), run(steps=2), run(guidance=2.0), run(), run(seeds=2)] == [
             *(1, 1, 1, 1, 0, 1)
         ]
 

@@ -1,0 +1,202 @@
+"""Real photographs with an object moved, turned, removed, copied and before another background: a sheet.
+
+    .venv/bin/python benchmarks/photographs.py
+
+The photographs come with scikit-image; boxes are by hand (photographs.json beside this file). Writes
+docs/images/photographs.jpg and, into photographs_results.json, PSNR in dB of each photograph unmoved
+(``unmoved``) and, while an object moves, of what lies beyond it and the strip around it (``untouched``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from skimage import data
+
+from na_core.data.contact_sheet import EDGES, colour_of, laid_out
+from na_core.geometry.boxes import bounds_2d, box_matrix, project_boxes
+from na_core.geometry.camera import assumed_focal, camera_of_photo, pixel_centres
+from na_core.geometry.lifting import box_from_rectangle
+from na_core.geometry.proxy import PLATE_MARGIN
+from na_core.model.checkpoints import load_checkpoint
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset, Sampling
+
+HERE = Path(__file__).parent
+SHEET = HERE.parent / "docs" / "images" / "photographs.jpg"
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A photograph with assets; the first one is edited."""
+
+    name: str
+    picture: Picture
+    size: tuple[int, int]
+    camera: Camera
+    assets: tuple[Asset, ...]
+    other: Picture
+    move: tuple[float, float]
+    turn: float
+    copy: tuple[float, float]
+
+    @property
+    def background(self) -> Background:
+        """The photograph without its assets."""
+        return Background(
+            photo_of(self.picture), self.camera, tuple(asset.source_box for asset in self.assets)
+        )
+
+    def frame(self, *first: Box, background: Background | None = None) -> Frame:
+        """Return the frame with the first asset in the given boxes and the others where they are."""
+        placed = [PlacedAsset(self.assets[0], box) for box in first]
+        placed += [PlacedAsset(asset, asset.source_box) for asset in self.assets[1:]]
+        return Frame(self.camera, tuple(placed), background or self.background)
+
+
+def load(item: dict[str, Any]) -> Subject:
+    """Build a subject from its entry in photographs.json."""
+    picture = photograph(item["photograph"])
+    height, width = picture.shape[:2]
+    camera = camera_of_photo(
+        assumed_focal(width, height), width, height, item["height"], math.radians(item["pitch"])
+    )
+    photo = photo_of(picture)
+    assets = []
+    for asset in item["assets"]:
+        box = box_from_rectangle(
+            camera,
+            asset["rectangle"],
+            yaw=math.radians(asset["yaw"]) if "yaw" in asset else None,
+            depth_ratio=asset.get("depth_ratio", 0.7),
+        )
+        assets.append(Asset(asset["name"], photo, box, camera, tuple(asset["rectangle"])))
+    return Subject(
+        item["photograph"],
+        picture,
+        tuple(item["size"]),
+        camera,
+        tuple(assets),
+        photograph(item["background"]),
+        tuple(item["move"]),
+        item["turn"],
+        tuple(item["copy"]),
+    )
+
+
+def photograph(name: str) -> Picture:
+    """Return one of scikit-image's photographs, (H, W, 3) uint8."""
+    found = getattr(data, name)()
+    picture = np.asarray(found[0] if isinstance(found, tuple) else found)
+    return picture if picture.ndim == 3 else np.stack([picture] * 3, axis=-1)
+
+
+def photo_of(picture: Picture) -> Photo:
+    """Return the message that names a picture."""
+    return Photo(hashlib.sha256(picture.tobytes()).hexdigest())
+
+
+def moved(box: Box, by: tuple[float, float] = (0.0, 0.0), turn: float = 0.0) -> Box:
+    """Return a box moved on the ground by metres and turned about its middle by degrees."""
+    matrix = box.world_from_box
+    centre = matrix[:3, 3]
+    turned = box_matrix(centre, (1, 1, 1), math.radians(turn)) @ box_matrix(-centre, (1, 1, 1))
+    return Box(box_matrix((*by, 0.0), (1, 1, 1)) @ turned @ matrix)
+
+
+def edits(subject: Subject) -> dict[str, Frame]:
+    """Return the frames of a subject's row, by title."""
+    box = subject.assets[0].source_box
+    height, width = subject.other.shape[:2]
+    mine = subject.camera
+    # As if this camera had taken the other photograph, wide enough to fill the frame.
+    fx = min(mine.fx, mine.fy * height / width)
+    wide = Camera(mine.world_from_camera, fx=fx, fy=fx * width / height)
+    return {
+        "unmoved": subject.frame(box),
+        "moved": subject.frame(moved(box, subject.move)),
+        "turned": subject.frame(moved(box, turn=subject.turn)),
+        "removed": subject.frame(),
+        "copied": subject.frame(box, moved(box, subject.copy)),
+        "other background": subject.frame(box, background=Background(photo_of(subject.other), wide, ())),
+    }
+
+
+def psnr(error: NDArray[np.float64]) -> float:
+    """Return the PSNR in dB of errors in levels; 99 of none."""
+    mean = float(np.square(error).mean())
+    return min(99.0, 10 * math.log10(255**2 / mean)) if mean else 99.0
+
+
+def beyond(subject: Subject, *boxes: Box) -> NDArray[np.bool_]:
+    """Return which pixels (H, W) lie outside boxes' 2D bounds and the strip around them."""
+    width, height = subject.size
+    points = pixel_centres(width, height)
+    outside = np.ones((height, width), bool)
+    for box in boxes:
+        x0, y0, x1, y1 = bounds_2d(subject.camera, box)
+        low, high = np.array([x0, y0]) - 2 * PLATE_MARGIN, np.array([x1, y1]) + 2 * PLATE_MARGIN
+        outside &= ~((points >= low) & (points <= high)).all(axis=-1)
+    return outside
+
+
+def boxed(subject: Subject, picture: Picture) -> Image.Image:
+    """Draw the assets' boxes on a picture."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    for number, asset in enumerate(subject.assets):
+        corners = project_boxes([subject.camera], asset.source_box.world_from_box[None])[0, 0, :, :2]
+        for a, b in EDGES:
+            line = [tuple(corners[i] * subject.size) for i in (a, b)]
+            draw.line(line, fill=colour_of(number))
+    return image
+
+
+def row(pipeline: NeuralAssetsPipeline, subject: Subject) -> tuple[list[Image.Image], dict[str, float]]:
+    """Render a subject: its pictures and its figures."""
+    photos = {photo_of(p).sha256: p for p in (subject.picture, subject.other)}
+    sampling = replace(Sampling(), width=subject.size[0], height=subject.size[1])
+    frames = edits(subject)
+    rendered = dict(zip(frames, pipeline(list(frames.values()), photos, sampling).images, strict=True))
+    small = np.asarray(Image.fromarray(subject.picture).resize(subject.size, Image.Resampling.LANCZOS))
+    box = subject.assets[0].source_box
+    outside = beyond(subject, box, moved(box, subject.move))
+    error = {title: picture.astype(float) - small for title, picture in rendered.items()}
+    figures = {
+        "unmoved": round(psnr(error["unmoved"]), 1),
+        "untouched": round(psnr(error["moved"][outside]), 1),
+        "untouched_share": round(float(outside.mean()), 2),
+    }
+    images = [boxed(subject, small)]
+    for title, picture in rendered.items():
+        image = Image.fromarray(picture)
+        ImageDraw.Draw(image).text((4, 2), title, fill="white", stroke_width=2, stroke_fill="black")
+        images.append(image)
+    return images, figures
+
+
+def main() -> None:
+    """Write the sheet and the figures."""
+    pipeline = load_checkpoint("mini")
+    rows, figures = [], {}
+    for item in json.loads((HERE / "photographs.json").read_text(encoding="utf-8")):
+        subject = load(item)
+        images, figures[subject.name] = row(pipeline, subject)
+        rows.append(images)
+        print(subject.name, figures[subject.name], flush=True)
+    laid_out(rows).save(SHEET, quality=88)
+    (HERE / "photographs_results.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
