@@ -6,7 +6,8 @@
 boxes, so none comes from a cache; the first one, which encodes the photo, is not counted. Writes into
 results.json beside this file: ``frame_seconds`` (median, render() to pixels), ``bridge_share`` (what is not
 the worker's own time: add-on, message, transport), ``worker_peak_mib``, ``cycles_seconds`` (64 samples and
-denoiser, six subdivided monkeys on a plane) and ``cycles_ratio`` (Cycles over ours).
+denoiser, six subdivided monkeys on a plane), ``cycles_ratio`` (Cycles over ours) and ``frame_table``: seconds
+by picture size and number of assets.
 """
 
 from __future__ import annotations
@@ -34,34 +35,42 @@ from blender_addon.render.picture import render_picture  # noqa: E402
 from blender_addon.scene.frame import job_message  # noqa: E402
 
 FRAMES = 12
+TABLE_FRAMES = 3
+COUNTS = (1, 6, 12, 24)
+SIZES = ((256, 256), (512, 512), (1024, 576))
 CYCLES_FRAMES = 3
 SIDE = 256
 RESULTS = Path(__file__).with_name("results.json")
 
 
-def build() -> list[bpy.types.Object]:
-    """Set up the demo's photo with six assets (its five, and one twice)."""
+def build(count: int = 6) -> list[bpy.types.Object]:
+    """Set up the demo's photo with so many assets: its five, and copies of them beside."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
     subject = load_subject(ROOT / "demo" / "tabletop.json")
     api.import_photo(subject.photo, camera=subject.camera)
     empties = [
         api.add_asset(asset.rectangle, name=asset.name, world_from_box=asset.world_from_box)
-        for asset in subject.assets
+        for asset in subject.assets[:count]
     ]
-    twin = empties[0].copy()
-    bpy.context.scene.collection.objects.link(twin)
-    twin.location.x -= 0.2
-    return [*empties, twin]
+    for number in range(count - len(empties)):
+        twin = empties[number % len(subject.assets)].copy()
+        bpy.context.scene.collection.objects.link(twin)
+        twin.location.x -= 0.2 * (1 + number // len(subject.assets))
+        empties.append(twin)
+    return empties
 
 
-def ours(empties: list[bpy.types.Object]) -> dict[str, float]:
+def ours(
+    empties: list[bpy.types.Object], size: tuple[int, int] = (SIDE, SIDE), frames: int = FRAMES
+) -> dict[str, float]:
     """Render frames with moving boxes; return the figures."""
     totals, shares = [], []
-    for number in range(FRAMES + 1):
+    for number in range(frames + 1):
         for i, empty in enumerate(empties):
-            empty.location.x += 0.004 * (i - 2.5)
+            empty.location.x += 0.004 * (i % 6 - 2.5)
         start = time.perf_counter()
         bpy.context.view_layer.update()
-        job, photos = job_message(bpy.context.evaluated_depsgraph_get(), SIDE, SIDE)
+        job, photos = job_message(bpy.context.evaluated_depsgraph_get(), *size)
         picture, _ = render_picture(job, photos, worker_settings())
         total = time.perf_counter() - start
         if picture.cached:
@@ -74,6 +83,15 @@ def ours(empties: list[bpy.types.Object]) -> dict[str, float]:
         "bridge_share": round(median(shares), 3),
         "worker_peak_mib": round(api.worker_capabilities()["peak_memory_mib"]["process"]),
     }
+
+
+def table() -> dict[str, dict[str, float]]:
+    """Return seconds by picture size and number of assets."""
+    found: dict[str, dict[str, float]] = {f"{width}x{height}": {} for width, height in SIZES}
+    for count in COUNTS:
+        for (width, height), row in zip(SIZES, found.values(), strict=True):
+            row[str(count)] = ours(build(count), (width, height), TABLE_FRAMES)["frame_seconds"]
+    return found
 
 
 def cycles() -> float:
@@ -105,11 +123,12 @@ def main() -> None:
     """Measure both and merge into results.json."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     blender_addon.register()
-    figures = ours(build())
+    mine = ours(build())
+    figures = {**mine, "frame_table": table()}
     api.stop_worker()
     seconds = cycles()
     figures["cycles_seconds"] = round(seconds, 3)
-    figures["cycles_ratio"] = round(seconds / figures["frame_seconds"], 2)
+    figures["cycles_ratio"] = round(seconds / mine["frame_seconds"], 2)
     print(figures)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     RESULTS.write_text(json.dumps(results | figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")

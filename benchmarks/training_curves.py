@@ -28,12 +28,12 @@ class Curve:
 
     Attributes:
         name: of the run.
-        points: (samples seen, value), by samples.
+        points: (samples seen, value), in their order.
         reference: the proxy's value, None if it was not measured.
     """
 
     name: str
-    points: tuple[tuple[int, float], ...]
+    points: tuple[tuple[float, float], ...]
     reference: float | None
 
 
@@ -54,16 +54,26 @@ def read_curve(run: Path, metric: str) -> Curve:
     return Curve(run.name, kept, lines[-1]["validation"].get("proxy", {}).get(metric))
 
 
-def plot(curves: Sequence[Curve], label: str) -> str:
-    """Return curves as an SVG picture."""
+def plot(
+    curves: Sequence[Curve], label: str, across: str = "samples seen", ticks: Sequence[float] = ()
+) -> str:
+    """Return curves as an SVG picture.
+
+    Args:
+        curves: to draw.
+        label: of their values.
+        across: label of what they go over, which begins at 0 and is even; or
+        ticks: values from the first to the last, which are then as far apart as their logarithms.
+    """
     values = [value for curve in curves for _, value in curve.points]
     values += [curve.reference for curve in curves if curve.reference is not None]
     most = max(samples for curve in curves for samples, _ in curve.points)
     steps = _ticks(min(values), max(values))
     low, high = min(steps[0], *values), max(steps[-1], *values)
 
-    def x(samples: float) -> float:
-        return LEFT + samples / most * (WIDTH - LEFT - RIGHT)
+    def x(at: float) -> float:
+        share = math.log(at / ticks[0]) / math.log(ticks[-1] / ticks[0]) if ticks else at / most
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - low) / max(high - low, 1e-9) * (HEIGHT - TOP - BOTTOM)
@@ -76,12 +86,12 @@ def plot(curves: Sequence[Curve], label: str) -> str:
     for step in steps:
         parts.append(_line(LEFT, y(step), WIDTH - RIGHT, y(step), "#ddd"))
         parts.append(f'<text x="{LEFT - 6}" y="{y(step) + 4:.1f}" text-anchor="end">{step:g}</text>')
-    for step in _ticks(0, most):
+    for step in ticks or _ticks(0, most):
         parts.append(
             f'<text x="{x(step):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{step:g}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 10}" text-anchor="middle">samples seen</text>')
+    parts.append(f'<text x="{middle}" y="{HEIGHT - 10}" text-anchor="middle">{escape(across)}</text>')
     parts.append(f'<text x="8" y="14">{escape(label)}</text>')
     references = sorted({curve.reference for curve in curves if curve.reference is not None})
     for reference in references:

@@ -32,6 +32,7 @@ from .render.picture import Observer, render_picture
 from .render.problems import problems as _problems
 from .scene import assets as _assets
 from .scene.camera import resolution
+from .scene.compose import append_asset, replace_asset, swap_background
 from .scene.frame import PhotoStore, frame_message, job_message
 from .scene.photo_import import ENGINE, capture_photo_camera, import_photo
 from .scene.stored import camera_of
@@ -48,6 +49,7 @@ __all__ = [
     "RenderCancelled",
     "UserError",
     "add_asset",
+    "append_asset",
     "assets",
     "capture_asset",
     "capture_photo_camera",
@@ -58,8 +60,10 @@ __all__ = [
     "render_animation",
     "render_dataset",
     "render_frame",
+    "replace_asset",
     "start_worker",
     "stop_worker",
+    "swap_background",
     "worker_capabilities",
     "worker_status",
 ]

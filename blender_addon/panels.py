@@ -40,6 +40,8 @@ class NEURAL_ASSETS_PT_photo(Sidebar, bpy.types.Panel):
         if settings.photo is not None:
             layout.label(text=settings.photo.name, icon="FILE_IMAGE")
             layout.operator("neural_assets.capture_photo_camera", icon="CAMERA_DATA")
+            layout.operator_context = "INVOKE_DEFAULT"
+            layout.operator("neural_assets.swap_background", icon="SCENE_DATA")
         draw_problems(layout, scene)
 
 
@@ -54,6 +56,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         layout.operator_context = "INVOKE_DEFAULT"
         layout.operator("neural_assets.add_asset_from_box", icon="ADD")
         layout.operator("neural_assets.capture_source", icon="MESH_CUBE")
+        layout.operator("neural_assets.replace_asset", icon="UV_SYNC_SELECT")
         column = layout.column(align=True)
         for asset in asset_objects(context.scene):
             row = column.row(align=True)

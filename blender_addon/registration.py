@@ -8,7 +8,7 @@ from collections.abc import Callable
 import bpy
 
 from . import engine, panels, preferences
-from .operators import add_asset, dataset, import_photo
+from .operators import add_asset, compose, dataset, import_photo
 from .operators import worker as worker_operators
 from .scene import properties
 from .worker import supervisor
@@ -18,6 +18,7 @@ CLASSES: tuple[type, ...] = (
     preferences.NeuralAssetsPreferences,
     *import_photo.CLASSES,
     *add_asset.CLASSES,
+    *compose.CLASSES,
     *worker_operators.CLASSES,
     *dataset.CLASSES,
     *engine.CLASSES,
