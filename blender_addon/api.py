@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from na_core.scene import Camera, Frame
 
+from .detection import detect
 from .errors import RenderCancelled, UserError
 from .preferences import worker_settings
 from .render.picture import Observer, render_picture
@@ -53,6 +54,7 @@ __all__ = [
     "assets",
     "capture_asset",
     "capture_photo_camera",
+    "detect",
     "frame",
     "import_photo",
     "photo_camera",

@@ -54,6 +54,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         """Draw the panel."""
         layout = self.layout
         layout.operator_context = "INVOKE_DEFAULT"
+        layout.operator("neural_assets.detect", icon="VIEWZOOM")
         layout.operator("neural_assets.add_asset_from_box", icon="ADD")
         layout.operator("neural_assets.capture_source", icon="MESH_CUBE")
         layout.operator("neural_assets.replace_asset", icon="UV_SYNC_SELECT")
@@ -61,6 +62,8 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         for asset in asset_objects(context.scene):
             row = column.row(align=True)
             row.prop(asset, "name", text="", icon="CUBE" if asset == context.active_object else "EMPTY_DATA")
+            if asset.neural_asset.score > 0:
+                row.label(text=f"{asset.neural_asset.score:.0%}")
             row.prop(asset, "hide_render", text="", emboss=False)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import bpy
 
 from . import engine, panels, preferences
-from .operators import add_asset, compose, dataset, import_photo
+from .operators import add_asset, compose, dataset, detect, import_photo
 from .operators import worker as worker_operators
 from .scene import properties
 from .worker import supervisor
@@ -17,6 +17,7 @@ CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     preferences.NeuralAssetsPreferences,
     *import_photo.CLASSES,
+    *detect.CLASSES,
     *add_asset.CLASSES,
     *compose.CLASSES,
     *worker_operators.CLASSES,

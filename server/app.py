@@ -1,4 +1,4 @@
-"""The HTTP interface under /v1: health, capabilities, photos and render."""
+"""The HTTP interface under /v1: health, capabilities, photos, detect and render."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -23,11 +23,13 @@ import na_core
 from na_core.scene import SAMPLING_PRESETS, SCHEMA_VERSION, RenderJob, SceneError
 from server.access import AccessGate
 from server.caches import ByteLimitedCache
+from server.detection import DetectionRequest, Detectors
 from server.failures import Failure
 from server.jobs import Job, Picture, Renderer, RenderQueue
 from server.photos import decode_photo, file_too_large
 from server.protocol import (
     HEARTBEAT_SECONDS,
+    MAX_DETECTION_BYTES,
     MAX_FRAMES,
     MAX_JOB_BYTES,
     MAX_PHOTO_BYTES,
@@ -118,6 +120,7 @@ def create_app(renderer: LoadedRenderer, *, token: str, port: int, limits: Limit
         limits.photo_cache_bytes, lambda picture: picture.nbytes
     )
     queue = RenderQueue(renderer, limits.frame_cache_bytes)
+    detectors = Detectors(renderer.device)
     app = FastAPI(title="Neural Assets worker", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(AccessGate, token=token, port=port)
     app.add_exception_handler(Failure, _answer_failure)
@@ -161,6 +164,21 @@ def create_app(renderer: LoadedRenderer, *, token: str, port: int, limits: Limit
         if picture is None:
             raise _photos_missing([sha256])
         return StoredPhoto(width=picture.shape[1], height=picture.shape[0])
+
+    @app.post("/v1/detect")
+    async def detect(request: Request) -> Response:
+        body = await _read_body(request, MAX_DETECTION_BYTES, _invalid_detection("it is too long"))
+        try:
+            wanted = DetectionRequest.model_validate_json(bytes(body))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "request"
+            raise _invalid_detection(f"{field}: {first['msg']}", field=field) from error
+        picture = photos.get(wanted.photo)
+        if picture is None:
+            raise _photos_missing([wanted.photo])
+        found = await asyncio.to_thread(detectors.detect, wanted, picture)
+        return JSONResponse(found.to_dict())
 
     @app.post("/v1/render")
     async def render(request: Request) -> Response:
@@ -277,6 +295,10 @@ def _check_photo_name(sha256: str) -> None:
         raise Failure(
             "photo_name_invalid", "A photo is named by its SHA-256: 64 lower-case hexadecimal digits."
         )
+
+
+def _invalid_detection(problem: str, **details: str) -> Failure:
+    return Failure("request_invalid", f"The request is malformed: {problem}.", status=422, **details)
 
 
 def _photos_missing(photos: list[str]) -> Failure:

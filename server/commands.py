@@ -84,6 +84,32 @@ def render(
 
 
 @app.command()
+def detect(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    json: Annotated[Path | None, typer.Option(help="Where to write it; default: print it.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least score; default: the detector's own.")
+    ] = None,
+    camera_height: Annotated[
+        float | None, typer.Option(min=0, help="Metres above the ground, if known: lengths are metric then.")
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Find the objects of a photo, their 3D boxes and the camera."""
+    from server import offline, worker
+
+    worker.check_packages()
+    found = offline.detect(photo, threshold, camera_height, device, threads)
+    text = offline.detection_json(found)
+    if json is None:
+        print(text)
+    else:
+        json.write_text(text + "\n", encoding="utf-8")
+    print(f"{len(found.objects)} object(s) found in {photo}", file=sys.stderr)
+
+
+@app.command()
 def demo(
     photo: Annotated[
         Path | None, typer.Option(help="A photo; default: the one that comes with the project.")

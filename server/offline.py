@@ -1,17 +1,22 @@
-"""Render a file of frames to pictures, without Blender and without a worker process."""
+"""Render a file of frames to pictures, and search a photo, without Blender and without a worker process."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from na_core.scene import RenderJob, SceneError
 from server.failures import Failure
 from server.jobs import OnStep, Picture, Renderer
 from server.photos import decode_photo
 from server.protocol import MAX_PHOTO_BYTES
+
+if TYPE_CHECKING:
+    from na_core.detection.detection import Detection
 
 
 def read_job(path: Path) -> RenderJob:
@@ -25,6 +30,42 @@ def read_job(path: Path) -> RenderJob:
         return RenderJob.from_json(path.read_bytes())
     except (SceneError, OverflowError) as error:
         raise Failure("scene_invalid", f"{path} is no file of frames: {error}.") from error
+
+
+def detect(
+    photo: Path, threshold: float | None, camera_height: float | None, device: str, threads: int | None
+) -> Detection:
+    """Return what a photo's file shows.
+
+    Raises:
+        Failure: the file is no photo, or the device is not there.
+        OSError: the file cannot be read.
+    """
+    from server.detection import DetectionRequest, Detectors
+    from server.inference import choose_device
+    from server.photos import file_too_large, focal_length
+
+    if photo.stat().st_size > MAX_PHOTO_BYTES:
+        raise file_too_large()
+    data = photo.read_bytes()
+    picture = decode_photo(data)
+    chosen = choose_device(device)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    request = DetectionRequest(
+        photo=hashlib.sha256(data).hexdigest(),
+        focal=focal_length(data),
+        threshold=threshold,
+        camera_height=camera_height or None,
+    )
+    return Detectors(chosen).detect(request, picture)
+
+
+def detection_json(found: Detection) -> str:
+    """Return what was found as JSON for people and programs."""
+    return json.dumps(found.to_dict(), indent=2)
 
 
 def find_photos(names: set[str], folder: Path) -> dict[str, Path]:

@@ -6,8 +6,9 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
+from na_core.geometry.camera import focal_from_35mm
 from server.failures import Failure
 from server.protocol import MAX_PHOTO_BYTES
 
@@ -17,6 +18,7 @@ MAX_SIDE = 2048
 """Photos are kept with their longer side at most this long, pixels."""
 TRANSPARENT = (128, 128, 128)
 """What shows through transparent pixels: mid grey, the decoder's zero, so that no edge of a cut-out glows."""
+FOCAL_LENGTH_35MM = ExifTags.Base.FocalLengthIn35mmFilm.value
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "TGA", "PPM")
 """What is tried. Pillow's other readers are left out: some call programs, few photos need them."""
 
@@ -71,6 +73,17 @@ def decode_photo(data: bytes | bytearray) -> NDArray[np.uint8]:
         ) from error
     pixels.flags.writeable = False
     return pixels
+
+
+def focal_length(data: bytes) -> float | None:
+    """Return the focal length that a photo's EXIF says, in units of its longer side; None if it is silent."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            said = float(image.getexif().get_ifd(ExifTags.IFD.Exif).get(FOCAL_LENGTH_35MM) or 0)
+    except Exception:  # what is no photo is refused where it is decoded
+        return None
+    return focal_from_35mm(said, width, height) / max(width, height) if said > 0 else None
 
 
 def file_too_large() -> Failure:

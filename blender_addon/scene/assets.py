@@ -55,7 +55,7 @@ def add_asset_from_box(
         UserError: no photo yet, a rectangle outside [0, 1], or one that no box on the ground explains.
     """
     scene = scene or bpy.context.scene
-    _require_photo(scene)
+    require_photo(scene)
     checked = _check_rectangle(rectangle)
     try:
         box = box_from_rectangle(
@@ -89,7 +89,7 @@ def add_asset(
         UserError: no photo yet, no such matrix, or the photo does not show the box.
     """
     scene = scene or bpy.context.scene
-    _require_photo(scene)
+    require_photo(scene)
     try:
         box = Box(np.asarray(world_from_box, dtype=np.float64))
     except (SceneError, TypeError, ValueError) as error:
@@ -132,7 +132,7 @@ def capture_source(
         UserError: no photo in the scene.
     """
     scene = scene or bpy.context.scene
-    _require_photo(scene)
+    require_photo(scene)
     settings, properties = scene.neural_assets, asset.neural_asset
     view_layer = scene.view_layers[0]
     view_layer.update()
@@ -165,7 +165,12 @@ def _hidden_box(scene: bpy.types.Scene, properties: AssetProperties) -> bpy.type
     )
 
 
-def _require_photo(scene: bpy.types.Scene) -> None:
+def require_photo(scene: bpy.types.Scene) -> None:
+    """Check that a scene has a photo, and the camera that took it.
+
+    Raises:
+        UserError: it has not.
+    """
     settings = scene.neural_assets
     if settings.photo is None or not has_camera(settings.source_camera):
         raise no_photo()

@@ -83,6 +83,13 @@ class AssetProperties(bpy.types.PropertyGroup):
         default=IDENTITY,
         options=set(),
     )
+    score: bpy.props.FloatProperty(
+        name="Score",
+        description="How sure the detector was; 0 for what was added by hand",
+        min=0.0,
+        max=1.0,
+        options=set(),
+    )
     source_camera: bpy.props.PointerProperty(type=SourceCameraProperties)
     source_box_2d: bpy.props.FloatVectorProperty(
         name="Source Rectangle",

@@ -142,11 +142,11 @@ def request_json(address: Address, path: str, timeout: float = 5.0) -> dict[str,
     """
     connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=timeout)
     try:
-        connection.request("GET", path, headers=_headers(address))
+        connection.request("GET", path, headers=headers_of(address))
         response = connection.getresponse()
         body = response.read()
         if response.status != 200:
-            raise _refusal(response.status, body)
+            raise refusal_of(response.status, body)
         return dict(json.loads(body))
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise WorkerLost(str(error)) from error
@@ -154,7 +154,7 @@ def request_json(address: Address, path: str, timeout: float = 5.0) -> dict[str,
         connection.close()
 
 
-class _Connection(http.client.HTTPConnection):
+class Connection(http.client.HTTPConnection):
     """Remembers its socket: http.client drops it from sight while a response that ends with it is read."""
 
     opened: socket.socket | None = None
@@ -178,7 +178,7 @@ class _Exchange:
         self._preview = preview
         self._closed = False
         # Sending has no deadline of its own: the caller's silence limit closes the socket under it.
-        self._connection = _Connection("127.0.0.1", address.port)
+        self._connection = Connection("127.0.0.1", address.port)
         self._thread = threading.Thread(target=self._run, name="neural-assets-render", daemon=True)
         self._thread.start()
 
@@ -217,7 +217,7 @@ class _Exchange:
             body = response.read()
             missing = _missing_photos(response.status, body)
             if not missing:
-                raise _refusal(response.status, body)
+                raise refusal_of(response.status, body)
             for sha256 in missing:
                 if sha256 not in self._photos:
                     raise WorkerLost(f"the worker asks for a photo that is not in the frame: {sha256}")
@@ -229,7 +229,7 @@ class _Exchange:
                 )
                 body = answer.read()
                 if answer.status not in (200, 201, 204):
-                    raise _refusal(answer.status, body)
+                    raise refusal_of(answer.status, body)
                 self.records.put(_Record("uploaded"))
         raise WorkerLost("the worker forgets photos as fast as they are sent")
 
@@ -238,7 +238,7 @@ class _Exchange:
     ) -> http.client.HTTPResponse:
         if self._closed:
             raise ConnectionAbortedError("closed")
-        self._connection.request(method, path, body, {**_headers(self._address), **headers})
+        self._connection.request(method, path, body, {**headers_of(self._address), **headers})
         return self._connection.getresponse()
 
     def _read(self, response: http.client.HTTPResponse) -> None:
@@ -258,7 +258,8 @@ class _Exchange:
                 return
 
 
-def _headers(address: Address) -> dict[str, str]:
+def headers_of(address: Address) -> dict[str, str]:
+    """Return the headers that every request to the worker carries."""
     return {"Authorization": f"Bearer {address.token}", "X-Neural-Assets-Protocol": str(PROTOCOL)}
 
 
@@ -277,7 +278,8 @@ def _missing_photos(status: int, body: bytes) -> list[str]:
     return []
 
 
-def _refusal(status: int, body: bytes) -> UserError:
+def refusal_of(status: int, body: bytes) -> UserError:
+    """Return what an answer other than success says, as a sentence for the user."""
     message = _error_of(body).get("message")
     return UserError(str(message) if message else f"The worker refused the request (HTTP status {status}).")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,3 +46,19 @@ class Detection:
     camera: Camera
     objects: tuple[DetectedObject, ...]
     metric: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the detection as plain lists, numbers, strings and dictionaries; masks are left out."""
+        return {
+            "camera": self.camera.to_dict(),
+            "metric": self.metric,
+            "objects": [
+                {
+                    "name": thing.name,
+                    "score": round(thing.score, 4),
+                    "rectangle": list(thing.rectangle),
+                    **thing.box.to_dict(),
+                }
+                for thing in self.objects
+            ],
+        }

@@ -49,6 +49,8 @@ def detect(
     photo: NDArray[np.uint8],
     *,
     focal: float | None = None,
+    pitch: float | None = None,
+    roll: float | None = None,
     camera_height: float | None = None,
     threshold: float = THRESHOLD,
 ) -> Detection:
@@ -57,7 +59,8 @@ def detect(
     Args:
         detector: the network.
         photo: (H, W, 3) uint8 sRGB, upright.
-        focal: length in pixels, where the photo says it.
+        focal: length in units of the photo's longer side, where the photo says it.
+        pitch, roll: radians, where they are known; see :func:`na_core.geometry.camera.camera_of_photo`.
         camera_height: metres above the ground where that is known.
         threshold: least score.
     """
@@ -66,9 +69,14 @@ def detect(
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
     pictures = torch.from_numpy(small).permute(2, 0, 1)[None].to(detector.device).float() / 127.5 - 1
-    found = found_of(detector(pictures), size, threshold)[0]
+    told = None if focal is None else torch.tensor([focal], device=detector.device)
+    found = found_of(detector(pictures, told), size, threshold)[0]
     if focal is not None:
-        found = replace(found, focal=focal / max(width, height))
+        found = replace(found, focal=focal)
+    if pitch is not None:
+        found = replace(found, horizon=found.focal * math.tan(pitch))
+    if roll is not None:
+        found = replace(found, roll=roll)
     return found.detection(width, height, camera_height, detector.config.names)
 
 
@@ -81,10 +89,10 @@ class Found:
         names: (K,) numbers of names.
         rectangles: (K, 4) of 2D boxes.
         centres: (K, 2), where 3D boxes' centres are seen.
-        depths: (K,) in camera heights.
+        depths: (K,) in camera heights, over the focal length.
         sizes: (K, 3), apparent width, depth and height: times focal length over depth.
         yaws: (K,) radians; 0 faces the camera.
-        focal, pitch, roll: of the camera.
+        focal, horizon, roll: of the camera, see :class:`na_core.detection.network.Prediction`.
     """
 
     scores: NDArray[np.float64]
@@ -95,13 +103,14 @@ class Found:
     sizes: NDArray[np.float64]
     yaws: NDArray[np.float64]
     focal: float
-    pitch: float
+    horizon: float
     roll: float
 
     def camera(self, width: int, height: int, camera_height: float) -> Camera:
         """Return the camera of a photo of that size."""
         focal = self.focal * max(width, height)
-        return camera_of_photo(focal, width, height, camera_height, self.pitch, self.roll)
+        pitch = math.atan2(self.horizon, self.focal)
+        return camera_of_photo(focal, width, height, camera_height, pitch, self.roll)
 
     def boxes(self, camera: Camera, width: int, height: int) -> NDArray[np.float64]:
         """Return the 3D boxes (K, 4, 4), on the ground z = 0."""
@@ -111,11 +120,12 @@ class Found:
         eye = camera.world_from_camera[:3, 3]
         directions = rays(camera, self.centres * side / np.array([width, height]))
         sizes = self.sizes / self.focal  # over depth
+        seen = self.depths * self.focal
         # The centre of what stands on the ground is half its height above it: eye + depth * direction.
         fall = sizes[:, 2] / 2 - directions[:, 2]
-        standing = np.where(fall > 1e-3, 1 / np.maximum(fall, 1e-3), self.depths)
-        standing = np.clip(standing, self.depths / 3, self.depths * 3)
-        depths = np.exp((1 - GROUND_TRUST) * np.log(self.depths) + GROUND_TRUST * np.log(standing))
+        standing = np.where(fall > 1e-3, 1 / np.maximum(fall, 1e-3), seen)
+        standing = np.clip(standing, seen / 3, seen * 3)
+        depths = np.exp((1 - GROUND_TRUST) * np.log(seen) + GROUND_TRUST * np.log(standing))
         depths = depths * eye[2]
         matrices = []
         for direction, depth, size, yaw in zip(directions, depths, sizes, self.yaws, strict=True):
@@ -175,7 +185,7 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
         )
     )
     names = prediction.names.argmax(dim=1) if prediction.names.shape[1] else heat[:, 0].long() * 0
-    focal, pitch, roll = prediction.camera.mean(dim=(2, 3)).double().cpu().unbind(1)
+    focal, horizon, roll = prediction.camera.mean(dim=(2, 3)).double().cpu().unbind(1)
     found = []
     for number in range(len(heat)):
         scores, cells = peaks[number].flatten().topk(min(MOST, peaks[number].numel()))
@@ -205,7 +215,7 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
                 sizes=sizes,
                 yaws=yaw,
                 focal=math.exp(float(focal[number])),
-                pitch=float(pitch[number]),
+                horizon=float(horizon[number]),
                 roll=float(roll[number]),
             )
         )

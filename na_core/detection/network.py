@@ -2,7 +2,8 @@
 
 A centre-point detector (Zhou et al., "Objects as Points", 2019) whose boxes are learnt all over an object's
 middle and not at one point (Liu et al., "Training-Time-Friendly Network", 2020). One photo does not show
-scale: everything is in units of the camera's height above the ground.
+scale: everything is in units of the camera's height above the ground. Nor does it show the focal length
+plainly: where that is known it is told, and everything else is in terms that a picture shows without it.
 """
 
 from __future__ import annotations
@@ -49,13 +50,14 @@ class Prediction:
         heat: (1) logit of the cell being the centre of an object's 2D box.
         rectangle: (4) how far the 2D box reaches to the left, up, to the right and down.
         centre: (2) where the 3D box's centre is seen.
-        depth: (1) logarithm of its depth in camera heights.
+        depth: (1) logarithm of its depth in camera heights, over the focal length.
         height: (1) logarithm of the box's apparent height, focal length times height over depth.
         footprint: (1) logarithm of the apparent square root of the footprint's area.
         stretch: (2) half the logarithm of width over depth, times cosine and sine of twice the yaw.
         quarter: (2) cosine and sine of four times the yaw.
         front: (2) cosine and sine of the yaw, in which the front (-Y) looks at the camera at zero.
-        camera: (3) logarithm of the focal length, pitch downwards and roll in radians.
+        camera: (3) logarithm of the focal length; how far above the middle the horizon is, along the
+            camera's up; and roll in radians.
         names: (K) logits of what the object is.
     """
 
@@ -84,7 +86,7 @@ class BoxDetector(ModelMixin, ConfigMixin):
     def __init__(self, names: tuple[str, ...] = (), channels: tuple[int, ...] = (32, 48, 64, 80)) -> None:
         super().__init__()
         self.network = UNet2DModel(
-            in_channels=3 * CELL**2 + 2,
+            in_channels=3 * CELL**2 + 4,
             out_channels=sum(PARTS.values()) + len(names),
             block_out_channels=tuple(channels),
             down_block_types=("DownBlock2D",) * len(channels),
@@ -96,8 +98,13 @@ class BoxDetector(ModelMixin, ConfigMixin):
         with torch.no_grad():
             self.network.conv_out.bias[0] = PRIOR
 
-    def forward(self, pictures: Tensor) -> Prediction:
-        """Predict for pictures (B, 3, H, W) in [-1, 1], of any size."""
+    def forward(self, pictures: Tensor, focal: Tensor | None = None) -> Prediction:
+        """Predict for pictures (B, 3, H, W) in [-1, 1], of any size.
+
+        Args:
+            pictures: (B, 3, H, W).
+            focal: (B,) lengths where they are known, else 0; None if none is.
+        """
         height, width = pictures.shape[-2:]
         multiple = CELL * 2 ** (len(self.config.channels) - 1)
         padding = (0, -width % multiple, 0, -height % multiple)
@@ -106,7 +113,11 @@ class BoxDetector(ModelMixin, ConfigMixin):
         places = cell_centres((width, height), tuple(cells.shape[-2:]), cells.device)
         middle = torch.tensor([width, height], device=cells.device)[:, None, None] / 2
         places = (places - middle / max(width, height)).expand(len(cells), -1, -1, -1)
-        inputs = torch.cat([cells, places.to(cells.dtype)], dim=1)
+        lengths = cells.new_zeros(len(cells)) if focal is None else focal.to(cells.dtype)
+        known = lengths > 0
+        told = torch.stack([known.to(cells.dtype), lengths.where(known, 1.0).log()], dim=1)
+        told = told[:, :, None, None].expand(-1, -1, *cells.shape[-2:])
+        inputs = torch.cat([cells, places.to(cells.dtype), told], dim=1)
         out = self.network(inputs.contiguous(memory_format=torch.channels_last), 0).sample.float()
         out = out[..., : -(-height // CELL), : -(-width // CELL)]
         return Prediction(*out.split([*PARTS.values(), len(self.config.names)], dim=1))

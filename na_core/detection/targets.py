@@ -23,7 +23,7 @@ LEAST = 0.05
 """Weight from which a cell predicts its object."""
 
 FEWEST = 24
-"""Pixels of an object that can be found."""
+"""Pixels of an object that can be found, of a picture's 65,536."""
 
 VISIBLE = 0.2
 """Share of an object's silhouette that shows, from which it is to be found; below it is no one's mistake."""
@@ -41,6 +41,7 @@ class LabelledPhotos:
         owner: (B, H, W) int64, the object that each pixel shows, -1 for none.
         names: (B, N) int64, what each object is.
         symmetry: (B, N) int64, turns after which its shape looks the same; 0 any.
+        told_focal: (B,) focal lengths in units of the longer side, that the detector is told; else 0.
     """
 
     pictures: Tensor
@@ -50,6 +51,7 @@ class LabelledPhotos:
     owner: Tensor
     names: Tensor
     symmetry: Tensor
+    told_focal: Tensor
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,16 @@ class Targets:
 
 
 def camera_numbers(camera: Cameras, width: int, height: int) -> Tensor:
-    """Return (B, 3) float32: logarithm of the focal length in longer sides, pitch downwards and roll."""
-    focal = camera.intrinsics[..., 0] * width / max(width, height)
+    """Return (B, 3) float32, what a :class:`Prediction` says of cameras."""
+    focal = focal_lengths(camera, width, height)
     up = camera.world_from_camera[..., 2, :3]
-    pitch = torch.asin(up[..., 2].clamp(-1, 1))
-    return torch.stack([focal.log(), pitch, torch.atan2(up[..., 0], up[..., 1])], dim=-1).float()
+    horizon = focal * up[..., 2] / torch.hypot(up[..., 0], up[..., 1]).clamp_min(1e-3)
+    return torch.stack([focal.log(), horizon, torch.atan2(up[..., 0], up[..., 1])], dim=-1).float()
+
+
+def focal_lengths(camera: Cameras, width: int, height: int) -> Tensor:
+    """Return the focal lengths (B,) of cameras in units of the picture's longer side."""
+    return camera.intrinsics[..., 0] * width / max(width, height)
 
 
 def object_numbers(camera: Cameras, boxes: Tensor, width: int, height: int) -> dict[str, Tensor]:
@@ -97,7 +104,7 @@ def object_numbers(camera: Cameras, boxes: Tensor, width: int, height: int) -> d
     x, y, depth = project_local(camera, local).unbind(-1)
     side = max(width, height)
     eye = camera.world_from_camera[:, None, :3, 3]
-    focal = camera.intrinsics[:, None, 0] * width / side
+    focal = focal_lengths(camera, width, height)[:, None]
     apparent = (focal / depth.clamp_min(1e-3))[..., None] * boxes[..., :3, :3].norm(dim=-2)
     wide, deep, high = apparent.clamp_min(1e-6).log().unbind(-1)
     away = at - eye
@@ -110,7 +117,7 @@ def object_numbers(camera: Cameras, boxes: Tensor, width: int, height: int) -> d
 
     values = {
         "centre": torch.stack([x * width / side, y * height / side], dim=-1),
-        "depth": (depth.clamp_min(1e-3) / eye[..., 2]).log()[..., None],
+        "depth": (depth.clamp_min(1e-3) / (focal * eye[..., 2])).log()[..., None],
         "height": high[..., None],
         "footprint": ((wide + deep) / 2)[..., None],
         "stretch": stretch[..., None] * turned(2),
@@ -152,7 +159,7 @@ def targets(photos: LabelledPhotos) -> Targets:
     rows, columns = -(-height // CELL), -(-width // CELL)
     side = max(width, height)
     bounds, number = shown_bounds(photos.owner, photos.boxes.shape[1])
-    found = (number >= FEWEST) & (photos.visible >= VISIBLE)
+    found = (number * 65536 >= FEWEST * height * width) & (photos.visible >= VISIBLE)
     ignored = (number > 0) & ~found
     middle = (bounds[..., :2] + bounds[..., 2:]) / 2
     extent = (bounds[..., 2:] - bounds[..., :2]).clamp_min(1)

@@ -122,6 +122,8 @@ class DetectorConfig:
         warmup_steps: of linear warm-up.
         size: of random weights; "tiny" is for tests.
         initial: the folder of a detector to start from in their stead.
+        side: of the pictures in pixels, which are made so small; smaller ones teach faster at first.
+        tell_focal: probability of each photo's focal length to be told.
         mirror: of each photo to be mirrored left to right.
         recolour: of each photo to have its colour channels exchanged.
         turn: radians by which the camera is turned about itself at most.
@@ -138,6 +140,8 @@ class DetectorConfig:
     warmup_steps: int
     size: Literal["tiny", "mini"] = "mini"
     initial: Path | None = None
+    side: int = 256
+    tell_focal: float = 0.5
     mirror: float = 0.5
     recolour: float = 0.5
     turn: float = 0.15
@@ -277,12 +281,12 @@ class TrainingConfig:
 
 SHARES = (
     *("null_probability", "first_step_share", "edit_share", "crossed_share", "ema_decay"),
-    *("drop_boxes", "forget_rectangles", "mirror", "smallest_crop", "recolour"),
+    *("drop_boxes", "forget_rectangles", "mirror", "smallest_crop", "recolour", "tell_focal"),
     *(field.name for field in dataclasses.fields(AugmentationConfig)),
 )
 """Keys whose values are from 0 to 1."""
 
-COUNTS = ("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs", "cells")
+COUNTS = ("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs", "cells", "side")
 """Keys whose values are at least 1; those of all other numbers are at least 0."""
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from na_core.data.scenes import Scene, scenes
 from na_core.detection.network import BoxDetector
-from na_core.detection.targets import LabelledPhotos, losses, targets
+from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, targets
 from na_core.model.batched.labelled import LabelledFrames
 from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import DetectorConfig, TrainingConfig
@@ -62,7 +63,7 @@ class DetectorObjective(nn.Module):
     def forward(self, photos: LabelledPhotos) -> Tensor:
         """Return the loss of photos."""
         pictures = photos.pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-        parts = losses(self.network(pictures), targets(photos))
+        parts = losses(self.network(pictures, photos.told_focal), targets(photos))
         return torch.stack(list(parts.values())).sum()
 
 
@@ -135,20 +136,36 @@ def draw_labelled(
     random = generator(place)
     rows = torch.from_numpy(random.integers(len(shown.masks), size=count))
     owner = shown.masks[rows].long() - 1
-    photos = Photos(photo_views(shown.frames, rows).to(device), owner.to(device))
+    views = photo_views(shown.frames, rows).to(device)
+    pictures, owner = _made_small(views.pictures, owner.to(device), settings.side)
+    photos = Photos(replace(views, pictures=pictures), owner)
     photos = mirror(photos, random, settings.mirror)
     if settings.turn or settings.zoom > 1:
         photos = turn(photos, random, settings.turn, settings.zoom)
     photos = recolour(photos, random, settings.recolour)
+    height, width = photos.owner.shape[1:]
+    told = torch.from_numpy(random.random(count) < settings.tell_focal).to(device)
     return LabelledPhotos(
         pictures=photos.views.pictures,
         camera=photos.views.camera,
+        told_focal=focal_lengths(photos.views.camera, width, height) * told,
         boxes=photos.views.boxes,
         visible=shown.visible[rows].to(device),
         owner=photos.owner,
         names=shown.names[rows].to(device),
         symmetry=shown.symmetry[rows].to(device),
     )
+
+
+def _made_small(pictures: Tensor, owner: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Make pictures (B, H, W, 3), and what they show (B, H, W), so small; smaller ones stay as they are."""
+    scale = side / max(owner.shape[1:])
+    if scale >= 1:
+        return pictures, owner
+    size = tuple(max(1, round(side * scale)) for side in owner.shape[1:])
+    colours = F.interpolate(pictures.permute(0, 3, 1, 2).float(), size, mode="area")
+    numbers = F.interpolate(owner[:, None].float(), size, mode="nearest-exact")
+    return colours.round().to(torch.uint8).permute(0, 2, 3, 1), numbers[:, 0].long()
 
 
 def train_detector(

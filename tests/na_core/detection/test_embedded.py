@@ -48,6 +48,7 @@ def photographed(camera: Camera, *boxes: np.ndarray) -> LabelledPhotos:
         owner=owner,
         names=torch.arange(count)[None] % len(NAMES),
         symmetry=torch.ones((1, count), dtype=torch.int64),
+        told_focal=torch.zeros(1),
     )
 
 
@@ -135,11 +136,13 @@ def test_bounds_are_those_of_the_pixels() -> None:
     assert number.tolist() == [[0, 10], [1, 0]]
 
 
-def test_a_cameras_numbers_are_its_focal_length_pitch_and_roll() -> None:
+def test_a_cameras_numbers_are_its_focal_length_horizon_and_roll() -> None:
     camera = camera_of_photo(150, *SIZE, 1.3, 0.4, 0.07)
     photos = photographed(camera, box_matrix((0, 2, 0.2), (0.4, 0.4, 0.4)))
     (numbers,) = camera_numbers(photos.camera, *SIZE)
-    assert numbers.tolist() == pytest.approx([math.log(150 / SIZE[0]), 0.4, 0.07], abs=1e-6)
+    assert numbers.tolist() == pytest.approx(
+        [math.log(150 / SIZE[0]), 150 / SIZE[0] * math.tan(0.4), 0.07], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (37, 201), (256, 256), (300, 1000)])
@@ -160,8 +163,8 @@ def test_photos_of_every_shape_are_looked_at(shape: tuple[int, int], tmp_path: P
 def test_a_known_focal_length_is_kept() -> None:
     torch.manual_seed(0)
     detector = BoxDetector(names=NAMES, channels=(8, 16)).eval()
-    found = detect(detector, np.zeros((100, 200, 3), np.uint8), focal=321.0, camera_height=2.5)
-    assert found.camera.fx * 200 == pytest.approx(321)
+    found = detect(detector, np.zeros((100, 200, 3), np.uint8), focal=1.6, camera_height=2.5)
+    assert found.camera.fx == pytest.approx(1.6)
     assert found.camera.world_from_camera[2, 3] == 2.5
     assert found.metric
-    assert found.camera.fy * 100 == pytest.approx(321)
+    assert found.camera.fy == pytest.approx(3.2)

@@ -1,0 +1,133 @@
+"""Detected objects as assets: empties in a collection of their own, under the camera that was found."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from typing import Any
+
+import bpy
+import numpy as np
+
+from na_core.scene import Camera
+
+from ..worker.detection import Found, FoundObject
+from .assets import add_asset, asset_objects, require_photo
+from .camera import place_camera
+from .photo_import import capture_photo_camera
+from .stored import camera_of
+
+COLLECTION = "Detected Objects"
+SAME = 0.5
+"""Overlap of two rectangles (IoU) from which a detection is an asset that is there already."""
+
+GOLDEN = 0.618
+"""Turn of the colour wheel between one asset's colour and the next one's: neighbours never look alike."""
+
+
+def detection_options(scene: bpy.types.Scene, threshold: float | None = None) -> dict[str, Any]:
+    """Return what of a scene's photo is known, as a detection's options.
+
+    The camera's height is the scene's scale. Its lens is known where the photo told it; the whole camera is
+    where assets already stand under it.
+
+    Raises:
+        UserError: no photo yet.
+    """
+    require_photo(scene)
+    settings = scene.neural_assets
+    camera = camera_of(settings.source_camera)
+    width, height = settings.photo.size
+    up = camera.world_from_camera[2, :3]
+    options: dict[str, Any] = {"camera_height": max(float(camera.world_from_camera[2, 3]), 1e-3)}
+    kept = has_assets_of_photo(scene)
+    if kept or not settings.focal_length_assumed:
+        options["focal"] = camera.fx * width / max(width, height)
+    if kept:
+        options["pitch"] = math.asin(float(np.clip(up[2], -1, 1)))
+        options["roll"] = math.atan2(up[0], up[1])
+    if threshold is not None:
+        options["threshold"] = threshold
+    return options
+
+
+def apply_detection(scene: bpy.types.Scene, found: Found) -> list[bpy.types.Object]:
+    """Make assets of what was found, but for what is an asset already; return the new empties.
+
+    Without assets of this photo before, the camera becomes the one that was found.
+
+    Raises:
+        UserError: no photo any more.
+    """
+    require_photo(scene)
+    settings = scene.neural_assets
+    if not has_assets_of_photo(scene):
+        _place(scene, found.camera)
+    mine = camera_of(settings.source_camera).world_from_camera
+    world_from_found = mine @ np.linalg.inv(found.camera.world_from_camera)
+    new = []
+    for thing in found.objects:
+        if any(overlap(thing.rectangle, known) >= SAME for known in _rectangles(scene)):
+            continue
+        new.append(_asset(scene, thing, world_from_found @ thing.box.world_from_box))
+    return new
+
+
+def has_assets_of_photo(scene: bpy.types.Scene) -> bool:
+    """Tell whether assets of the scene's photo are there: its camera is then theirs as well."""
+    photo = scene.neural_assets.photo
+    return any(item.neural_asset.photo == photo for item in asset_objects(scene))
+
+
+def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """Return the intersection over union of two rectangles (x0, y0, x1, y1)."""
+    wide = min(first[2], second[2]) - max(first[0], second[0])
+    high = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(wide, 0.0) * max(high, 0.0)
+    areas = ((r[2] - r[0]) * (r[3] - r[1]) for r in (first, second))
+    return shared / max(sum(areas) - shared, 1e-12)
+
+
+def _rectangles(scene: bpy.types.Scene) -> list[tuple[float, ...]]:
+    photo = scene.neural_assets.photo
+    mine = [item.neural_asset for item in asset_objects(scene)]
+    return [tuple(asset.source_box_2d) for asset in mine if asset.photo == photo]
+
+
+def _place(scene: bpy.types.Scene, camera: Camera) -> None:
+    """Make a camera the one that took the photo: the scene's own is turned and gets its lens."""
+    target, photo = scene.camera, scene.neural_assets.photo
+    stored = camera_of(scene.neural_assets.source_camera)
+    matrix = camera.world_from_camera.copy()
+    matrix[:2, 3] = stored.world_from_camera[:2, 3]
+    moved = Camera(matrix, fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy)
+    place_camera(target, moved, *photo.size)
+    scene.view_layers[0].update()
+    capture_photo_camera(scene)
+
+
+def _asset(scene: bpy.types.Scene, thing: FoundObject, world_from_box: np.ndarray) -> bpy.types.Object:
+    """Make one asset: named, coloured, with its score, in the collection of detected objects."""
+    x0, y0, x1, y1 = (min(max(value, 0.0), 1.0) for value in thing.rectangle)
+    rectangle = (x0, y0, x1, y1) if x1 - x0 > 1e-3 and y1 - y0 > 1e-3 else None
+    name = thing.name.replace("_", " ").title()
+    empty = add_asset(world_from_box, rectangle, name, scene=scene)
+    empty.neural_asset.score = thing.score
+    empty.show_name = True
+    hue = GOLDEN * len(asset_objects(scene)) % 1.0
+    empty.color = (*colorsys.hsv_to_rgb(hue, 0.7, 1.0), 1.0)
+    collection = _collection(scene)
+    scene.collection.objects.unlink(empty)
+    collection.objects.link(empty)
+    return empty
+
+
+def _collection(scene: bpy.types.Scene) -> bpy.types.Collection:
+    """Return the scene's collection of detected objects, new if need be."""
+    for collection in scene.collection.children:
+        if collection.name.split(".")[0] == COLLECTION:
+            return collection
+    collection = bpy.data.collections.new(COLLECTION)
+    collection.color_tag = "COLOR_04"
+    scene.collection.children.link(collection)
+    return collection
