@@ -32,6 +32,7 @@ from .preferences import worker_settings
 from .render.picture import Observer, render_picture
 from .render.problems import problems as _problems
 from .scene import assets as _assets
+from .scene.adjust import mark_front, match_camera, refit, snap_to_ground
 from .scene.camera import resolution
 from .scene.compose import append_asset, replace_asset, swap_background
 from .scene.frame import PhotoStore, frame_message, job_message
@@ -57,12 +58,16 @@ __all__ = [
     "detect",
     "frame",
     "import_photo",
+    "mark_front",
+    "match_camera",
     "photo_camera",
     "problems",
+    "refit",
     "render_animation",
     "render_dataset",
     "render_frame",
     "replace_asset",
+    "snap_to_ground",
     "start_worker",
     "stop_worker",
     "swap_background",

@@ -41,6 +41,7 @@ class NEURAL_ASSETS_PT_photo(Sidebar, bpy.types.Panel):
             layout.label(text=settings.photo.name, icon="FILE_IMAGE")
             layout.operator("neural_assets.capture_photo_camera", icon="CAMERA_DATA")
             layout.operator_context = "INVOKE_DEFAULT"
+            layout.operator("neural_assets.match_camera", icon="CON_CAMERASOLVER")
             layout.operator("neural_assets.swap_background", icon="SCENE_DATA")
         draw_problems(layout, scene)
 
@@ -57,6 +58,10 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         layout.operator("neural_assets.detect", icon="VIEWZOOM")
         layout.operator("neural_assets.add_asset_from_box", icon="ADD")
         layout.operator("neural_assets.capture_source", icon="MESH_CUBE")
+        row = layout.row(align=True)
+        row.operator("neural_assets.snap_to_ground", icon="TRIA_DOWN_BAR", text="Ground")
+        row.operator("neural_assets.mark_front", icon="AXIS_FRONT", text="Front")
+        row.operator("neural_assets.refit", icon="FULLSCREEN_ENTER", text="Refit")
         layout.operator("neural_assets.replace_asset", icon="UV_SYNC_SELECT")
         column = layout.column(align=True)
         for asset in asset_objects(context.scene):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import bpy
 
 from . import engine, panels, preferences
-from .operators import add_asset, compose, dataset, detect, import_photo
+from .operators import add_asset, adjust, compose, dataset, detect, import_photo
 from .operators import worker as worker_operators
 from .scene import properties
 from .worker import supervisor
@@ -19,6 +19,7 @@ CLASSES: tuple[type, ...] = (
     *import_photo.CLASSES,
     *detect.CLASSES,
     *add_asset.CLASSES,
+    *adjust.CLASSES,
     *compose.CLASSES,
     *worker_operators.CLASSES,
     *dataset.CLASSES,

@@ -176,18 +176,24 @@ def rectangle_in_camera_view(
     end: tuple[float, float],
 ) -> tuple[float, float, float, float]:
     """Return the rectangle between two region points in the camera's image coordinates, clipped to [0, 1]."""
+    points = [point_in_camera_view(scene, region, view, point) for point in (start, end)]
+    xs, ys = (sorted(min(max(point[axis], 0.0), 1.0) for point in points) for axis in range(2))
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+def point_in_camera_view(
+    scene: bpy.types.Scene,
+    region: bpy.types.Region,
+    view: bpy.types.RegionView3D,
+    point: tuple[float, float],
+) -> tuple[float, float]:
+    """Return where a region point is in the camera's image coordinates, which may be outside [0, 1]."""
     camera = scene.camera
     frame = [camera.matrix_world @ corner for corner in camera.data.view_frame(scene=scene)]
     corners = [location_3d_to_region_2d(region, view, corner) for corner in frame]
     left, right = min(c.x for c in corners), max(c.x for c in corners)
     bottom, top = min(c.y for c in corners), max(c.y for c in corners)
-
-    def clip(value: float) -> float:
-        return min(max(value, 0.0), 1.0)
-
-    xs = sorted(clip((x - left) / (right - left)) for x in (start[0], end[0]))
-    ys = sorted(clip((top - y) / (top - bottom)) for y in (start[1], end[1]))
-    return xs[0], ys[0], xs[1], ys[1]
+    return (point[0] - left) / (right - left), (top - point[1]) / (top - bottom)
 
 
 class NEURAL_ASSETS_OT_capture_source(bpy.types.Operator):

@@ -56,7 +56,7 @@ def add_asset_from_box(
     """
     scene = scene or bpy.context.scene
     require_photo(scene)
-    checked = _check_rectangle(rectangle)
+    checked = check_rectangle(rectangle)
     try:
         box = box_from_rectangle(
             camera_of(scene.neural_assets.source_camera),
@@ -94,7 +94,7 @@ def add_asset(
         box = Box(np.asarray(world_from_box, dtype=np.float64))
     except (SceneError, TypeError, ValueError) as error:
         raise UserError(f"The box of '{name}' is not a 4 x 4 matrix: {error}.") from error
-    checked = _check_rectangle(rectangle) if rectangle is not None else None
+    checked = check_rectangle(rectangle) if rectangle is not None else None
     if checked is None and bounds_2d(camera_of(scene.neural_assets.source_camera), box) == (0, 0, 0, 0):
         raise UserError(
             f"The photo does not show the box of '{name}': it lies behind the camera or outside the picture.",
@@ -148,7 +148,7 @@ def capture_source(
     properties.source_box = flat(matrix)
     copy_camera(properties.source_camera, settings.source_camera)
     properties.source_box_2d = (
-        _check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
+        check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
     )
     properties.quarter_turns = source_quarter_turns(box, camera)
     for item in (asset, scene):
@@ -185,7 +185,12 @@ def no_photo() -> UserError:
     )
 
 
-def _check_rectangle(rectangle: Rectangle) -> tuple[float, float, float, float]:
+def check_rectangle(rectangle: Rectangle) -> tuple[float, float, float, float]:
+    """Return a rectangle as four numbers.
+
+    Raises:
+        UserError: they are not, or do not lie inside the photo.
+    """
     try:
         x0, y0, x1, y1 = (float(value) for value in rectangle)
     except (TypeError, ValueError) as error:

@@ -9,12 +9,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from na_core.scene import Camera
-
 from ..worker.detection import Found, FoundObject
+from .adjust import set_photo_camera
 from .assets import add_asset, asset_objects, require_photo
-from .camera import place_camera
-from .photo_import import capture_photo_camera
 from .stored import camera_of
 
 COLLECTION = "Detected Objects"
@@ -62,7 +59,7 @@ def apply_detection(scene: bpy.types.Scene, found: Found) -> list[bpy.types.Obje
     require_photo(scene)
     settings = scene.neural_assets
     if not has_assets_of_photo(scene):
-        _place(scene, found.camera)
+        set_photo_camera(scene, found.camera)
     mine = camera_of(settings.source_camera).world_from_camera
     world_from_found = mine @ np.linalg.inv(found.camera.world_from_camera)
     new = []
@@ -92,18 +89,6 @@ def _rectangles(scene: bpy.types.Scene) -> list[tuple[float, ...]]:
     photo = scene.neural_assets.photo
     mine = [item.neural_asset for item in asset_objects(scene)]
     return [tuple(asset.source_box_2d) for asset in mine if asset.photo == photo]
-
-
-def _place(scene: bpy.types.Scene, camera: Camera) -> None:
-    """Make a camera the one that took the photo: the scene's own is turned and gets its lens."""
-    target, photo = scene.camera, scene.neural_assets.photo
-    stored = camera_of(scene.neural_assets.source_camera)
-    matrix = camera.world_from_camera.copy()
-    matrix[:2, 3] = stored.world_from_camera[:2, 3]
-    moved = Camera(matrix, fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy)
-    place_camera(target, moved, *photo.size)
-    scene.view_layers[0].update()
-    capture_photo_camera(scene)
 
 
 def _asset(scene: bpy.types.Scene, thing: FoundObject, world_from_box: np.ndarray) -> bpy.types.Object:

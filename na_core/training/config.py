@@ -286,7 +286,10 @@ SHARES = (
 )
 """Keys whose values are from 0 to 1."""
 
-COUNTS = ("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs", "cells", "side")
+COUNTS = (
+    *("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs", "cells"),
+    "side",
+)
 """Keys whose values are at least 1; those of all other numbers are at least 0."""
 
 
