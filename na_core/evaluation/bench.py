@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
-from na_core.evaluation import autoencoder
+from na_core.evaluation import autoencoder, detection_suite
 from na_core.evaluation.learned import FID_PICTURES, LearnedMetrics
 from na_core.evaluation.methods import Checkpoint, Method
 from na_core.evaluation.record import Measurement, Record, key_of, scene_digest
@@ -65,7 +65,7 @@ class Bench:
     def notices(self, suites: Sequence[str]) -> dict[str, str]:
         """Return why metrics are missing from some of the suites, by the metric's name."""
         notices = dict(self._learned.notices)
-        few = [suite for suite in suites if suite != "vae" and not self._has_fid(suite)]
+        few = [suite for suite in suites if suite in self._pairs and not self._has_fid(suite)]
         if "fid" not in notices and few:
             notices["fid"] = (
                 f"fid is not reported for {', '.join(few)}: it needs at least {FID_PICTURES} pictures."
@@ -134,6 +134,11 @@ class Bench:
             ]
             write_sheet(rows, _sheet_file(out, "vae"))
         return results
+
+    def measure_detection(self, out: Path, sheet_rows: int) -> dict[str, Scores]:
+        """Measure the embedded detector and box fitting; it is quick, and nothing of it is kept."""
+        chosen = [self._scenes[number] for number in self.chosen_scenes("detection")]
+        return detection_suite.measure(chosen, _sheet_file(out, "detection"), sheet_rows)
 
     def _job(self, suite: str, method: Method, scene: int, seed: int) -> Job:
         parts = [suite, method.name, method.identity, seed, self._scenes[scene].name, self._digests[scene]]

@@ -1,4 +1,4 @@
-"""The ``detection`` suite: objects' 3D boxes and the camera found in held-out photos, against the labels.
+"""Scoring detections: objects' 3D boxes and the camera found in held-out photos, against the labels.
 
 Boxes are compared in the camera's frame, so that errors of the camera's pitch count. One photo does not show
 scale: the camera's true height is given. Kinds of objects are not told apart; objects of which little shows
@@ -7,7 +7,7 @@ are nobody's mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +31,6 @@ SAME = 0.5
 
 THRESHOLDS = (0.25, 0.5)
 """IoU of 3D boxes from which a detection is right."""
-
-Detect = Callable[[NDArray[np.uint8], float], Detection]
-"""Finds what a photo (H, W, 3) shows, taken from so many metres above the ground."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from na_core.evaluation.report import Settings, write_results
 from na_core.evaluation.suite_pairs import PAIR_SUITES
 from na_core.scene import Sampling
 
-SUITES = (*PAIR_SUITES, "vae")
+SUITES = (*PAIR_SUITES, "vae", "detection")
 """Names that ``--suite`` takes, besides ``all``."""
 
 BENCH = Path(__file__).resolve().parent / "scenes" / "test.tar"
@@ -92,8 +92,9 @@ def main(
     for notice in bench.notices(chosen).values():
         print(notice, file=sys.stderr)
     results = {
-        **bench.measure_pairs([name for name in chosen if name != "vae"], methods, seeds, out, sheet_rows),
+        **bench.measure_pairs([n for n in chosen if n in PAIR_SUITES], methods, seeds, out, sheet_rows),
         **({"vae": bench.measure_vae(models, out, sheet_rows)} if "vae" in chosen else {}),
+        **({"detection": bench.measure_detection(out, sheet_rows)} if "detection" in chosen else {}),
     }
     settings = Settings(sampling.preset, sampling.steps, sampling.guidance, seeds)
     return write_results(out, results, settings, bench.notices(chosen))

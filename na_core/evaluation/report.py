@@ -25,6 +25,17 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "warp_error": ("warp error", ".5f"),
     "warp_ratio": ("warp ratio", ".2f"),
     "photograph_psnr": ("photograph PSNR", ".2f"),
+    "ap3d_25": ("AP3D 0.25", ".1f"),
+    "ap3d_50": ("AP3D 0.5", ".1f"),
+    "found": ("found in 2D", ".0%"),
+    "centre_error": ("centre", ".1%"),
+    "yaw_error": ("yaw", ".1f"),
+    "symmetric_yaw_error": ("symmetric yaw", ".1f"),
+    "axis_error": ("axes", ".1f"),
+    "focal_error": ("focal length", ".1%"),
+    "pitch_error": ("pitch", ".1f"),
+    "iou_unoccluded": ("IoU unoccluded", ".2f"),
+    "iou_half_occluded": ("IoU half-occluded", ".2f"),
     "lpips": ("LPIPS", ".3f"),
     "dino": ("DINO", ".3f"),
     "fid": ("FID", ".1f"),
@@ -40,6 +51,11 @@ PSNR in dB. Objects are measured in their 2D boxes grown by 10 %; *vacated* is w
 way* is the share of half turns that look more like the turned object than like the unturned one. *Warp error*
 is how much a film's surfaces change from frame to frame, *warp ratio* the same over the true film's. Each
 number is the mean over scenes of each scene's mean (of ratios the geometric one).
+
+Detection: average precision of 3D boxes in percent, whatever the objects are, with the camera's height
+given; medians of the errors of those found in 2D: of the centre relative to its distance, of yaw in degrees
+(of objects with a symmetry up to it, of *axes* up to quarter turns), of the focal length, and of pitch in
+degrees. Box fitting is given true masks; *IoU* is the median.
 """
 
 

@@ -1,0 +1,154 @@
+"""The ``detection`` suite: the embedded detector, and box fitting given true masks and depths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from na_core.data.contact_sheet import EDGES, FRONT_EDGES, colour_of, laid_out
+from na_core.data.scenes import Scene
+from na_core.detection.embedded import detect, load_detector
+from na_core.detection.lifting import (
+    Footprint,
+    closeness_yaw,
+    fit_box,
+    points_of_depth,
+    principal_yaw,
+    scale_to_ground,
+    smoothed,
+)
+from na_core.evaluation.box_overlap import box_iou
+from na_core.evaluation.detection import match, summarise
+from na_core.evaluation.scores import Scores
+from na_core.geometry.boxes import box_corners
+from na_core.geometry.camera import project_points
+from na_core.scene import Box, Camera
+
+FAINTEST = 0.05
+"""Score from which detections count: precision at high recall needs the unsure ones."""
+
+FEWEST_TO_FIT = 30
+"""Pixels within an object's outline from which a box is fitted to it."""
+
+YawOf = Callable[[Footprint], tuple[float, float]]
+
+PERTURBED_SCALE = 0.1
+"""By how much at most the depth of a whole photo is off, in the fitting's second measurement."""
+
+PERTURBED_NOISE = 0.03
+"""Standard deviation of each pixel's depth, relative, there."""
+
+UNOCCLUDED, HALF = 0.95, (0.3, 0.7)
+"""Shares of a silhouette that show, of objects that count as unoccluded, and as half-occluded."""
+
+
+def measure_detector(chosen: Sequence[Scene], tell_focal: bool) -> Scores:
+    """Return what the embedded detector scores on all pictures of scenes.
+
+    Args:
+        chosen: held-out scenes.
+        tell_focal: tell it each photo's focal length, as EXIF does for real ones.
+    """
+    detector = load_detector()
+    found = []
+    for scene in chosen:
+        for number, frame in enumerate(scene.labels.frames):
+            focal = frame.camera.fx * scene.labels.width / max(scene.labels.width, scene.labels.height)
+            detection = detect(
+                detector,
+                scene.picture(number),
+                focal=focal if tell_focal else None,
+                camera_height=float(frame.camera.world_from_camera[2, 3]),
+                threshold=FAINTEST,
+            )
+            found.append(match(scene, number, detection))
+    return summarise(found) | {"scenes": len(chosen)}
+
+
+def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> Scores:
+    """Return the median IoU of boxes fitted to objects' true masks and depths; empty without depths.
+
+    Args:
+        chosen: held-out scenes; their pictures without depth are left out.
+        yaw_of: see :func:`na_core.detection.lifting.fit_box`.
+        perturbed: make the depths wrong, as an estimate's: :data:`PERTURBED_SCALE`, :data:`PERTURBED_NOISE`.
+    """
+    overlaps: dict[str, list[float]] = {"iou_unoccluded": [], "iou_half_occluded": []}
+    for scene in chosen:
+        for number, frame in enumerate(scene.labels.frames):
+            depth = scene.depth(number)
+            if depth is None:
+                continue
+            mask = scene.mask(number)
+            if perturbed:
+                random = np.random.default_rng((scene.labels.seed, number))
+                noise = 1 + PERTURBED_NOISE * random.standard_normal(depth.shape)
+                depth = depth * noise * (1 + PERTURBED_SCALE * (2 * random.random() - 1))
+                depth = depth * scale_to_ground(frame.camera, depth, mask == 0)
+            for i, box in enumerate(frame.boxes):
+                visible = frame.visible[i]
+                kind = "iou_unoccluded" if visible >= UNOCCLUDED else "iou_half_occluded"
+                if box is None or not (visible >= UNOCCLUDED or HALF[0] < visible < HALF[1]):
+                    continue
+                shown = mask == i + 1
+                within = cv2.erode(shown.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+                if within.sum() < FEWEST_TO_FIT:
+                    continue
+                points = points_of_depth(frame.camera, smoothed(depth, within), within)
+                fitted = fit_box(points, frame.camera.world_from_camera[:3, 3], 0.0, yaw_of=yaw_of)
+                overlaps[kind].append(box_iou(fitted.box.world_from_box, box.world_from_box))
+    scores: Scores = {name: float(np.median(values)) for name, values in overlaps.items() if values}
+    counts = {name.replace("iou", "objects"): len(values) for name, values in overlaps.items() if values}
+    return scores | counts | {"scenes": len(chosen)} if scores else {}
+
+
+def measure(chosen: Sequence[Scene], sheet: Path, sheet_rows: int) -> dict[str, Scores]:
+    """Return the suite: the detector, told the focal length or not, and box fitting; write a sheet."""
+    results = {
+        "detector": measure_detector(chosen, tell_focal=False),
+        "detector, focal length told": measure_detector(chosen, tell_focal=True),
+    }
+    for name, yaw_of in (("closeness", closeness_yaw), ("principal axes", principal_yaw)):
+        for perturbed in (False, True):
+            depth = "perturbed" if perturbed else "true"
+            results[f"box fitting, {name}, {depth} depth"] = measure_fitting(chosen, yaw_of, perturbed)
+    if sheet_rows > 0:
+        write_detection_sheet(chosen, sheet, sheet_rows)
+    return {name: scores for name, scores in results.items() if scores}
+
+
+def write_detection_sheet(chosen: Sequence[Scene], file: Path, rows: int) -> None:
+    """Write the first pictures of scenes, each with the true boxes beside those that were found."""
+    detector = load_detector()
+    cells = []
+    for scene in list(chosen)[: 2 * rows]:
+        frame, picture = scene.labels.frames[0], scene.picture(0)
+        found = detect(detector, picture, camera_height=float(frame.camera.world_from_camera[2, 3]))
+        true = [box for box in frame.boxes if box is not None]
+        cells += [
+            _drawn(picture, frame.camera, true),
+            _drawn(picture, found.camera, [thing.box for thing in found.objects]),
+        ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    laid_out([cells[i : i + 4] for i in range(0, len(cells), 4)]).save(file)
+
+
+def _drawn(picture: NDArray[np.uint8], camera: Camera, boxes: Sequence[Box]) -> Image.Image:
+    """Draw boxes on a picture; their fronts are bright."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    for number, box in enumerate(boxes):
+        corners = project_points(camera, box_corners(box.world_from_box))
+        if (corners[:, 2] <= 0).any():
+            continue
+        at = corners[:, :2] * image.size
+        for edge in EDGES:
+            bright = edge in FRONT_EDGES
+            line = [tuple(at[i]) for i in edge]
+            draw.line(line, fill=(255, 255, 255) if bright else colour_of(number), width=1 + bright)
+    return image

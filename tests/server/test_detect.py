@@ -1,0 +1,156 @@
+"""The worker finds objects in photos that it was sent, with the detector that comes with the package."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from na_core.data.scenes import scenes
+from na_core.evaluation.evaluate import BENCH
+from na_core.geometry.camera import focal_from_35mm
+from na_core.scene import Box, Camera
+from server.photos import decode_photo, focal_length
+from tests.server.conftest import ROOT, environment
+
+
+@pytest.fixture(scope="module")
+def photo() -> bytes:
+    """A held-out photo with objects."""
+    return next(iter(scenes(BENCH))).picture_bytes(0)
+
+
+def detect(worker, photo: bytes, **options):
+    body = json.dumps({"photo": worker.upload(photo), **options})
+    return worker.request("POST", "/v1/detect", body)
+
+
+def test_objects_and_the_camera_are_found(scripted, photo) -> None:
+    status, found = detect(scripted, photo)
+    assert status == 200, found
+    camera = Camera.from_dict(found["camera"])
+    assert camera.world_from_camera[2, 3] == pytest.approx(1.5)
+    assert found["metric"] is False
+    assert len(found["objects"]) >= 1
+    for thing in found["objects"]:
+        assert 0 < thing["score"] <= 1
+        x0, y0, x1, y1 = thing["rectangle"]
+        assert 0 <= x0 < x1 <= 1
+        assert 0 <= y0 < y1 <= 1
+        box = Box.from_dict({"world_from_box": thing["world_from_box"]}).world_from_box
+        assert box[2, 3] == pytest.approx(np.linalg.norm(box[:3, 2]) / 2, abs=1e-6)  # it stands on the ground
+    scores = [thing["score"] for thing in found["objects"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_what_is_known_of_the_camera_is_kept(scripted, photo) -> None:
+    _, found = detect(scripted, photo, focal=1.3, pitch=0.5, roll=0.05, camera_height=2.0)
+    camera = Camera.from_dict(found["camera"])
+    assert camera.fx == pytest.approx(1.3)
+    up = camera.world_from_camera[2, :3]
+    assert np.arcsin(up[2]) == pytest.approx(0.5)
+    assert np.arctan2(up[0], up[1]) == pytest.approx(0.05)
+    assert camera.world_from_camera[2, 3] == 2
+    assert found["metric"] is True
+
+
+def test_a_high_threshold_leaves_nothing_and_is_no_error(scripted, photo) -> None:
+    status, found = detect(scripted, photo, threshold=1.0)
+    assert status == 200
+    assert found["objects"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("nonsense", "request"),
+        ("{}", "photo"),
+        ('{"photo": "abc"}', "photo"),
+        (json.dumps({"photo": "0" * 64, "focal": -1}), "focal"),
+        (json.dumps({"photo": "0" * 64, "prompt_": "x"}), "prompt_"),
+    ],
+)
+def test_a_malformed_request_names_the_field(scripted, body, field) -> None:
+    status, answer = scripted.request("POST", "/v1/detect", body)
+    assert status == 422
+    assert answer["error"]["code"] == "request_invalid"
+    assert answer["error"]["field"] == field
+
+
+def test_an_unknown_photo_is_asked_for(scripted) -> None:
+    status, answer = scripted.request("POST", "/v1/detect", json.dumps({"photo": "0" * 64}))
+    assert status == 404
+    assert answer["error"]["code"] == "photos_missing"
+
+
+class TestCommandLine:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "server", "detect", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def test_a_file_of_what_was_found(self, photo, tmp_path) -> None:
+        path, out = tmp_path / "photo.png", tmp_path / "found.json"
+        path.write_bytes(photo)
+        done = self.run(str(path), "--json", str(out), "--device", "cpu")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(out.read_text())
+        assert f"{len(found['objects'])} object(s) found" in done.stderr
+        printed = self.run(str(path), "--device", "cpu")
+        assert json.loads(printed.stdout) == found
+
+    def test_no_photo_is_an_error_that_says_so(self, tmp_path) -> None:
+        path = tmp_path / "letter.jpg"
+        path.write_text("Dear Sir")
+        done = self.run(str(path))
+        assert done.returncode == 1
+        assert "is no photo that can be read" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def saved(image: Image.Image, format: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
+
+
+def test_the_focal_length_that_exif_says() -> None:
+    image = Image.new("RGB", (300, 200))
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 50
+    found = focal_length(saved(image, "JPEG", exif=exif))
+    assert found == pytest.approx(focal_from_35mm(50, 300, 200) / 300)
+    assert focal_length(saved(image, "JPEG")) is None
+    assert focal_length(b"Dear Sir") is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(Image.new("RGB", (1, 1), "red"), "PNG"),
+        saved(Image.new("L", (120, 90), 90), "PNG"),
+        saved(Image.new("RGBA", (120, 90), (9, 99, 9, 120)), "PNG"),
+        saved(Image.fromarray(np.full((90, 120), 40_000, np.uint16)), "PNG"),
+        saved(Image.new("CMYK", (120, 90), (90, 9, 9, 0)), "JPEG"),
+        saved(
+            Image.new("P", (60, 50)),
+            "GIF",
+            save_all=True,
+            append_images=[Image.new("P", (60, 50), 1)],
+        ),
+        saved(Image.new("L", (12_000, 8_400)), "PNG"),  # 100 megapixels
+    ],
+    ids=["1x1", "grey", "transparent", "16 bits", "CMYK", "animated", "100 megapixels"],
+)
+def test_every_kind_of_picture_is_searched(scripted, data) -> None:
+    picture = decode_photo(data)
+    assert picture.ndim == 3
+    status, found = detect(scripted, data)
+    assert status == 200, found
+    Camera.from_dict(found["camera"])
