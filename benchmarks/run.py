@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("projection.py", "frame.py")
+BENCHMARKS = ("projection.py", "frame.py", "detection.py")
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from na_core.scene import Box, Camera
 COMPLETION = 0.7
 """Shorter over longer side of a footprint that is believed; a thinner one is lengthened to it."""
 
-OUTLIERS = 1.0
+OUTLIERS = 0.3
 """Per cent of points at either end of an axis that bound nothing."""
 
 CERTAIN = 1.3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -33,7 +32,7 @@ FAINTEST = 0.05
 """Score from which detections count: precision at high recall needs the unsure ones."""
 
 FEWEST_TO_FIT = 30
-"""Pixels within an object's outline from which a box is fitted to it."""
+"""Pixels of an object from which a box is fitted to it."""
 
 YawOf = Callable[[Footprint], tuple[float, float]]
 
@@ -96,10 +95,9 @@ def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> 
                 if box is None or not (visible >= UNOCCLUDED or HALF[0] < visible < HALF[1]):
                     continue
                 shown = mask == i + 1
-                within = cv2.erode(shown.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-                if within.sum() < FEWEST_TO_FIT:
+                if shown.sum() < FEWEST_TO_FIT:
                     continue
-                points = points_of_depth(frame.camera, smoothed(depth, within), within)
+                points = points_of_depth(frame.camera, smoothed(depth, shown), shown)
                 fitted = fit_box(points, frame.camera.world_from_camera[:3, 3], 0.0, yaw_of=yaw_of)
                 overlaps[kind].append(box_iou(fitted.box.world_from_box, box.world_from_box))
     scores: Scores = {name: float(np.median(values)) for name, values in overlaps.items() if values}

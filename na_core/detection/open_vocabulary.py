@@ -1,0 +1,316 @@
+"""Detection of whatever is named, on real photographs, with networks whose weights the user has.
+
+Text or nothing finds 2D boxes (Grounding DINO, OWLv2; RT-DETR and others without a prompt), SAM 2.1 makes
+masks of them, a metric depth network makes points, and :mod:`na_core.detection.lifting` fits boxes. All
+networks are loaded through transformers from a folder, or from the hub if that is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForDepthEstimation,
+    AutoModelForObjectDetection,
+    AutoModelForZeroShotObjectDetection,
+    AutoProcessor,
+    Sam2Model,
+)
+
+from na_core.detection.detection import DetectedObject, Detection
+from na_core.detection.ground import GroundError, camera_points, find_ground
+from na_core.detection.lifting import FittingError, fit_box, points_of_depth, smoothed
+from na_core.geometry.camera import assumed_focal, camera_of_photo
+from na_core.scene import Camera
+
+THRESHOLD = 0.3
+OVERLAP = 0.6
+"""IoU of 2D boxes from which the less sure one is the same object."""
+
+SMALLEST, LARGEST = 0.001, 0.8
+"""Shares of the picture between which a 2D box is an object's."""
+
+PROMPTED = ("grounding-dino", "mm-grounding-dino", "omdet-turbo", "owlv2", "owlvit")
+"""Model types that are told what to look for."""
+
+DEPTH_PRO = "depth_pro"
+ASSUMED_PITCH = math.radians(15)
+ASSUMED_HEIGHT = 1.5
+
+
+class WeightsError(ValueError):
+    """Weights that are missing or of the wrong kind. The text is a sentence that names the fix."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Where the three networks' weights are: folders, or names on the hub.
+
+    Attributes:
+        boxes: Grounding DINO, OWLv2, RT-DETR or another of transformers' object detectors.
+        depth: Depth Anything V2 metric, Depth Pro or another metric depth estimator.
+        masks: SAM 2.1; None takes all of a 2D box that is nearer than what is around it.
+    """
+
+    boxes: str
+    depth: str
+    masks: str | None = None
+
+
+class OpenVocabularyDetector:
+    """Three networks, loaded.
+
+    Args:
+        networks: where they are.
+        device: torch's.
+        download: fetch from the hub what is not on this disk.
+
+    Raises:
+        WeightsError: one of them is not there, or is of another kind.
+    """
+
+    def __init__(self, networks: Networks, device: str = "cpu", *, download: bool = False) -> None:
+        self.device = device
+        self._offline = {"local_files_only": not download}
+        config = self._config(networks.boxes)
+        self.prompted = config.model_type.replace("_", "-") in PROMPTED
+        kind = AutoModelForZeroShotObjectDetection if self.prompted else AutoModelForObjectDetection
+        self._boxes = self._load(kind, networks.boxes)
+        self._boxes_processor = self._load(
+            AutoProcessor if self.prompted else AutoImageProcessor, networks.boxes
+        )
+        self._masks = None if networks.masks is None else self._load(Sam2Model, networks.masks)
+        self._masks_size = None if networks.masks is None else _sam_size(networks.masks, self._masks)
+        self._depth = self._load(AutoModelForDepthEstimation, networks.depth)
+        self._depth_type = self._config(networks.depth).model_type
+        self._depth_processor = (
+            None if self._depth_type == DEPTH_PRO else self._load(AutoImageProcessor, networks.depth)
+        )
+
+    @torch.no_grad()
+    def detect(
+        self,
+        photo: NDArray[np.uint8],
+        prompt: str = "",
+        *,
+        focal: float | None = None,
+        threshold: float = THRESHOLD,
+    ) -> Detection:
+        """Find objects in a photo.
+
+        Args:
+            photo: (H, W, 3) uint8 sRGB, upright.
+            prompt: names of what to find, separated by full stops or commas: "mug. laptop. plant".
+            focal: length in units of the photo's longer side, where the photo says it.
+            threshold: least score.
+
+        Raises:
+            WeightsError: the boxes' network has to be told what to find, and is not.
+        """
+        height, width = photo.shape[:2]
+        side = max(height, width)
+        image = Image.fromarray(photo)
+        names, scores, rectangles = self.find_boxes(image, prompt, threshold)
+        depth, told = self.find_depth(image, None if focal is None else focal * side)
+        pixels = focal * side if focal is not None else told or assumed_focal(width, height)
+        masks = self.find_masks(image, rectangles, depth)
+        camera = _camera(depth, masks, pixels)
+        found = []
+        for name, score, rectangle, mask in zip(names, scores, rectangles, masks, strict=True):
+            points = points_of_depth(camera, smoothed(depth, mask), mask)
+            try:
+                fitted = fit_box(points, camera.world_from_camera[:3, 3])
+            except FittingError:
+                continue
+            x0, y0, x1, y1 = (rectangle / (width, height, width, height)).clip(0, 1).tolist()
+            found.append(DetectedObject(name, score, (x0, y0, x1, y1), fitted.box, mask))
+        return Detection(camera, tuple(found), metric=True)
+
+    @torch.no_grad()
+    def find_boxes(
+        self, image: Image.Image, prompt: str, threshold: float
+    ) -> tuple[list[str], list[float], NDArray[np.float64]]:
+        """Return names, scores and 2D boxes (K, 4) in pixels, the surest first, each object once."""
+        wanted = [name.strip().lower() for name in prompt.replace(",", ".").split(".") if name.strip()]
+        size = [(image.height, image.width)]
+        if not self.prompted:
+            inputs = self._boxes_processor(images=image, return_tensors="pt").to(self.device)
+            result = self._boxes_processor.post_process_object_detection(
+                self._boxes(**inputs), threshold=threshold, target_sizes=size
+            )[0]
+            said = [self._boxes.config.id2label[int(label)] for label in result["labels"]]
+            if wanted:
+                said = [name if name.lower() in wanted else "" for name in said]
+        else:
+            if not wanted:
+                raise WeightsError(
+                    "This detector has to be told what to find. Name the objects, such as: mug. laptop. plant"
+                )
+            inputs = self._boxes_processor(images=image, text=[wanted], return_tensors="pt").to(self.device)
+            outputs = self._boxes(**inputs)
+            if "input_ids" in inputs and hasattr(outputs, "encoder_last_hidden_state_text"):
+                result = self._boxes_processor.post_process_grounded_object_detection(
+                    outputs,
+                    inputs["input_ids"],
+                    threshold=threshold,
+                    text_threshold=threshold,
+                    target_sizes=size,
+                )[0]
+            else:
+                result = self._boxes_processor.post_process_grounded_object_detection(
+                    outputs, threshold=threshold, target_sizes=size, text_labels=[wanted]
+                )[0]
+            said = [str(name) for name in result["text_labels"]]
+        return distinct(said, result["scores"].tolist(), result["boxes"].double().cpu().numpy(), size[0])
+
+    @torch.no_grad()
+    def find_depth(self, image: Image.Image, focal: float | None) -> tuple[NDArray[np.float32], float | None]:
+        """Return depth (H, W) in metres, and the focal length in pixels if the network finds one."""
+        if self._depth_type != DEPTH_PRO:
+            assert self._depth_processor is not None
+            inputs = self._depth_processor(images=image, return_tensors="pt").to(self.device)
+            result = self._depth_processor.post_process_depth_estimation(
+                self._depth(**inputs), target_sizes=[(image.height, image.width)]
+            )[0]
+            return result["predicted_depth"].float().cpu().numpy(), None
+        config = self._depth.config
+        side = config.patch_size * round(1 / min(config.scaled_images_ratios))
+        outputs = self._depth(_normalised(image, (side, side), (0.5,) * 3, (0.5,) * 3).to(self.device))
+        found = None
+        if getattr(outputs, "field_of_view", None) is not None:
+            found = 0.5 * image.width / math.tan(0.5 * math.radians(float(outputs.field_of_view[0])))
+        used = focal or found or assumed_focal(image.width, image.height)
+        # What it predicts is inverse depth of a camera whose focal length is the picture's width.
+        inverse = (outputs.predicted_depth[0].float() * image.width / used).clamp(1e-4, 1e4)
+        depth = F.interpolate(
+            inverse[None, None], (image.height, image.width), mode="bilinear", align_corners=False
+        )[0, 0]
+        return (1 / depth).cpu().numpy(), found
+
+    @torch.no_grad()
+    def find_masks(
+        self, image: Image.Image, rectangles: NDArray[np.float64], depth: NDArray[np.float32]
+    ) -> list[NDArray[np.bool_]]:
+        """Return a mask (H, W) for each 2D box."""
+        if not len(rectangles):
+            return []
+        if self._masks is None:
+            return [nearer_than_around(depth, rectangle) for rectangle in rectangles]
+        assert self._masks_size is not None
+        rows, columns = self._masks_size
+        pixels = _normalised(image, self._masks_size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        scale = np.array([columns / image.width, rows / image.height] * 2)
+        boxes = torch.from_numpy(rectangles * scale).float()[None]
+        outputs = self._masks(
+            pixel_values=pixels.to(self.device), input_boxes=boxes.to(self.device), multimask_output=False
+        )
+        logits = F.interpolate(
+            outputs.pred_masks[0].float(), (image.height, image.width), mode="bilinear", align_corners=False
+        )
+        return list((logits[:, 0] > 0).cpu().numpy())
+
+    def _config(self, place: str) -> Any:
+        try:
+            return AutoConfig.from_pretrained(place, **self._offline)
+        except (OSError, ValueError) as error:
+            raise self._missing(place) from error
+
+    def _load(self, kind: Any, place: str) -> Any:
+        try:
+            loaded = kind.from_pretrained(place, **self._offline)
+        except (OSError, ValueError, KeyError) as error:
+            raise self._missing(place) from error
+        return loaded.to(self.device).eval() if isinstance(loaded, torch.nn.Module) else loaded
+
+    def _missing(self, place: str) -> WeightsError:
+        fix = (
+            "Give the folder of a checkpoint as transformers saves it, or allow downloads."
+            if self._offline["local_files_only"]
+            else "Check the name, and the connection."
+        )
+        return WeightsError(f"'{place}' holds no weights that can be used for this. {fix}")
+
+
+def distinct(
+    names: Sequence[str], scores: Sequence[float], boxes: NDArray[np.float64], size: tuple[int, int]
+) -> tuple[list[str], list[float], NDArray[np.float64]]:
+    """Keep of 2D boxes (K, 4) in pixels the surest of those that overlap, none too small or too large.
+
+    Args:
+        names, scores: of the boxes; those without a name are left out.
+        boxes: x0, y0, x1, y1.
+        size: height and width of the picture.
+    """
+    boxes = np.clip(boxes.reshape(-1, 4), 0, (size[1], size[0], size[1], size[0]))
+    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    kept: list[int] = []
+    for number in np.argsort(-np.asarray(scores), kind="stable"):
+        share = areas[number] / (size[0] * size[1])
+        if not names[number] or not SMALLEST <= share <= LARGEST:
+            continue
+        low = np.maximum(boxes[kept, :2], boxes[number, :2])
+        high = np.minimum(boxes[kept, 2:], boxes[number, 2:])
+        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        if (shared > OVERLAP * (areas[kept] + areas[number] - shared)).any():
+            continue
+        kept.append(int(number))
+    return [names[i] for i in kept], [float(scores[i]) for i in kept], boxes[kept]
+
+
+def nearer_than_around(depth: NDArray[np.float32], rectangle: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which pixels (H, W) of a 2D box are nearer than half-way between its middle and its border."""
+    height, width = depth.shape
+    x0, y0, x1, y1 = (round(float(value)) for value in rectangle)
+    x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
+    window = slice(y0, max(y1, y0 + 1)), slice(x0, max(x1, x0 + 1))
+    inside = depth[window]
+    rows, columns = inside.shape
+    middle = np.median(inside[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4])
+    border = np.median(np.r_[inside[0], inside[:, 0], inside[:, -1]])  # below it stands on something as near
+    shown = np.zeros(depth.shape, bool)
+    shown[window] = inside <= (middle + max(border, middle)) / 2
+    return shown
+
+
+def _camera(depth: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], focal: float) -> Camera:
+    """Return the camera over the ground that the depth shows, or a common one where it shows none."""
+    height, width = depth.shape
+    free = ~np.any(masks, axis=0) if len(masks) else np.ones(depth.shape, bool)
+    try:
+        ground = find_ground(camera_points(depth, focal)[free])
+    except GroundError:
+        return camera_of_photo(focal, width, height, ASSUMED_HEIGHT, ASSUMED_PITCH)
+    return ground.camera(focal, width, height)
+
+
+def _sam_size(place: str, model: Any) -> tuple[int, int]:
+    """Return the rows and columns that SAM sees: its processor needs torchvision, its file does not."""
+    file = Path(place) / "preprocessor_config.json"
+    if file.is_file():
+        size = json.loads(file.read_text(encoding="utf-8")).get("size", {})
+        if {"height", "width"} <= size.keys():
+            return int(size["height"]), int(size["width"])
+    side = int(model.config.prompt_encoder_config.image_size)
+    return side, side
+
+
+def _normalised(
+    image: Image.Image, size: tuple[int, int], mean: Sequence[float], deviation: Sequence[float]
+) -> Tensor:
+    """Return an image as (1, 3, rows, columns), resized and normalised."""
+    small = image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).float() / 255
+    return ((pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(deviation)[:, None, None])[None]
