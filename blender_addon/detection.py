@@ -19,7 +19,9 @@ NOTHING = (
 )
 
 
-def start_detection(scene: bpy.types.Scene, threshold: float | None = None) -> DetectionTask:
+def start_detection(
+    scene: bpy.types.Scene, threshold: float | None = None, prompt: str = ""
+) -> DetectionTask:
     """Ask the worker what a scene's photo shows, and return at once.
 
     Raises:
@@ -27,13 +29,15 @@ def start_detection(scene: bpy.types.Scene, threshold: float | None = None) -> D
     """
     require_photo(scene)
     photo = photo_bytes(scene.neural_assets.photo)
-    return DetectionTask(photo, detection_options(scene, threshold), worker_settings(), user_folder("logs"))
+    options = detection_options(scene, threshold, prompt)
+    return DetectionTask(photo, options, worker_settings(), user_folder("logs"))
 
 
 def detect(
     scene: bpy.types.Scene | None = None,
     *,
     threshold: float | None = None,
+    prompt: str = "",
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[bpy.types.Object]:
     """Find the objects in a scene's photo and make assets of them; return the new empties.
@@ -44,6 +48,8 @@ def detect(
     Args:
         scene: the current one if None.
         threshold: least score in [0, 1]; the detector's own if None.
+        prompt: names of what to find, "mug. laptop. plant": needs weights, which the preferences name;
+            without it the embedded detector looks.
         should_stop: polled at least every 50 ms.
 
     Raises:
@@ -51,7 +57,7 @@ def detect(
         RenderCancelled: ``should_stop`` returned true.
     """
     scene = scene or bpy.context.scene
-    return apply_detection(scene, start_detection(scene, threshold).wait(should_stop))
+    return apply_detection(scene, start_detection(scene, threshold, prompt).wait(should_stop))
 
 
 def summary(found: Found, new: list[bpy.types.Object]) -> str:

@@ -55,7 +55,9 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         """Draw the panel."""
         layout = self.layout
         layout.operator_context = "INVOKE_DEFAULT"
-        layout.operator("neural_assets.detect", icon="VIEWZOOM")
+        settings = context.scene.neural_assets
+        layout.prop(settings, "prompt", icon="VIEWZOOM")
+        layout.operator("neural_assets.detect", icon="OUTLINER_OB_LIGHTPROBE").prompt = settings.prompt
         layout.operator("neural_assets.add_asset_from_box", icon="ADD")
         layout.operator("neural_assets.capture_source", icon="MESH_CUBE")
         row = layout.row(align=True)

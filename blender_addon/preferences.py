@@ -34,6 +34,21 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         description="Folder of a trained checkpoint; empty for the one that comes with neural-assets",
         subtype="DIR_PATH",
     )
+    boxes: bpy.props.StringProperty(
+        name="Detector",
+        description="To find things by name: folder (or hub name) of Grounding DINO, OWLv2 or RT-DETR",
+    )
+    masks: bpy.props.StringProperty(
+        name="Masks", description="Folder (or hub name) of SAM 2.1; without it masks are guessed from depth"
+    )
+    depth: bpy.props.StringProperty(
+        name="Depth",
+        description="Folder (or hub name) of a metric depth network, such as Depth Anything V2 metric",
+    )
+    download: bpy.props.BoolProperty(
+        name="Download",
+        description="Let the worker fetch these from the hub; only while Blender allows online access",
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the fields, the worker's state and its buttons."""
@@ -44,13 +59,20 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "worker_python")
         layout.prop(self, "device")
         layout.prop(self, "checkpoint")
+        column = layout.column(heading="Find by Name")
+        for name in ("boxes", "masks", "depth"):
+            column.prop(self, name)
+        row = column.row()
+        row.enabled = bpy.app.online_access
+        row.prop(self, "download")
         panels.draw_worker(layout)
 
 
 def worker_settings() -> WorkerSettings:
     """Return what to start: the preferences, which the environment overrides.
 
-    The variables: ``NEURAL_ASSETS_WORKER_PYTHON``, ``NEURAL_ASSETS_DEVICE``, ``NEURAL_ASSETS_CHECKPOINT``.
+    The variables: ``NEURAL_ASSETS_WORKER_PYTHON``, ``NEURAL_ASSETS_DEVICE``, ``NEURAL_ASSETS_CHECKPOINT``,
+    ``NEURAL_ASSETS_BOXES``, ``NEURAL_ASSETS_MASKS``, ``NEURAL_ASSETS_DEPTH``.
     Preferences are read, not the scene, so a render thread may call this.
     """
     addon: bpy.types.Addon | None = bpy.context.preferences.addons.get(__package__)
@@ -66,4 +88,8 @@ def worker_settings() -> WorkerSettings:
         python=path(setting("NEURAL_ASSETS_WORKER_PYTHON", "worker_python", "")),
         device=setting("NEURAL_ASSETS_DEVICE", "device", "auto"),
         checkpoint=path(setting("NEURAL_ASSETS_CHECKPOINT", "checkpoint", "")),
+        boxes=setting("NEURAL_ASSETS_BOXES", "boxes", ""),
+        masks=setting("NEURAL_ASSETS_MASKS", "masks", ""),
+        depth=setting("NEURAL_ASSETS_DEPTH", "depth", ""),
+        download=bool(getattr(chosen, "download", False)) and bpy.app.online_access,
     )

@@ -113,14 +113,21 @@ class StoredPhoto(BaseModel):
     height: int
 
 
-def create_app(renderer: LoadedRenderer, *, token: str, port: int, limits: Limits | None = None) -> FastAPI:
+def create_app(
+    renderer: LoadedRenderer,
+    *,
+    token: str,
+    port: int,
+    limits: Limits | None = None,
+    detectors: Detectors | None = None,
+) -> FastAPI:
     """Return the ASGI application that serves a renderer to whoever holds ``token`` at ``port``."""
     limits = limits or Limits()
     photos: ByteLimitedCache[Picture] = ByteLimitedCache(
         limits.photo_cache_bytes, lambda picture: picture.nbytes
     )
     queue = RenderQueue(renderer, limits.frame_cache_bytes)
-    detectors = Detectors(renderer.device)
+    looking = detectors or Detectors(renderer.device)
     app = FastAPI(title="Neural Assets worker", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(AccessGate, token=token, port=port)
     app.add_exception_handler(Failure, _answer_failure)
@@ -177,7 +184,7 @@ def create_app(renderer: LoadedRenderer, *, token: str, port: int, limits: Limit
         picture = photos.get(wanted.photo)
         if picture is None:
             raise _photos_missing([wanted.photo])
-        found = await asyncio.to_thread(detectors.detect, wanted, picture)
+        found = await asyncio.to_thread(looking.detect, wanted, picture)
         return JSONResponse(found.to_dict())
 
     @app.post("/v1/render")

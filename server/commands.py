@@ -20,6 +20,12 @@ app.add_typer(dataset, name="dataset")
 Checkpoint = Annotated[str, typer.Option(help="A checkpoint's folder, or 'mini'.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Boxes = Annotated[
+    str, typer.Option(help="To find things by name: a folder, or hub name, of Grounding DINO or OWLv2.")
+]
+Masks = Annotated[str, typer.Option(help="Likewise of SAM 2.1; without it, masks are guessed from depth.")]
+Depth = Annotated[str, typer.Option(help="Likewise of a metric depth network, such as Depth Anything V2.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch from the hub what is not on this disk.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch; default: all.")]
 
 
@@ -30,11 +36,16 @@ def worker(
     dtype: Dtype = "auto",
     port: Annotated[int, typer.Option(help="0: any free one; the ready line says which.")] = 0,
     threads: Threads = None,
+    boxes: Boxes = "",
+    masks: Masks = "",
+    depth: Depth = "",
+    download: Download = False,
 ) -> None:
     """Serve the renderer on 127.0.0.1 for the add-on. The token comes from NEURAL_ASSETS_TOKEN."""
-    from server.worker import WorkerSettings, run_worker
+    from server.worker import DetectorSettings, WorkerSettings, run_worker
 
-    sys.exit(run_worker(WorkerSettings(checkpoint, device, dtype, port, threads)))
+    detectors = DetectorSettings(boxes, masks, depth, download)
+    sys.exit(run_worker(WorkerSettings(checkpoint, device, dtype, port, threads, detectors)))
 
 
 @app.command()
@@ -93,6 +104,13 @@ def detect(
     camera_height: Annotated[
         float | None, typer.Option(min=0, help="Metres above the ground, if known: lengths are metric then.")
     ] = None,
+    prompt: Annotated[
+        str, typer.Option(help="What to find: 'mug. laptop. plant'. Needs --boxes and --depth.")
+    ] = "",
+    boxes: Boxes = "",
+    masks: Masks = "",
+    depth: Depth = "",
+    download: Download = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -100,7 +118,12 @@ def detect(
     from server import offline, worker
 
     worker.check_packages()
-    found = offline.detect(photo, threshold, camera_height, device, threads)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    settings = worker.DetectorSettings(boxes, masks, depth, download)
+    found = offline.detect(photo, settings, device, threshold, camera_height, prompt)
     text = offline.detection_json(found)
     if json is None:
         print(text)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.detector_settings import DetectorSettings
 from server.failures import Failure, is_out_of_memory
 from server.jobs import Picture
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
+    from na_core.detection.open_vocabulary import OpenVocabularyDetector
 
 
 class DetectionRequest(BaseModel):
@@ -23,6 +25,8 @@ class DetectionRequest(BaseModel):
         pitch, roll: radians of the camera, downwards and anticlockwise; None to find them.
         camera_height: metres above the ground; None where nothing says it.
         threshold: least score; None for the detector's own.
+        prompt: names of what to find, separated by full stops: then the open-vocabulary detector looks; empty
+            for the embedded one.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -33,34 +37,30 @@ class DetectionRequest(BaseModel):
     roll: Annotated[float, Field(gt=-3.2, lt=3.2)] | None = None
     camera_height: Annotated[float, Field(gt=0, lt=1e6)] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    prompt: Annotated[str, Field(max_length=2000)] = ""
 
 
 class Detectors:
     """The detectors of a worker. One photo is looked at at a time."""
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", settings: DetectorSettings | None = None) -> None:
         self._device = device
+        self._settings = settings or DetectorSettings()
         self._lock = threading.Lock()
+        self._open_vocabulary: OpenVocabularyDetector | None = None
 
     def detect(self, request: DetectionRequest, picture: Picture) -> Detection:
         """Find the objects and the camera of a photo (H, W, 3) uint8.
 
         Raises:
-            Failure: ``out_of_memory``, or ``detection_failed``.
+            Failure: ``weights_missing``, ``out_of_memory``, or ``detection_failed``.
         """
         try:
-            from na_core.detection import embedded
-
             with self._lock:
-                return embedded.detect(
-                    embedded.load_detector(device=self._device),
-                    picture,
-                    focal=request.focal,
-                    pitch=request.pitch,
-                    roll=request.roll,
-                    camera_height=request.camera_height,
-                    threshold=embedded.THRESHOLD if request.threshold is None else request.threshold,
-                )
+                look = self._named if request.prompt.strip() else self._any
+                return look(request, picture)
+        except Failure:
+            raise
         except Exception as error:
             if is_out_of_memory(error):
                 raise Failure(
@@ -76,3 +76,51 @@ class Detectors:
                 "The worker's log has the details.",
                 status=500,
             ) from error
+
+    def _any(self, request: DetectionRequest, picture: Picture) -> Detection:
+        """Find whatever the embedded detector knows."""
+        from na_core.detection import embedded
+
+        return embedded.detect(
+            embedded.load_detector(device=self._device),
+            picture,
+            focal=request.focal,
+            pitch=request.pitch,
+            roll=request.roll,
+            camera_height=request.camera_height,
+            threshold=embedded.THRESHOLD if request.threshold is None else request.threshold,
+        )
+
+    def _named(self, request: DetectionRequest, picture: Picture) -> Detection:
+        """Find what is named, with the user's own weights."""
+        if not (self._settings.boxes and self._settings.depth):
+            raise Failure(
+                "weights_missing",
+                "To find things by their names, weights of a detector (such as Grounding DINO) and of a "
+                "metric depth network (such as Depth Anything V2 metric) are needed: choose their folders in "
+                "the preferences, or start the worker with --boxes and --depth. Without names the embedded "
+                "detector looks.",
+                status=422,
+            )
+        from na_core.detection.open_vocabulary import (
+            THRESHOLD,
+            Networks,
+            OpenVocabularyDetector,
+            WeightsError,
+        )
+
+        try:
+            if self._open_vocabulary is None:
+                networks = Networks(self._settings.boxes, self._settings.depth, self._settings.masks or None)
+                self._open_vocabulary = OpenVocabularyDetector(
+                    networks, self._device, download=self._settings.download
+                )
+            found = self._open_vocabulary.detect(
+                picture,
+                request.prompt,
+                focal=request.focal,
+                threshold=THRESHOLD if request.threshold is None else request.threshold,
+            )
+        except WeightsError as error:
+            raise Failure("weights_missing", str(error), status=422) from error
+        return found if request.camera_height is None else found.scaled_to(request.camera_height)

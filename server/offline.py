@@ -17,6 +17,7 @@ from server.protocol import MAX_PHOTO_BYTES
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
+    from server.detector_settings import DetectorSettings
 
 
 def read_job(path: Path) -> RenderJob:
@@ -33,9 +34,14 @@ def read_job(path: Path) -> RenderJob:
 
 
 def detect(
-    photo: Path, threshold: float | None, camera_height: float | None, device: str, threads: int | None
+    photo: Path,
+    settings: DetectorSettings,
+    device: str = "auto",
+    threshold: float | None = None,
+    camera_height: float | None = None,
+    prompt: str = "",
 ) -> Detection:
-    """Return what a photo's file shows.
+    """Return what a photo's file shows; see :class:`server.detection.DetectionRequest`.
 
     Raises:
         Failure: the file is no photo, or the device is not there.
@@ -50,17 +56,14 @@ def detect(
     data = photo.read_bytes()
     picture = decode_photo(data)
     chosen = choose_device(device)
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
     request = DetectionRequest(
         photo=hashlib.sha256(data).hexdigest(),
         focal=focal_length(data),
         threshold=threshold,
         camera_height=camera_height or None,
+        prompt=prompt,
     )
-    return Detectors(chosen).detect(request, picture)
+    return Detectors(chosen, settings).detect(request, picture)
 
 
 def detection_json(found: Detection) -> str:

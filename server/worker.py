@@ -10,10 +10,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from server import lifecycle
+from server.detector_settings import DetectorSettings
 from server.failures import Failure
 from server.protocol import PROTOCOL_VERSION, TOKEN_VARIABLE
 
@@ -48,6 +49,7 @@ class WorkerSettings:
     dtype: str = "auto"
     port: int = 0
     threads: int | None = None
+    detectors: DetectorSettings = field(default_factory=DetectorSettings)
 
 
 def run_worker(
@@ -129,8 +131,9 @@ def load_renderer(settings: WorkerSettings) -> LoadedRenderer:
     Raises:
         Failure: the checkpoint, the device or the memory does not allow it.
     """
-    # The worker renders what lies on this disk; it never downloads.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # The worker renders what lies on this disk; it downloads a detector's weights at most, on request.
+    if not settings.detectors.download:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         import torch
 
@@ -152,9 +155,11 @@ def _start(
     renderer = load(settings)
 
     from server.app import create_app
+    from server.detection import Detectors
 
     port = listener.getsockname()[1]
-    app = create_app(renderer, token=token, port=port)
+    detectors = Detectors(renderer.device, settings.detectors)
+    app = create_app(renderer, token=token, port=port, detectors=detectors)
 
     import na_core
 

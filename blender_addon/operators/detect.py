@@ -29,6 +29,12 @@ class NEURAL_ASSETS_OT_detect(bpy.types.Operator):
         subtype="FACTOR",
     )
 
+    prompt: bpy.props.StringProperty(
+        name="Find",
+        description="Names of what to find, such as: mug. laptop. plant. Needs weights that the preferences "
+        "name; leave it empty for the embedded detector",
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Offer it once a photo is there."""
@@ -44,13 +50,13 @@ class NEURAL_ASSETS_OT_detect(bpy.types.Operator):
     @reports_user_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Detect to the end: for scripts, Blender without a window, and Adjust Last Operation."""
-        self._task: DetectionTask = start_detection(context.scene, self.threshold)
+        self._task: DetectionTask = start_detection(context.scene, self.threshold, self.prompt)
         self._task.wait()
         return self._apply(context)
 
     @reports_user_errors
     def _start(self, context: bpy.types.Context) -> set[str]:
-        self._task = start_detection(context.scene, self.threshold)
+        self._task = start_detection(context.scene, self.threshold, self.prompt)
         self._scene = context.scene
         self._timer = context.window_manager.event_timer_add(TICK_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)

@@ -22,7 +22,9 @@ GOLDEN = 0.618
 """Turn of the colour wheel between one asset's colour and the next one's: neighbours never look alike."""
 
 
-def detection_options(scene: bpy.types.Scene, threshold: float | None = None) -> dict[str, Any]:
+def detection_options(
+    scene: bpy.types.Scene, threshold: float | None = None, prompt: str = ""
+) -> dict[str, Any]:
     """Return what of a scene's photo is known, as a detection's options.
 
     The camera's height is the scene's scale. Its lens is known where the photo told it; the whole camera is
@@ -45,6 +47,8 @@ def detection_options(scene: bpy.types.Scene, threshold: float | None = None) ->
         options["roll"] = math.atan2(up[0], up[1])
     if threshold is not None:
         options["threshold"] = threshold
+    if prompt:
+        options["prompt"] = prompt
     return options
 
 

@@ -174,6 +174,12 @@ class SceneProperties(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed gives the same picture", default=0, min=0, max=2**31 - 1
     )
+    prompt: bpy.props.StringProperty(
+        name="Find",
+        description="Names of what to detect, such as: mug. laptop. plant. Needs weights that the "
+        "preferences name; empty for the embedded detector",
+        options=set(),
+    )
     training_data: bpy.props.PointerProperty(type=TrainingDataProperties)
 
 

@@ -18,11 +18,17 @@ class WorkerSettings:
         python: path of the interpreter that has neural-assets installed; empty if nobody chose one.
         device: "auto" or a PyTorch device.
         checkpoint: folder of a checkpoint; empty for the built-in one.
+        boxes, masks, depth: weights with which things are found by name; empty for none.
+        download: whether the worker may fetch such weights.
     """
 
     python: str = ""
     device: str = "auto"
     checkpoint: str = ""
+    boxes: str = ""
+    masks: str = ""
+    depth: str = ""
+    download: bool = False
 
     def check(self) -> None:
         """Check what can be known before a process is started.
@@ -58,4 +64,7 @@ class WorkerSettings:
     def command(self) -> list[str]:
         """Return the command line. It holds no secret: the token goes through the environment."""
         command = [self.python, "-m", "server", "worker", "--device", self.device]
-        return command + (["--checkpoint", self.checkpoint] if self.checkpoint else [])
+        for name in ("checkpoint", "boxes", "masks", "depth"):
+            if value := getattr(self, name):
+                command += [f"--{name}", value]
+        return command + (["--download"] if self.download else [])

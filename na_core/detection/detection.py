@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,17 @@ class Detection:
     camera: Camera
     objects: tuple[DetectedObject, ...]
     metric: bool
+
+    def scaled_to(self, camera_height: float) -> Detection:
+        """Return the same in a world whose camera is so many metres above the ground."""
+        height = float(self.camera.world_from_camera[2, 3])
+        factor = camera_height / height
+        larger = np.diag([factor, factor, factor, 1.0])
+        matrix = self.camera.world_from_camera.copy()
+        matrix[:3, 3] *= factor
+        camera = Camera(matrix, self.camera.fx, self.camera.fy, self.camera.cx, self.camera.cy)
+        objects = tuple(replace(o, box=Box(larger @ o.box.world_from_box)) for o in self.objects)
+        return Detection(camera, objects, self.metric)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the detection as plain lists, numbers, strings and dictionaries; masks are left out."""

@@ -15,6 +15,9 @@ from na_core.data.scenes import scenes
 from na_core.evaluation.evaluate import BENCH
 from na_core.geometry.camera import focal_from_35mm
 from na_core.scene import Box, Camera
+from server.detection import DetectionRequest, Detectors
+from server.detector_settings import DetectorSettings
+from server.failures import Failure
 from server.photos import decode_photo, focal_length
 from tests.server.conftest import ROOT, environment
 
@@ -86,6 +89,21 @@ def test_an_unknown_photo_is_asked_for(scripted) -> None:
     status, answer = scripted.request("POST", "/v1/detect", json.dumps({"photo": "0" * 64}))
     assert status == 404
     assert answer["error"]["code"] == "photos_missing"
+
+
+def test_names_need_weights_and_the_answer_says_which(scripted, photo) -> None:
+    status, answer = detect(scripted, photo, prompt="mug. laptop")
+    assert status == 422
+    assert answer["error"]["code"] == "weights_missing"
+    assert "Grounding DINO" in answer["error"]["message"]
+
+
+def test_weights_that_are_not_there_are_named(photo, tmp_path) -> None:
+    settings = DetectorSettings(boxes=str(tmp_path), depth=str(tmp_path))
+    request = DetectionRequest(photo="0" * 64, prompt="mug")
+    with pytest.raises(Failure, match="holds no weights") as caught:
+        Detectors("cpu", settings).detect(request, decode_photo(photo))
+    assert caught.value.code == "weights_missing"
 
 
 class TestCommandLine:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from na_core.detection.detection import DetectedObject, Detection
 from na_core.detection.embedded import detect, found_of
 from na_core.detection.network import BoxDetector, Prediction
 from na_core.detection.targets import (
@@ -22,11 +23,11 @@ from na_core.detection.targets import (
     shown_bounds,
     targets,
 )
-from na_core.geometry.boxes import box_matrix
+from na_core.geometry.boxes import box_corners, box_matrix
 from na_core.geometry.boxmap import box_map
-from na_core.geometry.camera import camera_of_photo
+from na_core.geometry.camera import camera_of_photo, project_points
 from na_core.model.batched.cameras import Cameras
-from na_core.scene import Camera
+from na_core.scene import Box, Camera
 
 SIZE = (192, 128)
 NAMES = ("cup", "tin", "shoe")
@@ -168,3 +169,13 @@ def test_a_known_focal_length_is_kept() -> None:
     assert found.camera.world_from_camera[2, 3] == 2.5
     assert found.metric
     assert found.camera.fy == pytest.approx(3.2)
+
+
+def test_a_scaled_world_looks_the_same() -> None:
+    camera = camera_of_photo(200, *SIZE, 1.0, 0.5)
+    thing = DetectedObject("tin", 0.5, (0, 0, 1, 1), Box(box_matrix((0.2, 1.9, 0.15), (0.3, 0.2, 0.3), 1)))
+    larger = Detection(camera, (thing,), True).scaled_to(2.5)
+    assert larger.camera.world_from_camera[2, 3] == 2.5
+    before = project_points(camera, box_corners(thing.box.world_from_box))[:, :2]
+    after = project_points(larger.camera, box_corners(larger.objects[0].box.world_from_box))[:, :2]
+    np.testing.assert_allclose(before, after, atol=1e-9)
