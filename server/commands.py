@@ -137,7 +137,9 @@ def demo(
     photo: Annotated[
         Path | None, typer.Option(help="A photo; default: the one that comes with the project.")
     ] = None,
-    boxes: Annotated[Path | None, typer.Option(help="Its 3D boxes as JSON; needed with --photo.")] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="Its 3D boxes as JSON; without it they are detected.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the animation and summary.json.")] = Path("out/demo"),
 ) -> None:
     """Import a photo, move its objects and render an animation in a headless Blender."""

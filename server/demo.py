@@ -34,7 +34,7 @@ try:
     from bl_ext.user_default.neural_assets import api
     from bl_ext.user_default.neural_assets.demo.animate import run
     try:
-        run(pathlib.Path(photo) if photo else None, pathlib.Path(boxes), pathlib.Path(out))
+        run(*(pathlib.Path(path) if path else None for path in (photo, boxes)), pathlib.Path(out))
         code = 0
     except api.UserError as error:
         print(f"neural-assets: {error}", file=sys.stderr)
@@ -49,18 +49,19 @@ os._exit(code)  # some bpy wheels crash or hang when Python ends with an engine 
 
 @dataclass(frozen=True)
 class Job:
-    """One demo: a photo (None for the side file's own), the side file, and the folder to fill."""
+    """One demo: a photo (None for the side file's own), the side file if any, and the folder to fill."""
 
     photo: Path | None
-    boxes: Path
+    boxes: Path | None
     out: Path
 
 
 def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
     """Run the demo.
 
-    Without boxes: the project's own two subjects, a rendered table in ``out`` and the photograph of a cup of
-    coffee in ``out/coffee``.
+    Without boxes the photo's objects are detected. Without a photo as well: the project's own two subjects, a
+    rendered table in ``out``, whose objects are detected, and the photograph of a cup of coffee in
+    ``out/coffee``, whose boxes are by hand.
 
     Raises:
         Failure: a file is missing, Blender is missing, or the add-on reported an error.
@@ -72,16 +73,10 @@ def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
             f"{sys.executable} -m pip install 'neural-assets[blender]'",
         )
     archive = _archive()
-    if photo is not None and boxes is None:
-        raise Failure(
-            "demo_failed",
-            f"The photo '{photo}' comes without boxes. Give a side file with BOXES= (or --boxes); "
-            "demo/tabletop.json shows its form."
-        )
-    if boxes is not None:
+    if photo is not None or boxes is not None:
         jobs = [Job(photo, boxes, out)]
     else:
-        jobs = [Job(None, ROOT / "demo" / "tabletop.json", out)]
+        jobs = [Job(ROOT / "demo" / "tabletop.png", None, out)]
         jobs.append(Job(_coffee(out / "coffee"), ROOT / "demo" / "coffee.json", out / "coffee"))
     for job in jobs:
         _run_in_blender(job, archive)

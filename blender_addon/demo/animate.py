@@ -17,31 +17,43 @@ from mathutils import Matrix, Vector
 from na_core.scene import Frame, RenderJob, Sampling
 
 from .. import api
-from .subject import FRAMES, Motion, Subject, load_subject
+from .subject import FRAMES, Motion, Subject, default_motion, load_subject
 
 SHEET_FRAMES = (1, 6, 10, 15, 20, 24)
 """The frames that the contact sheet shows, with their proxies."""
 
 FPS = 12
 
+LONGEST = 512
+"""Pixels of the longer side of the frames, where no side file says their size."""
 
-def run(photo: Path | None, boxes: Path, out: Path) -> None:
-    """Make the demo of a side file in a folder: frames, proxies, movie, .blend, frames.json and timing.json.
+
+def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
+    """Make the demo in a folder: frames, proxies, movie, .blend, frames.json and timing.json.
+
+    Args:
+        photo: the picture; that of the side file if None.
+        boxes: a side file with boxes and motion; without one the photo's objects are detected.
+        out: where to.
 
     Raises:
         UserError: whatever the user can put right.
     """
     seconds: dict[str, float] = {}
-    subject = load_subject(boxes)
-    source = photo or subject.photo
+    subject = None if boxes is None else load_subject(boxes)
+    source = photo or (None if subject is None else subject.photo)
     if source is None:
         raise api.UserError("The boxes file names no photo.", "Give one with PHOTO= (or --photo).")
     bpy.ops.wm.read_homefile(use_empty=True, load_ui=False)
     scene = bpy.context.scene
     with _timed(seconds, "start_worker"):
         api.start_worker()
-    with _timed(seconds, "import"):
-        build_scene(scene, source, subject)
+    if subject is not None:
+        with _timed(seconds, "import"):
+            build_scene(scene, source, subject)
+    else:
+        with _timed(seconds, "detect"):
+            build_detected_scene(scene, source)
     with _timed(seconds, "render"):
         frames = api.render_animation(out / "frames" / "frame_####.png")
     with _timed(seconds, "proxies"):
@@ -86,6 +98,38 @@ def build_scene(scene: bpy.types.Scene, photo: Path, subject: Subject) -> None:
         item = scene.camera if motion.of == "camera" else empties[motion.of]
         keyframe(item, motion, middle)
     scene.frame_set(1)
+
+
+def build_detected_scene(scene: bpy.types.Scene, photo: Path) -> None:
+    """Import the photo, make assets of what is found in it, and let the surest of them move.
+
+    Raises:
+        UserError: nothing was found.
+    """
+    api.import_photo(photo, scene=scene)
+    limit_size(scene)
+    found = api.detect(scene)
+    if not found:
+        raise api.UserError(
+            "Nothing was found in this photo.",
+            "Draw boxes in Blender with Add Asset from Box, or give a boxes file with BOXES= (or --boxes).",
+        )
+    scene.frame_start, scene.frame_end = 1, FRAMES
+    scene.render.fps = FPS
+    middle = sum((empty.matrix_world.translation for empty in found), Vector()) / len(found)
+    widths = {empty.name: float(empty.scale.x) for empty in found}
+    items = {empty.name: empty for empty in found} | {"camera": scene.camera}
+    for motion in default_motion(widths):
+        keyframe(items[motion.of], motion, middle)
+    scene.frame_set(1)
+
+
+def limit_size(scene: bpy.types.Scene) -> None:
+    """Render large photos at :data:`LONGEST` pixels, in multiples of two as movies want them."""
+    render = scene.render
+    factor = min(1.0, LONGEST / max(render.resolution_x, render.resolution_y))
+    for name in ("resolution_x", "resolution_y"):
+        setattr(render, name, max(2, 2 * round(getattr(render, name) * factor / 2)))
 
 
 def keyframe(item: bpy.types.Object, motion: Motion, middle: Vector) -> None:

@@ -19,6 +19,7 @@ the ground.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from na_core.scene import Camera, SceneError
 from ..errors import UserError
 
 FRAMES = 24
+
+ASSUMED_WIDTH = 0.3
+"""Metres of a box that is not made yet, for how far it moves where a side file does not say."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +120,22 @@ def _subject(data: Any, folder: Path) -> Subject:
         height=_optional_number(lens, "height", "boxes.camera"),
         focal_length_35mm=_optional_number(lens, "focal_length_35mm", "boxes.camera"),
         assets=tuple(assets),
-        motion=motion or default_motion([asset.name for asset in assets]),
+        motion=motion or default_motion({asset.name: ASSUMED_WIDTH for asset in assets}),
     )
 
 
-def default_motion(names: list[str]) -> tuple[Motion, ...]:
-    """Return a motion for boxes that come without: one slides, one turns, one goes away."""
+def default_motion(widths: Mapping[str, float]) -> tuple[Motion, ...]:
+    """Return a motion for boxes that come without: one slides, one turns, one goes away.
+
+    Args:
+        widths: of the boxes in metres, by name; the first three move.
+    """
+    names = list(widths)
     motions = [Motion("camera", (Key(17), Key(FRAMES, orbit=8.0)))]
     if names:
-        motions.append(Motion(names[0], (Key(1), Key(16, move=(0.25, 0.0, 0.0)))))
+        motions.append(Motion(names[0], (Key(1), Key(16, move=(0.8 * widths[names[0]], 0.0, 0.0)))))
     if len(names) > 1:
-        motions.append(Motion(names[1], (Key(1), Key(16, turn=90.0))))
+        motions.append(Motion(names[1], (Key(1), Key(16, turn=40.0))))
     if len(names) > 2:
         motions.append(Motion(names[2], (Key(13, hide=True),)))
     return tuple(motions)

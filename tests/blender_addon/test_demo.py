@@ -10,6 +10,9 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
+from na_core.data.scenes import scenes  # noqa: E402
+from na_core.evaluation.evaluate import BENCH  # noqa: E402
+
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 
 
@@ -59,6 +62,25 @@ class TestSideFile:
     def test_boxes_without_motion_move_all_the_same(self, part, write):
         subject = part("demo.subject").load_subject(write({"assets": [CUP]}))
         assert {motion.of for motion in subject.motion} == {"Cup", "camera"}
+
+
+class TestWithoutSideFile:
+    def test_what_is_found_moves_by_its_own_size(self, part, api, scene, settings, tmp_path):
+        photo = tmp_path / "objects.png"
+        photo.write_bytes(next(iter(scenes(BENCH))).picture_bytes(0))
+        part("demo.animate").build_detected_scene(scene, photo)
+        first = next(item for item in scene.objects if item.neural_asset.is_asset and item.animation_data)
+        scene.frame_set(1)
+        start = first.location.copy()
+        scene.frame_set(16)
+        moved = (first.location - start).length
+        assert moved == pytest.approx(0.8 * first.scale.x, rel=1e-4) or moved < 1e-6  # it slides, or turns
+        assert scene.camera.animation_data is not None
+        assert scene.frame_end == 24
+
+    def test_a_photo_of_nothing_says_what_to_do(self, part, api, scene, settings, make_photo):
+        with pytest.raises(api.UserError, match="BOXES="):
+            part("demo.animate").build_detected_scene(scene, make_photo(64, 64))
 
 
 class TestKeyframes:
