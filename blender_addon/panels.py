@@ -65,6 +65,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         row.operator("neural_assets.mark_front", icon="AXIS_FRONT", text="Front")
         row.operator("neural_assets.refit", icon="FULLSCREEN_ENTER", text="Refit")
         layout.operator("neural_assets.replace_asset", icon="UV_SYNC_SELECT")
+        layout.prop(settings, "show_boxes")
         column = layout.column(align=True)
         for asset in asset_objects(context.scene):
             row = column.row(align=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import bpy
 
-from . import engine, panels, preferences
+from . import engine, overlay, panels, preferences
 from .operators import add_asset, adjust, compose, dataset, detect, import_photo
 from .operators import worker as worker_operators
 from .scene import properties
@@ -32,6 +32,7 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (properties.register, properties.unregister),
     (import_photo.register, import_photo.unregister),
     (panels.register, panels.unregister),
+    (overlay.register, overlay.unregister),
     (supervisor.register, supervisor.unregister),
 )
 """What is not a class: (attach, detach), attached after all classes are there."""

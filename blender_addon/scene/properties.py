@@ -174,6 +174,12 @@ class SceneProperties(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed gives the same picture", default=0, min=0, max=2**31 - 1
     )
+    show_boxes: bpy.props.BoolProperty(
+        name="Show Fronts and Axes",
+        description="Draw assets' front faces and axes over the photo in the viewport",
+        default=True,
+        options=set(),
+    )
     prompt: bpy.props.StringProperty(
         name="Find",
         description="Names of what to detect, such as: mug. laptop. plant. Needs weights that the "
