@@ -5,10 +5,13 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
-from ..scene.assets import no_photo
+from ..scene.assets import asset_objects, no_photo
 from ..scene.frame import has_assets, no_assets
 from ..scene.stored import has_camera
 from ..worker.settings import WorkerSettings
+
+MANY_ASSETS = 24
+"""More of them than this are rendered all the same, and less well."""
 
 
 def problems(scene: bpy.types.Scene, settings: WorkerSettings) -> list[UserError]:
@@ -43,7 +46,7 @@ def problems(scene: bpy.types.Scene, settings: WorkerSettings) -> list[UserError
 
 
 def warnings(scene: bpy.types.Scene) -> list[str]:
-    """Return what does not fail but changes the picture: colours that the view transform would bend."""
+    """Return what does not fail but changes the picture, such as colours that the view transform bends."""
     found = []
     view = scene.view_settings
     if scene.render.engine == "NEURAL_ASSETS":
@@ -53,6 +56,9 @@ def warnings(scene: bpy.types.Scene) -> list[str]:
             )
         if scene.render.dither_intensity > 0:
             found.append("Dither adds noise to the picture: set it to 0")
+    count = sum(not item.hide_render for item in asset_objects(scene))
+    if count > MANY_ASSETS:
+        found.append(f"{count} assets are more than decoders are trained with ({MANY_ASSETS}): hide some")
     if scene.neural_assets.focal_length_assumed:
         found.append("The focal length is assumed: set it when importing if you know it")
     return found

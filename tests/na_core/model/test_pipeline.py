@@ -199,6 +199,14 @@ class TestSizes:
         room = make_studio([box_matrix((0, 4, 0.4), (0.7, 0.5, 0.8))], width=90, height=40)
         assert guided([room.frame()], room.photos, sampling(1)).images.shape == (1, 64, 64, 3)
 
+    @pytest.mark.parametrize("size", [(100, 100), (8000, 6250), (3, 900)])
+    def test_photos_from_a_thumbnail_to_fifty_megapixels(
+        self, size: tuple[int, int], guided: NeuralAssetsPipeline, make_studio: Callable[..., Studio]
+    ) -> None:
+        room = make_studio([box_matrix((0, 4, 0.4), (0.7, 0.5, 0.8))], width=size[0], height=size[1])
+        moved = room.frame({0: box_matrix((0.3, 4, 0.4), (0.7, 0.5, 0.8))})
+        assert guided([moved], room.photos, sampling(1)).images.shape == (1, 64, 64, 3)
+
     def test_a_large_photo_is_fitted_to_the_picture(
         self, guided: NeuralAssetsPipeline, make_studio: Callable[..., Studio]
     ) -> None:
@@ -249,6 +257,34 @@ class TestContents:
         images = guided([frame, studio.frame()], photos, sampling(), batch_size=2).images
         alone = guided([frame], photos, sampling()).images
         assert difference(images[0], alone[0]) <= 1
+
+    @pytest.mark.parametrize("count", [0, 1, 24, 40])
+    def test_any_number_of_assets(self, count: int, pipeline: NeuralAssetsPipeline, studio: Studio) -> None:
+        many = [studio.assets[i % 2] for i in range(count)]
+        places = {i: box_matrix((-1 + i % 6 * 0.4, 4 + i // 6, 0.4), (0.3, 0.3, 0.8)) for i in range(count)}
+        images = pipeline([studio.frame(places, assets=many)], studio.photos, sampling()).images
+        assert images.shape == (1, 64, 64, 3)
+
+    @pytest.mark.parametrize(
+        "box",
+        {
+            "touching": box_matrix((0.05, 4.1, 0.4), (0.7, 0.5, 0.8)),
+            "hidden behind the other": box_matrix((1.2, 7.5, 0.2), (0.3, 0.3, 0.3)),
+            "cut by the frame": box_matrix((-2.0, 4.0, 0.4), (0.7, 0.5, 0.8)),
+            "beside the picture": box_matrix((-9.0, 4.0, 0.4), (0.7, 0.5, 0.8)),
+            "tiny": box_matrix((0, 4.0, 0.001), (0.002, 0.002, 0.002)),
+            "flat": box_matrix((0, 4.0, 0.0), (0.7, 0.5, 1e-9)),
+            "filling the picture": box_matrix((0, 1.2, 1.4), (1.8, 0.6, 2.8)),
+            "around the camera": box_matrix((0, 0, 1.5), (3, 3, 3)),
+            "behind the camera": box_matrix((0, -4.0, 0.4), (0.7, 0.5, 0.8)),
+        }.items(),
+        ids=lambda item: item[0],
+    )
+    def test_assets_wherever_they_are(
+        self, box: tuple[str, np.ndarray], pipeline: NeuralAssetsPipeline, studio: Studio
+    ) -> None:
+        images = pipeline([studio.frame({0: box[1]})], studio.photos, sampling()).images
+        assert images.shape == (1, 64, 64, 3)
 
     def test_duplicates_of_an_asset(self, pipeline: NeuralAssetsPipeline, studio: Studio) -> None:
         many = [studio.assets[0]] * 6
