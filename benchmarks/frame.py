@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -40,22 +41,25 @@ COUNTS = (1, 6, 12, 24)
 SIZES = ((256, 256), (512, 512), (1024, 576))
 CYCLES_FRAMES = 3
 SIDE = 256
+SEEDS = count()
+"""Each measurement has its own, so that no frame is one of another's."""
+
 RESULTS = Path(__file__).with_name("results.json")
 
 
-def build(count: int = 6) -> list[bpy.types.Object]:
+def build(number: int = 6) -> list[bpy.types.Object]:
     """Set up the demo's photo with so many assets: its five, and copies of them beside."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     subject = load_subject(ROOT / "demo" / "tabletop.json")
     api.import_photo(subject.photo, camera=subject.camera)
     empties = [
         api.add_asset(asset.rectangle, name=asset.name, world_from_box=asset.world_from_box)
-        for asset in subject.assets[:count]
+        for asset in subject.assets[:number]
     ]
-    for number in range(count - len(empties)):
-        twin = empties[number % len(subject.assets)].copy()
+    for more in range(number - len(empties)):
+        twin = empties[more % len(subject.assets)].copy()
         bpy.context.scene.collection.objects.link(twin)
-        twin.location.x -= 0.2 * (1 + number // len(subject.assets))
+        twin.location.x -= 0.2 * (1 + more // len(subject.assets))
         empties.append(twin)
     return empties
 
@@ -65,6 +69,7 @@ def ours(
 ) -> dict[str, float]:
     """Render frames with moving boxes; return the figures."""
     totals, shares = [], []
+    bpy.context.scene.neural_assets.seed = next(SEEDS)
     for number in range(frames + 1):
         for i, empty in enumerate(empties):
             empty.location.x += 0.004 * (i % 6 - 2.5)
@@ -88,9 +93,9 @@ def ours(
 def table() -> dict[str, dict[str, float]]:
     """Return seconds by picture size and number of assets."""
     found: dict[str, dict[str, float]] = {f"{width}x{height}": {} for width, height in SIZES}
-    for count in COUNTS:
+    for number in COUNTS:
         for (width, height), row in zip(SIZES, found.values(), strict=True):
-            row[str(count)] = ours(build(count), (width, height), TABLE_FRAMES)["frame_seconds"]
+            row[str(number)] = ours(build(number), (width, height), TABLE_FRAMES)["frame_seconds"]
     return found
 
 

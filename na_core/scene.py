@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1
 SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
     "draft": (0, 1.0),
     "standard": (1, 1.0),
-    "best": (4, 1.0),
+    "best": (2, 1.0),
 }
 """Named recipes: ``preset -> (steps, guidance scale)``. ``draft`` is the proxy: no network runs.
 

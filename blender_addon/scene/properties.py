@@ -16,7 +16,7 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0
 PRESETS = (
     ("draft", "Draft", "The photo painted onto the boxes: instant, runs no network", 0),
     ("standard", "Standard", "One denoising step: the smoothest and steadiest", 1),
-    ("best", "Best", "Several denoising steps: more texture, less steady", 2),
+    ("best", "Best", "Two denoising steps: more texture, less steady", 2),
     ("custom", "Custom", "The steps and guidance below", 3),
 )
 """Items of the preset; the numbers are what .blend files store, so they never change."""
