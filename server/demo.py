@@ -59,8 +59,8 @@ class Job:
 def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
     """Run the demo.
 
-    Without boxes the photo's objects are detected. Without a photo as well: the project's own two subjects with
-    their own boxes, a rendered table in ``out`` and the photograph of a cup of coffee in ``out/coffee``.
+    Without boxes the photo's objects are detected. Without a photo as well: the project's own two subjects
+    with their own boxes, a rendered table in ``out`` and the photograph of a cup of coffee in ``out/coffee``.
 
     Raises:
         Failure: a file is missing, Blender is missing, or the add-on reported an error.
