@@ -1,4 +1,4 @@
-"""Real photographs with an object moved, turned, removed, copied and before another background: a sheet.
+"""Real photographs with an object moved, turned, removed, copied, replaced, joined by another: a sheet.
 
     .venv/bin/python benchmarks/photographs.py
 
@@ -114,9 +114,23 @@ def moved(box: Box, by: tuple[float, float] = (0.0, 0.0), turn: float = 0.0) -> 
     return Box(box_matrix((*by, 0.0), (1, 1, 1)) @ turned @ matrix)
 
 
-def edits(subject: Subject) -> dict[str, Frame]:
-    """Return the frames of a subject's row, by title."""
+def as_large_as(box: Box, donor: Asset) -> Box:
+    """Return a box of a donor's proportions with another box's volume, yaw and underside."""
+    matrix = box.world_from_box
+    mine, theirs = (np.linalg.norm(m[:3, :3], axis=0) for m in (matrix, donor.source_box.world_from_box))
+    size = theirs * (mine.prod() / theirs.prod()) ** (1 / 3)
+    underside = matrix[:3, 3] - matrix[:3, 2] / 2
+    yaw = math.atan2(matrix[1, 0], matrix[0, 0])
+    return Box(box_matrix(underside + np.array([0, 0, size[2] / 2]), size, yaw))
+
+
+def edits(subject: Subject, donor: Asset) -> dict[str, Frame]:
+    """Return the frames of a subject's row, by title; the donor is another photograph's asset."""
     box = subject.assets[0].source_box
+    beside = moved(box, subject.copy)
+    replaced = subject.frame()
+    guest = PlacedAsset(donor, as_large_as(box, donor))
+    appended = PlacedAsset(donor, as_large_as(beside, donor))
     height, width = subject.other.shape[:2]
     mine = subject.camera
     # As if this camera had taken the other photograph, wide enough to fill the frame.
@@ -127,7 +141,9 @@ def edits(subject: Subject) -> dict[str, Frame]:
         "moved": subject.frame(moved(box, subject.move)),
         "turned": subject.frame(moved(box, turn=subject.turn)),
         "removed": subject.frame(),
-        "copied": subject.frame(box, moved(box, subject.copy)),
+        "copied": subject.frame(box, beside),
+        "replaced": replace(replaced, assets=(guest, *replaced.assets)),
+        "appended": replace(subject.frame(box), assets=(*subject.frame(box).assets, appended)),
         "other background": subject.frame(box, background=Background(photo_of(subject.other), wide, ())),
     }
 
@@ -162,11 +178,13 @@ def boxed(subject: Subject, picture: Picture) -> Image.Image:
     return image
 
 
-def row(pipeline: NeuralAssetsPipeline, subject: Subject) -> tuple[list[Image.Image], dict[str, float]]:
-    """Render a subject: its pictures and its figures."""
-    photos = {photo_of(p).sha256: p for p in (subject.picture, subject.other)}
+def row(
+    pipeline: NeuralAssetsPipeline, subject: Subject, donor: Subject
+) -> tuple[list[Image.Image], dict[str, float]]:
+    """Render a subject, with the donor's first asset as a guest: its pictures and its figures."""
+    photos = {photo_of(p).sha256: p for p in (subject.picture, subject.other, donor.picture)}
     sampling = replace(Sampling(), width=subject.size[0], height=subject.size[1])
-    frames = edits(subject)
+    frames = edits(subject, donor.assets[0])
     rendered = dict(zip(frames, pipeline(list(frames.values()), photos, sampling).images, strict=True))
     small = np.asarray(Image.fromarray(subject.picture).resize(subject.size, Image.Resampling.LANCZOS))
     box = subject.assets[0].source_box
@@ -189,9 +207,9 @@ def main() -> None:
     """Write the sheet and the figures."""
     pipeline = load_checkpoint("mini")
     rows, figures = [], {}
-    for item in json.loads((HERE / "photographs.json").read_text(encoding="utf-8")):
-        subject = load(item)
-        images, figures[subject.name] = row(pipeline, subject)
+    subjects = [load(item) for item in json.loads((HERE / "photographs.json").read_text(encoding="utf-8"))]
+    for number, subject in enumerate(subjects):
+        images, figures[subject.name] = row(pipeline, subject, subjects[number - 1])
         rows.append(images)
         print(subject.name, figures[subject.name], flush=True)
     laid_out(rows).save(SHEET, quality=88)
