@@ -9,9 +9,10 @@ import bpy
 from .preferences import worker_settings
 from .scene.assets import require_photo
 from .scene.detection import apply_detection, detection_options
+from .scene.found import Found
 from .scene.photo import photo_bytes
 from .storage import user_folder
-from .worker.detection import DetectionTask, Found
+from .worker.detection import DetectionTask
 
 NOTHING = (
     "Nothing was found in this photo. Drag a rectangle around an object with Add Asset from Box, or lower "

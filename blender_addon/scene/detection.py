@@ -9,9 +9,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..worker.detection import Found, FoundObject
 from .adjust import set_photo_camera
 from .assets import add_asset, asset_objects, require_photo
+from .found import Found, FoundObject
 from .stored import camera_of
 
 COLLECTION = "Detected Objects"

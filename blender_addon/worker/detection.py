@@ -9,13 +9,13 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from na_core.scene import Box, Camera, SceneError
 
 from ..errors import RenderCancelled, UserError
+from ..scene.found import Found, FoundObject
 from . import supervisor
 from .client import Connection, WorkerLost, headers_of, refusal_of
 from .process import Address
@@ -23,24 +23,6 @@ from .settings import WorkerSettings
 
 POLL_SECONDS = 0.03
 """Between looks at whether it is done."""
-
-
-@dataclass(frozen=True)
-class FoundObject:
-    """An object in a photo: its name, score in [0, 1], rectangle in the photo and 3D box."""
-
-    name: str
-    score: float
-    rectangle: tuple[float, float, float, float]
-    box: Box
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a photo shows: the camera, above the world's origin and facing +Y, and objects on z = 0."""
-
-    camera: Camera
-    objects: tuple[FoundObject, ...]
 
 
 class DetectionTask:

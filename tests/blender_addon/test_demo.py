@@ -11,9 +11,10 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from na_core.data.scenes import scenes  # noqa: E402
-from na_core.evaluation.evaluate import BENCH  # noqa: E402
 
-DEMO = Path(__file__).resolve().parents[2] / "demo"
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "demo"
+BENCH = ROOT / "na_core" / "evaluation" / "scenes" / "test.tar"
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 from na_core.data.scenes import scenes  # noqa: E402
-from na_core.evaluation.evaluate import BENCH  # noqa: E402
 from na_core.geometry.boxes import bounds_2d, box_corners  # noqa: E402
 from na_core.scene import Box  # noqa: E402
+
+BENCH = Path(__file__).resolve().parents[2] / "na_core" / "evaluation" / "scenes" / "test.tar"
 
 LOW = 0.05
 """A threshold that finds things in any photo of objects."""
@@ -84,7 +85,7 @@ def test_a_photo_without_objects_ends_in_a_message(api, part, scene, make_photo,
     api.import_photo(make_photo(), scene=scene)
     assert api.detect(scene, threshold=1.0) == []
     summary = part("detection").summary
-    assert "Add Asset from Box" in summary(part("worker.detection").Found(None, ()), [])
+    assert "Add Asset from Box" in summary(part("scene.found").Found(None, ()), [])
     with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
         assert bpy.ops.neural_assets.detect(threshold=1.0) == {"CANCELLED"}  # a warning, not an error
 

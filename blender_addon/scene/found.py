@@ -1,0 +1,25 @@
+"""What a detector found in a photo, before it becomes assets. No bpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from na_core.scene import Box, Camera
+
+
+@dataclass(frozen=True)
+class FoundObject:
+    """An object in a photo: its name, score in [0, 1], rectangle in the photo and 3D box."""
+
+    name: str
+    score: float
+    rectangle: tuple[float, float, float, float]
+    box: Box
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a photo shows: the camera, above the world's origin and facing +Y, and objects on z = 0."""
+
+    camera: Camera
+    objects: tuple[FoundObject, ...]
