@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import colorsys
-import math
 from typing import Any
 
 import bpy
 import numpy as np
+
+from na_core.geometry.camera import pitch_and_roll
 
 from .adjust import set_photo_camera
 from .assets import add_asset, asset_objects, require_photo
@@ -37,14 +38,12 @@ def detection_options(
     settings = scene.neural_assets
     camera = camera_of(settings.source_camera)
     width, height = settings.photo.size
-    up = camera.world_from_camera[2, :3]
     options: dict[str, Any] = {"camera_height": max(float(camera.world_from_camera[2, 3]), 1e-3)}
     kept = has_assets_of_photo(scene)
     if kept or not settings.focal_length_assumed:
         options["focal"] = camera.fx * width / max(width, height)
     if kept:
-        options["pitch"] = math.asin(float(np.clip(up[2], -1, 1)))
-        options["roll"] = math.atan2(up[0], up[1])
+        options["pitch"], options["roll"] = pitch_and_roll(camera.world_from_camera[2, :3])
     if threshold is not None:
         options["threshold"] = threshold
     if prompt:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection
 from na_core.detection.network import SIDE, BoxDetector, Prediction, cell_centres
+from na_core.detection.rectangles import distinct
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo, rays
 from na_core.scene import Box, Camera
@@ -28,9 +29,6 @@ THRESHOLD = 0.3
 
 MOST = 50
 """Objects that are reported at most."""
-
-OVERLAP = 0.6
-"""IoU of 2D boxes from which the less sure one is the same object."""
 
 GROUND_TRUST = 0.5
 """Weight of the depth that an object has because it stands on the ground, beside the one it looks to have."""
@@ -196,7 +194,7 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
             return values[number].flatten(1)[:, cells].T.double().cpu().numpy()
 
         rectangles = taken(edges)
-        kept = _distinct(rectangles)
+        kept = distinct(rectangles)
         depth, height, footprint, stretch, quarter, front = np.split(
             taken(others)[kept], (1, 2, 3, 5, 7), axis=1
         )
@@ -220,17 +218,3 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
             )
         )
     return found
-
-
-def _distinct(rectangles: NDArray[np.float64]) -> list[int]:
-    """Return the numbers of 2D boxes (K, 4) that no surer one, before them, overlaps much."""
-    kept: list[int] = []
-    areas = np.prod(np.maximum(rectangles[:, 2:] - rectangles[:, :2], 0), axis=1)
-    for number, box in enumerate(rectangles):
-        others = rectangles[kept]
-        low, high = np.maximum(others[:, :2], box[:2]), np.minimum(others[:, 2:], box[2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        union = areas[kept] + areas[number] - shared
-        if not (shared > OVERLAP * np.maximum(union, 1e-12)).any():
-            kept.append(number)
-    return kept

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from na_core.geometry.camera import camera_of_photo, pixel_centres
+from na_core.geometry.camera import camera_of_photo, pitch_and_roll, pixel_centres
 from na_core.scene import Camera
 
 ROUNDS = 500
@@ -50,9 +50,7 @@ class Ground:
 
     def camera(self, focal: float, width: int, height: int) -> Camera:
         """Return the camera in the world whose ground this is at z = 0; focal length in pixels."""
-        pitch = math.asin(float(np.clip(self.up[2], -1, 1)))
-        roll = math.atan2(self.up[0], self.up[1])
-        return camera_of_photo(focal, width, height, self.height, pitch, roll)
+        return camera_of_photo(focal, width, height, self.height, *pitch_and_roll(self.up))
 
 
 def camera_points(depth: NDArray[np.floating], focal: float) -> NDArray[np.float64]:

@@ -30,16 +30,14 @@ from transformers import (
     Sam2Model,
 )
 
-from na_core.detection.detection import DetectedObject, Detection
+from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection
 from na_core.detection.ground import GroundError, camera_points, find_ground
 from na_core.detection.lifting import FittingError, fit_box, points_of_depth, smoothed
+from na_core.detection.rectangles import distinct as distinct_rectangles
 from na_core.geometry.camera import assumed_focal, camera_of_photo
 from na_core.scene import Camera
 
 THRESHOLD = 0.3
-OVERLAP = 0.6
-"""IoU of 2D boxes from which the less sure one is the same object."""
-
 SMALLEST, LARGEST = 0.001, 0.8
 """Shares of the picture between which a 2D box is an object's."""
 
@@ -48,7 +46,6 @@ PROMPTED = ("grounding-dino", "mm-grounding-dino", "omdet-turbo", "owlv2", "owlv
 
 DEPTH_PRO = "depth_pro"
 ASSUMED_PITCH = math.radians(15)
-ASSUMED_HEIGHT = 1.5
 
 
 class WeightsError(ValueError):
@@ -256,17 +253,13 @@ def distinct(
     """
     boxes = np.clip(boxes.reshape(-1, 4), 0, (size[1], size[0], size[1], size[0]))
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-    kept: list[int] = []
-    for number in np.argsort(-np.asarray(scores), kind="stable"):
-        share = areas[number] / (size[0] * size[1])
-        if not names[number] or not SMALLEST <= share <= LARGEST:
-            continue
-        low = np.maximum(boxes[kept, :2], boxes[number, :2])
-        high = np.minimum(boxes[kept, 2:], boxes[number, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        if (shared > OVERLAP * (areas[kept] + areas[number] - shared)).any():
-            continue
-        kept.append(int(number))
+    shares = areas / (size[0] * size[1])
+    order = [
+        int(i)
+        for i in np.argsort(-np.asarray(scores), kind="stable")
+        if names[i] and SMALLEST <= shares[i] <= LARGEST
+    ]
+    kept = [order[i] for i in distinct_rectangles(boxes[order])]
     return [names[i] for i in kept], [float(scores[i]) for i in kept], boxes[kept]
 
 

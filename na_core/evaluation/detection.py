@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from na_core.data.scenes import Scene
 from na_core.detection.detection import Detection
+from na_core.detection.rectangles import overlaps
 from na_core.evaluation.box_overlap import box_ious
 from na_core.evaluation.scores import Scores
-from na_core.geometry.camera import camera_from_world
+from na_core.geometry.camera import camera_from_world, pitch_and_roll
 from na_core.scene import Camera
 
 VISIBLE = 0.2
@@ -71,7 +72,7 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
     found = _in_camera(detection.camera, [thing.box.world_from_box for thing in detection.objects])
     scores = np.array([thing.score for thing in detection.objects])
     rectangles = [thing.rectangle for thing in detection.objects]
-    flat = _overlaps_2d(rectangles, [frame.boxes_2d[i] for i in there])
+    flat = overlaps(rectangles, [frame.boxes_2d[i] for i in there])
     centres: list[float] = []
     yaws: list[float] = []
     symmetric: list[float] = []
@@ -152,7 +153,7 @@ def _in_camera(camera: Camera, boxes: Sequence[NDArray[np.float64]]) -> NDArray[
 
 
 def _pitch(camera: Camera) -> float:
-    return float(np.arcsin(np.clip(camera.world_from_camera[2, 2], -1, 1)))
+    return pitch_and_roll(camera.world_from_camera[2, :3])[0]
 
 
 def _turn(box: NDArray[np.float64], truth: NDArray[np.float64], symmetry: int) -> float:
@@ -161,13 +162,3 @@ def _turn(box: NDArray[np.float64], truth: NDArray[np.float64], symmetry: int) -
     angle = np.degrees(np.arctan2(-(box[:3, 1] @ x), box[:3, 1] @ y))
     period = 360 / symmetry
     return float(abs((angle + period / 2) % period - period / 2))
-
-
-def _overlaps_2d(
-    first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]
-) -> NDArray[np.float64]:
-    a, b = np.array(first).reshape(-1, 1, 4), np.array(second).reshape(1, -1, 4)
-    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = [np.prod(of[..., 2:] - of[..., :2], axis=-1) for of in (a, b)]
-    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)

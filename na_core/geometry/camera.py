@@ -138,6 +138,11 @@ def camera_of_photo(
     return Camera(world_from_camera, fx=focal / width, fy=focal / height)
 
 
+def pitch_and_roll(up: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the pitch and roll in radians of a camera in whose frame ``up`` (3,) is up; see :func:`camera_of_photo`."""
+    return math.asin(float(np.clip(up[2], -1, 1))), math.atan2(up[0], up[1])
+
+
 def camera_from_world(camera: Camera) -> NDArray[np.float64]:
     """Return the (4, 4) inverse of ``world_from_camera``."""
     return np.linalg.inv(camera.world_from_camera)

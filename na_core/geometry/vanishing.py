@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from na_core.geometry.camera import camera_of_photo
+from na_core.geometry.camera import camera_of_photo, pitch_and_roll
 from na_core.scene import Camera
 
 Line = tuple[float, float, float, float]
@@ -57,8 +57,7 @@ def camera_from_lines(
     up /= np.linalg.norm(up)
     if up[1] < 0:
         up = -up
-    pitch, roll = math.asin(float(np.clip(up[2], -1, 1))), math.atan2(up[0], up[1])
-    return camera_of_photo(focal, width, height, camera_height, pitch, roll)
+    return camera_of_photo(focal, width, height, camera_height, *pitch_and_roll(up))
 
 
 def _meeting_point(lines: Sequence[Line], width: int, height: int) -> NDArray[np.float64]:
