@@ -139,7 +139,7 @@ def camera_of_photo(
 
 
 def pitch_and_roll(up: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the pitch and roll in radians of a camera in whose frame ``up`` (3,) is up; see :func:`camera_of_photo`."""
+    """Return :func:`camera_of_photo`'s pitch and roll, of a camera in whose frame ``up`` (3,) is up."""
     return math.asin(float(np.clip(up[2], -1, 1))), math.atan2(up[0], up[1])
 
 
