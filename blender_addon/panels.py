@@ -69,6 +69,8 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         column = layout.column(align=True)
         for asset in asset_objects(context.scene):
             row = column.row(align=True)
+            if asset.preview is not None and asset.preview.icon_id:
+                row.template_icon(asset.preview.icon_id, scale=1.6)
             row.prop(asset, "name", text="", icon="CUBE" if asset == context.active_object else "EMPTY_DATA")
             if asset.neural_asset.score > 0:
                 row.label(text=f"{asset.neural_asset.score:.0%}")

@@ -16,6 +16,7 @@ from na_core.scene import Box, SceneError
 from ..errors import UserError
 from .properties import AssetProperties
 from .stored import box_of, camera_of, copy_camera, flat, has_camera
+from .thumbnails import set_thumbnail
 
 Rectangle = Sequence[float]
 
@@ -147,10 +148,9 @@ def capture_source(
     properties.photo = settings.photo
     properties.source_box = flat(matrix)
     copy_camera(properties.source_camera, settings.source_camera)
-    properties.source_box_2d = (
-        check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
-    )
+    properties.source_box_2d = check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
     properties.quarter_turns = source_quarter_turns(box, camera)
+    set_thumbnail(asset)
     for item in (asset, scene):
         item.update_tag()  # writing custom properties does not tell the depsgraph
 

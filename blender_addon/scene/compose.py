@@ -10,6 +10,7 @@ from mathutils import Matrix, Vector
 
 from ..errors import UserError
 from .stored import copy_camera, has_camera
+from .thumbnails import set_thumbnail
 
 
 def replace_asset(asset: bpy.types.Object, donor: bpy.types.Object, *, keep_proportions: bool = True) -> None:
@@ -37,6 +38,7 @@ def replace_asset(asset: bpy.types.Object, donor: bpy.types.Object, *, keep_prop
     mine.source_box_2d = tuple(theirs.source_box_2d)
     mine.quarter_turns = theirs.quarter_turns
     copy_camera(mine.source_camera, theirs.source_camera)
+    set_thumbnail(asset)
     asset.update_tag()
 
 

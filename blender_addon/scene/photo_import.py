@@ -17,6 +17,7 @@ from .camera import camera_message, place_camera
 from .exif import Exif, focal_pixels, read_exif
 from .photo import load_photo
 from .stored import camera_of, has_camera, store_camera
+from .thumbnails import keep_small_photo
 
 ENGINE = "NEURAL_ASSETS"
 CAMERA_NAME = "Photo Camera"
@@ -75,6 +76,7 @@ def import_photo(
     _set_up_output(scene, width, height)
     settings = scene.neural_assets
     settings.photo = image
+    keep_small_photo(image)
     settings.hidden_boxes.clear()
     settings.focal_length_assumed = assumed and camera is None
     scene.view_layers[0].update()
