@@ -29,7 +29,7 @@ def detection_options(
     """Return what of a scene's photo is known, as a detection's options.
 
     The camera's height is the scene's scale. Its lens is known where the photo told it; the whole camera is
-    where assets already stand under it.
+    where it was matched, or assets already stand under it.
 
     Raises:
         UserError: no photo yet.
@@ -39,7 +39,7 @@ def detection_options(
     camera = camera_of(settings.source_camera)
     width, height = settings.photo.size
     options: dict[str, Any] = {"camera_height": max(float(camera.world_from_camera[2, 3]), 1e-3)}
-    kept = has_assets_of_photo(scene)
+    kept = is_camera_known(scene)
     if kept or not settings.focal_length_assumed:
         options["focal"] = camera.fx * width / max(width, height)
     if kept:
@@ -54,15 +54,16 @@ def detection_options(
 def apply_detection(scene: bpy.types.Scene, found: Found) -> list[bpy.types.Object]:
     """Make assets of what was found, but for what is an asset already; return the new empties.
 
-    Without assets of this photo before, the camera becomes the one that was found.
+    The camera becomes the one that was found, unless it was known.
 
     Raises:
         UserError: no photo any more.
     """
     require_photo(scene)
     settings = scene.neural_assets
-    if not has_assets_of_photo(scene):
+    if not is_camera_known(scene):
         set_photo_camera(scene, found.camera)
+        settings.camera_matched = False
     mine = camera_of(settings.source_camera).world_from_camera
     world_from_found = mine @ np.linalg.inv(found.camera.world_from_camera)
     new = []
@@ -73,10 +74,11 @@ def apply_detection(scene: bpy.types.Scene, found: Found) -> list[bpy.types.Obje
     return new
 
 
-def has_assets_of_photo(scene: bpy.types.Scene) -> bool:
-    """Tell whether assets of the scene's photo are there: its camera is then theirs as well."""
+def is_camera_known(scene: bpy.types.Scene) -> bool:
+    """Tell whether the photo's camera was matched, or assets of the photo stand under it already."""
     photo = scene.neural_assets.photo
-    return any(item.neural_asset.photo == photo for item in asset_objects(scene))
+    mine = (item.neural_asset for item in asset_objects(scene))
+    return scene.neural_assets.camera_matched or any(asset.photo == photo for asset in mine)
 
 
 def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:

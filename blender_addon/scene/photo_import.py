@@ -81,6 +81,7 @@ def import_photo(
     settings.focal_length_assumed = assumed and camera is None
     scene.view_layers[0].update()
     capture_photo_camera(scene)
+    settings.camera_matched = camera is not None
     return image
 
 
@@ -88,13 +89,14 @@ def capture_photo_camera(scene: bpy.types.Scene | None = None) -> None:
     """Declare that the scene's camera, as it stands now, took the photo.
 
     For after its pitch, height or lens was put right by hand, before assets are added: assets keep the
-    photo's camera of the moment they were captured.
+    photo's camera of the moment they were captured. Detection keeps it and stands objects on its ground.
 
     Raises:
         UserError: no photo, or no perspective camera.
     """
     scene = scene or bpy.context.scene
     store_camera(scene.neural_assets.source_camera, _camera_on_photo(scene))
+    scene.neural_assets.camera_matched = True
     scene.update_tag()  # writing custom properties does not tell the depsgraph
 
 

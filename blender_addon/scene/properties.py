@@ -151,6 +151,11 @@ class SceneProperties(bpy.types.PropertyGroup):
         description="The photo did not tell its focal length; a common one was assumed",
         options=set(),
     )
+    camera_matched: bpy.props.BoolProperty(
+        name="Camera Matched",
+        description="Someone said which camera took the photo; detection takes it as it is",
+        options=set(),
+    )
     preset: bpy.props.EnumProperty(
         name="Preset", description="Quality against time", items=PRESETS, default="standard"
     )

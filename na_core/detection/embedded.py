@@ -30,8 +30,8 @@ THRESHOLD = 0.3
 MOST = 50
 """Objects that are reported at most."""
 
-GROUND_TRUST = 0.5
-"""Weight of the depth that an object has because it stands on the ground, beside the one it looks to have."""
+DOUBT = 3.0
+"""Factor by which the depth at which an object stands on the ground may be off what it looks to be."""
 
 
 @functools.lru_cache(maxsize=2)
@@ -111,7 +111,7 @@ class Found:
         return camera_of_photo(focal, width, height, camera_height, pitch, self.roll)
 
     def boxes(self, camera: Camera, width: int, height: int) -> NDArray[np.float64]:
-        """Return the 3D boxes (K, 4, 4), on the ground z = 0."""
+        """Return the 3D boxes (K, 4, 4), on the ground z = 0: that tells depths better than looks do."""
         if not len(self.scores):
             return np.zeros((0, 4, 4))
         side = max(width, height)
@@ -122,9 +122,7 @@ class Found:
         # The centre of what stands on the ground is half its height above it: eye + depth * direction.
         fall = sizes[:, 2] / 2 - directions[:, 2]
         standing = np.where(fall > 1e-3, 1 / np.maximum(fall, 1e-3), seen)
-        standing = np.clip(standing, seen / 3, seen * 3)
-        depths = np.exp((1 - GROUND_TRUST) * np.log(seen) + GROUND_TRUST * np.log(standing))
-        depths = depths * eye[2]
+        depths = np.clip(standing, seen / DOUBT, seen * DOUBT) * eye[2]
         matrices = []
         for direction, depth, size, yaw in zip(directions, depths, sizes, self.yaws, strict=True):
             dimensions = size * depth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from na_core.evaluation.box_overlap import box_iou
 from na_core.evaluation.detection import match, summarise
 from na_core.evaluation.scores import Scores
 from na_core.geometry.boxes import box_corners
-from na_core.geometry.camera import project_points
+from na_core.geometry.camera import pitch_and_roll, project_points
 from na_core.scene import Box, Camera
 
 FAINTEST = 0.05
@@ -33,6 +34,8 @@ FAINTEST = 0.05
 
 FEWEST_TO_FIT = 30
 """Pixels of an object from which a box is fitted to it."""
+
+Told = Literal["nothing", "focal length", "camera"]
 
 YawOf = Callable[[Footprint], tuple[float, float]]
 
@@ -46,22 +49,27 @@ UNOCCLUDED, HALF = 0.95, (0.3, 0.7)
 """Shares of a silhouette that show, of objects that count as unoccluded, and as half-occluded."""
 
 
-def measure_detector(chosen: Sequence[Scene], tell_focal: bool) -> Scores:
+def measure_detector(chosen: Sequence[Scene], told: Told) -> Scores:
     """Return what the embedded detector scores on all pictures of scenes.
 
     Args:
         chosen: held-out scenes.
-        tell_focal: tell it each photo's focal length, as EXIF does for real ones.
+        told: of each photo: its focal length, as EXIF does for real ones; or the camera, as it is when
+            someone matched it.
     """
     detector = load_detector()
     found = []
     for scene in chosen:
         for number, frame in enumerate(scene.labels.frames):
             focal = frame.camera.fx * scene.labels.width / max(scene.labels.width, scene.labels.height)
+            pitch, roll = pitch_and_roll(frame.camera.world_from_camera[2, :3])
+            matched = told == "camera"
             detection = detect(
                 detector,
                 scene.picture(number),
-                focal=focal if tell_focal else None,
+                focal=None if told == "nothing" else focal,
+                pitch=pitch if matched else None,
+                roll=roll if matched else None,
                 camera_height=float(frame.camera.world_from_camera[2, 3]),
                 threshold=FAINTEST,
             )
@@ -106,10 +114,11 @@ def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> 
 
 
 def measure(chosen: Sequence[Scene], sheet: Path, sheet_rows: int) -> dict[str, Scores]:
-    """Return the suite: the detector, told the focal length or not, and box fitting; write a sheet."""
+    """Return the suite: the detector, told more or less of the camera, and box fitting; write a sheet."""
     results = {
-        "detector": measure_detector(chosen, tell_focal=False),
-        "detector, focal length told": measure_detector(chosen, tell_focal=True),
+        "detector": measure_detector(chosen, "nothing"),
+        "detector, focal length told": measure_detector(chosen, "focal length"),
+        "detector, camera told": measure_detector(chosen, "camera"),
     }
     for name, yaw_of in (("closeness", closeness_yaw), ("principal axes", principal_yaw)):
         for perturbed in (False, True):

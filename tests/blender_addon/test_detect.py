@@ -81,6 +81,23 @@ def test_a_camera_with_assets_under_it_stays_and_boxes_go_under_it(api, imported
         assert box_corners(np.array(item.matrix_world))[:, 2].min() == pytest.approx(0, abs=1e-4)
 
 
+def test_a_matched_camera_stays_and_stands_objects_on_its_ground(api, imported, settings) -> None:
+    camera = api.photo_camera(imported)
+    imported.camera.rotation_euler.z += 0.4  # whichever way it looks
+    imported.camera.rotation_euler.x += 0.1
+    imported.view_layers[0].update()
+    api.capture_photo_camera(imported)
+    matched = api.photo_camera(imported)
+    assert matched != camera
+    found = api.detect(imported, threshold=LOW)
+    assert api.photo_camera(imported) == matched
+    for item in found:
+        matrix = np.array(item.matrix_world)
+        assert box_corners(matrix)[:, 2].min() == pytest.approx(0, abs=1e-4)
+        seen, told = np.array(bounds_2d(matched, Box(matrix))), np.array(item.neural_asset.source_box_2d)
+        assert abs(seen[0] + seen[2] - told[0] - told[2]) / 2 < 0.1  # in the direction that it was seen in
+
+
 def test_a_photo_without_objects_ends_in_a_message(api, part, scene, make_photo, settings) -> None:
     api.import_photo(make_photo(), scene=scene)
     assert api.detect(scene, threshold=1.0) == []
