@@ -59,8 +59,9 @@ class Job:
 def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
     """Run the demo.
 
-    Without boxes the photo's objects are detected. Without a photo as well: the project's own two subjects
-    with their own boxes, a rendered table in ``out`` and the photograph of a cup of coffee in ``out/coffee``.
+    Without boxes the photo's objects are detected. Without a photo as well: the project's own two subjects, a
+    rendered table whose objects are detected in ``out``, and in ``out/coffee`` the photograph of a cup of
+    coffee, with boxes by hand.
 
     Raises:
         Failure: a file is missing, Blender is missing, or the add-on reported an error.
@@ -75,7 +76,7 @@ def run(photo: Path | None, boxes: Path | None, out: Path) -> None:
     if photo is not None or boxes is not None:
         jobs = [Job(photo, boxes, out)]
     else:
-        jobs = [Job(None, ROOT / "demo" / "tabletop.json", out)]
+        jobs = [Job(ROOT / "demo" / "tabletop.png", None, out)]
         jobs.append(Job(_coffee(out / "coffee"), ROOT / "demo" / "coffee.json", out / "coffee"))
     for job in jobs:
         _run_in_blender(job, archive)

@@ -198,6 +198,7 @@ def train_detector(
         with atomic_folder(trained_detector(config.output)) as folder:
             half = BoxDetector.from_config(network.config)
             half.load_state_dict(network.state_dict())
+            half.register_to_config(_name_or_path="")  # not where the run began, on whosever machine
             half.half().save_pretrained(folder, safe_serialization=True)
 
     run_stage(
