@@ -88,6 +88,8 @@ def swap_background(other: bpy.types.Scene, *, scene: bpy.types.Scene | None = N
         raise UserError(f"The scene '{other.name}' has no photo.", "Import one there first.")
     mine.photo = theirs.photo
     copy_camera(mine.source_camera, theirs.source_camera)
+    mine.focal_length_assumed = theirs.focal_length_assumed
+    mine.camera_matched = theirs.camera_matched
     mine.hidden_boxes.clear()
     for box in theirs.hidden_boxes:
         hidden = mine.hidden_boxes.add()

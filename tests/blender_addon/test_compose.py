@@ -72,6 +72,15 @@ def test_another_scenes_background_comes_without_its_objects(api, table, shelf) 
     assert after.assets == before.assets
 
 
+def test_what_is_known_of_the_photos_camera_comes_with_it(api, table, shelf) -> None:
+    api.capture_photo_camera(table)
+    assert table.neural_assets.camera_matched
+    shelf.neural_assets.camera_matched, shelf.neural_assets.focal_length_assumed = False, False
+    api.swap_background(shelf, scene=table)
+    assert not table.neural_assets.camera_matched
+    assert not table.neural_assets.focal_length_assumed
+
+
 def test_what_cannot_be_composed_is_said(api, table, shelf) -> None:
     with pytest.raises(api.UserError, match="cannot replace itself"):
         api.replace_asset(table.objects["Cup"], table.objects["Cup"])
