@@ -25,7 +25,7 @@ from na_core.data.contact_sheet import EDGES, colour_of, laid_out
 from na_core.geometry.boxes import bounds_2d, box_matrix, project_boxes
 from na_core.geometry.camera import assumed_focal, camera_of_photo, pixel_centres
 from na_core.geometry.lifting import box_from_rectangle
-from na_core.geometry.proxy import PLATE_MARGIN
+from na_core.layers.plate import PLATE_MARGIN
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset, Sampling

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.detection.network import CELL, Prediction, cell_centres
-from na_core.model.batched.cameras import Cameras, camera_from_world, project_local
+from na_core.tensors.cameras import Cameras, camera_from_world, project_local
 
 SPREAD = 0.14
 """Standard deviation of an object's weight over its 2D box's sides."""

@@ -12,7 +12,8 @@ from PIL import Image
 from na_core.data.scenes import Scene
 from na_core.evaluation.metrics import Picture, psnr
 from na_core.evaluation.scores import Scores
-from na_core.model.pipeline import NeuralAssetsPipeline, decode, encode, to_bytes
+from na_core.model.latents import to_latents, to_pictures
+from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 """Real photos that come inside scikit-image's wheel."""
@@ -56,6 +57,6 @@ def reconstruct(pipeline: NeuralAssetsPipeline, picture: Picture) -> Picture:
     padded = np.pad(picture, (*pad, (0, 0)), mode="edge")
     tensor = torch.as_tensor(padded, device=pipeline.device).permute(2, 0, 1)[None]
     tensor = (tensor.float() / 127.5 - 1).to(pipeline.vae.dtype)
-    decoded = decode(pipeline.vae, encode(pipeline.vae, tensor)).float()[0]
-    result = to_bytes((decoded / 2 + 0.5).permute(1, 2, 0).cpu().numpy())
+    decoded = to_pictures(pipeline.vae, to_latents(pipeline.vae, tensor)).float()
+    result = to_bytes(decoded / 2 + 0.5)[0]
     return result[:rows, :columns]

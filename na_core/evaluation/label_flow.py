@@ -1,6 +1,6 @@
 """Exact flow between two frames from their labels: depth, index masks and boxes.
 
-Unlike :func:`na_core.geometry.flow.exact_flow`, which knows boxes alone, this follows the true surfaces.
+It follows the true surfaces, not boxes alone.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na_core.data.scenes import Scene
+from na_core.evaluation.flow import Flow, sample_bilinear
 from na_core.geometry.camera import pixel_centres, project_points, rays
-from na_core.geometry.fill import sample_bilinear
-from na_core.geometry.flow import Flow
 from na_core.scene import Box, Camera
 
 DEPTH_TOLERANCE = 0.01

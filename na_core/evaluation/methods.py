@@ -11,11 +11,15 @@ import numpy as np
 import torch
 from PIL import Image
 
+from na_core.compose.compose import compose
 from na_core.evaluation.metrics import Picture
-from na_core.geometry.proxy import proxy_picture
+from na_core.layers.store import LayerStore, TakingApart
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
+from na_core.model.working_size import photo_side
 from na_core.scene import Frame, Sampling
+from na_core.tensors.frames import frame_batch
+from na_core.tensors.views import source_views
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Copy:
 
 
 class ProxyOnly:
-    """The textured boxes over the warped photo, without any network.
+    """Objects that fill their boxes over the plate, without any network.
 
     Its holes are filled smoothly and from mirrored faces, as for the decoder. OpenCV's inpainting of every
     pixel that no photo showed was measured in its stead, on 30 rendered scenes: as good over objects on
@@ -78,11 +82,14 @@ class ProxyOnly:
 
     def render(self, task: Task, seed: int) -> Picture:
         """Return the proxy picture."""
-        floats = {
-            sha256: _resized(photo, task.width, task.height).astype(np.float32) / 255
-            for sha256, photo in task.photos.items()
-        }
-        return to_bytes(proxy_picture(task.frame, floats, task.width, task.height).picture)
+        frame, width, height = task.frame, task.width, task.height
+        views = source_views(frame)
+        rows, columns = task.photos[views[0].sha256].shape[:2]
+        side = photo_side(frame, columns, rows, width, height)
+        cpu = torch.device("cpu")
+        layers = LayerStore().sampled(views, task.photos, side, TakingApart(), cpu)
+        batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
+        return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
 
 class Rendered:

@@ -12,32 +12,26 @@ Each frame's noise is a function of the frame and the seed.
 from __future__ import annotations
 
 import math
-import zlib
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from na_core.geometry.backdrop import backdrop, backdrop_points
-from na_core.geometry.boxmap import BoxMap
-from na_core.geometry.camera import camera_from_world as camera_from_world_numpy
-from na_core.model.batched import boxmap as batched
-from na_core.model.batched.backdrop import backdrop_points as batched_backdrop_points
-from na_core.model.batched.backdrop import backdrops
-from na_core.model.batched.cameras import camera_from_world
-from na_core.model.batched.frames import FrameBatch
-from na_core.scene import Asset, Frame
+from na_core.raster.backdrop import backdrop_points, backdrops
+from na_core.raster.boxmap import BoxMap
+from na_core.raster.canvas import Canvas
+from na_core.tensors.cameras import camera_from_world
+from na_core.tensors.frames import FrameBatch
 
 TEXEL = 3.0
 """Side of a texel in pixels, where its surface is seen from as near as the source camera is."""
 
 STRIDE = 2
-"""Every so many pixels a frame is asked what it shows."""
+"""Pixel stride at which surface IDs are sampled."""
 
 FRESH = 0.2
 """Share of the variance that is the same noise on every frame's screen."""
 
-MOST_TEXELS = 4096
+MAX_TEXELS = 4096
 """Along a side."""
 
 _WORD = 0xFFFFFFFF
@@ -54,7 +48,7 @@ def box_texels(dimensions: Tensor, depth: Tensor, focal: Tensor) -> Tensor:
         focal: (...,) of the source camera, in pixels.
     """
     seen = dimensions * (focal / depth.abs().clamp_min(1e-6))[..., None]
-    return (seen / TEXEL).round().clamp(1, MOST_TEXELS).long()
+    return (seen / TEXEL).round().clamp(1, MAX_TEXELS).long()
 
 
 def surface_addresses(
@@ -75,7 +69,7 @@ def surface_addresses(
     longest, axis = size.max(dim=1)
     cube = direction / longest.clamp_min(1e-20)[:, None]
     side = 2 * axis + (direction.gather(1, axis[:, None])[:, 0] > 0)
-    across = (2 * focal / TEXEL).round().clamp(1, MOST_TEXELS).long()[:, None, None, None]
+    across = (2 * focal / TEXEL).round().clamp(1, MAX_TEXELS).long()[:, None, None, None]
     behind = _cells(cube, across.expand(-1, 3, 1, 1))
     if keys.shape[1] == 0:
         return _mixed(*behind.unbind(1), side)
@@ -149,57 +143,37 @@ def _normal(words: Tensor) -> Tensor:
     return torch.special.ndtri(uniform)
 
 
-def frame_addresses(frame: Frame, boxes: BoxMap, width: int, height: int) -> Tensor:
-    """Return the texels that a frame shows, (1, h, w) int64; see :func:`surface_addresses`.
+def noise_ids(frames: FrameBatch, boxes: BoxMap, canvas: Canvas) -> Tensor:
+    """Return the texels that frames show, (B, h, w) int64, of every :data:`STRIDE`-th pixel.
 
     An asset keeps its texels whatever else is in the frame.
 
     Args:
-        frame: to render.
-        boxes: its box map.
-        width, height: in pixels.
+        frames: B of them.
+        boxes: their box map.
+        canvas: on which their photos lie, at the scale of the frames.
     """
-    names = [placed.asset.photo.sha256 + placed.asset.source_box.to_json() for placed in frame.assets]
-    # A duplicate has noise of its own.
-    keys = [zlib.crc32(f"{name} {names[:i].count(name)}".encode()) for i, name in enumerate(names)]
-    texels = [_asset_texels(placed.asset, width) for placed in frame.assets]
-    source = frame.background.source_camera
-    points = backdrop_points(backdrop(frame.background), frame.camera, width, height)[::STRIDE, ::STRIDE]
-    rotation, at = source.world_from_camera[:3, :3], source.world_from_camera[:3, 3]
-    return surface_addresses(
-        torch.from_numpy(boxes.index[::STRIDE, ::STRIDE].copy())[None],
-        torch.from_numpy(boxes.local[::STRIDE, ::STRIDE].copy()).permute(2, 0, 1)[None],
-        torch.tensor([keys], dtype=torch.int64).reshape(1, -1),
-        torch.stack([*texels, torch.ones(3, dtype=torch.int64)])[None, : len(texels)],
-        torch.from_numpy((points - at) @ rotation).float().permute(2, 0, 1)[None],
-        torch.tensor([source.fx * width]),
-    )
-
-
-def batch_addresses(frames: FrameBatch, boxes: batched.BoxMap) -> Tensor:
-    """Return the texels that frames show, (B, h, w) int64; assets are told apart by their slots."""
-    width, height = frames.size
-    local = torch.zeros((3, *boxes.index.shape), device=boxes.index.device)
+    height, width = boxes.index.shape[2:]
+    local = torch.zeros((3, *boxes.index.shape[1:]), device=boxes.index.device)
+    hits = boxes.hits[0]
     for axis, plane in enumerate(local):
-        boxes.nearest.pixels.put(boxes.nearest.local[axis], plane)
+        hits.pixels.put(hits.local[axis], plane)
     cameras, sources = frames.source_cameras, frames.turned_source_boxes
     away = camera_from_world(cameras)[..., 2, :]
     centre = sources[..., :3, 3]
     depth = -((away[..., :3] * centre).sum(-1) + away[..., 3])
-    texels = box_texels(sources[..., :3, :3].norm(dim=-2), depth, cameras.intrinsics[..., 0] * width)
+    focal = cameras.intrinsics[..., 0] * canvas.extent(frames.asset_photo)[0]
+    texels = box_texels(sources[..., :3, :3].norm(dim=-2), depth, focal)
     source = frames.view_camera[:, 0]
-    surfaces = backdrops(source, frames.view_boxes[:, 0], frames.hidden & frames.view_filled[:, 0])
-    direction = torch.stack(batched_backdrop_points(surfaces, source, frames.camera, width, height), dim=1)
+    surfaces = backdrops(source, frames.view_boxes[:, 0], frames.hidden_boxes)
+    direction = torch.stack(backdrop_points(surfaces, source, frames.camera, width, height), dim=1)
     some = (..., slice(None, None, STRIDE), slice(None, None, STRIDE))
-    slots = torch.arange(texels.shape[1], device=local.device).expand(len(frames), -1)
-    focal = source.intrinsics[:, 0] * width
+    focal = source.intrinsics[:, 0] * canvas.extent(frames.photo[:, 0])[0]
     return surface_addresses(
-        boxes.index[some], local.transpose(0, 1)[some], slots, texels, direction[some], focal
+        boxes.index[0][some],
+        local.transpose(0, 1)[some],
+        frames.noise_keys,
+        texels,
+        direction[some],
+        focal,
     )
-
-
-def _asset_texels(asset: Asset, width: int) -> Tensor:
-    camera, matrix = asset.source_camera, asset.source_box.world_from_box
-    depth = -(camera_from_world_numpy(camera)[2] @ matrix[:, 3])
-    dimensions = torch.from_numpy(np.linalg.norm(matrix[:3, :3], axis=0))
-    return box_texels(dimensions, torch.tensor(depth), torch.tensor(camera.fx * width))

@@ -1,50 +1,46 @@
-"""The pipeline: frames and photos in, pictures out."""
+"""The pipeline: frames and photos in, pictures out.
+
+It strings the verbs together, and holds weights and caches.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
+from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from transformers import ViTModel
 
-from na_core.geometry.boxes import bounds_2d
-from na_core.geometry.keeping import kept
-from na_core.geometry.photo_views import PhotoView, photo_views
-from na_core.geometry.proxy import Plate, clean_plate
-from na_core.geometry.relief import Relief
-from na_core.model.anchored_noise import anchored_noise, frame_addresses
-from na_core.model.conditioning import (
-    BOX_MAP_CHANNELS,
-    Conditions,
-    background_picture,
-    conditions,
-    object_picture,
-    padded_frame,
-)
-from na_core.model.patch_autoencoder import PatchAutoencoder
-from na_core.model.plate_texture import textured
-from na_core.model.relief_network import find_relief
-from na_core.model.residual import residual_scale
+from na_core.compose.compose import compose
+from na_core.compose.passes import Passes
+from na_core.layers.layers import Layers
+from na_core.layers.store import LayerStore, Photos, TakingApart, cached
+from na_core.layers.take_apart import working_pictures
+from na_core.model.anchored_noise import noise_ids
+from na_core.model.blend import kept_share
+from na_core.model.box_channels import box_channels
+from na_core.model.decoder import Conditions, Decoder, Tokens
+from na_core.model.encoder import encode_features, greyed, union_mask
+from na_core.model.enlarge import at_output_size
+from na_core.model.latents import Vae, latent_factor
+from na_core.model.poses import frame_poses
 from na_core.model.switches import Switches
 from na_core.model.tokenizer3d import Tokenizer3D
+from na_core.model.working_size import DecoderSize, decoder_frame, decoder_size, photo_side
 from na_core.scene import Frame, Sampling
+from na_core.tensors.boxes import bounds_2d
+from na_core.tensors.frames import FrameBatch, frame_batch
+from na_core.tensors.views import SourceView, source_views, views_as_tensors
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-CACHE_ENTRIES = 32
-"""Encoder features and clean plates kept per pipeline, least recently used first out."""
+FEATURES = 64
+"""Encoder features of photos that are kept, least recently used first out."""
 
 Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
@@ -54,39 +50,11 @@ class RenderCancelled(Exception):
     """Raised by a step callback to end a render at once."""
 
 
-Vae: TypeAlias = PatchAutoencoder | AutoencoderKL
-"""The small models' own, or Stable Diffusion's."""
-
-
 @dataclass
 class NeuralAssetsOutput(BaseOutput):
     """``images``: (F, H, W, 3) uint8 sRGB."""
 
     images: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Conditions of B frames as tensors on the pipeline's device.
-
-    Attributes:
-        tokens: (B, L, D). attention_mask: (B, L) bool, or None where every token counts.
-        spatial: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
-        anchor: (B, c, h, w) proxy latents that the residual is added to, or None.
-        scale: (B or 1, 1, h or 1, w or 1), the unit of the residual, or None.
-        keep: (B, 1, H, W) in [0, 1], how far the proxy's own pixels are kept.
-        proxy: (B, 3, H, W) in [-1, 1], float32.
-        addresses: (B, H', W') what the noise sticks to, see :mod:`na_core.model.anchored_noise`, or None.
-    """
-
-    tokens: Tensor
-    attention_mask: Tensor | None
-    spatial: Tensor | None
-    anchor: Tensor | None
-    scale: Tensor | None
-    keep: Tensor
-    proxy: Tensor
-    addresses: Tensor | None
 
 
 class NeuralAssetsPipeline(DiffusionPipeline):
@@ -97,7 +65,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
     Args:
         preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
-        spatial_conditioning: box map, validity and proxy latents join the UNet's input.
+        spatial_conditioning: box channels, validity and proxy latents join the UNet's input.
         box_map, proxy, source_pose: what of the conditions it sees, see :mod:`na_core.model.switches`.
         residual: diffuse the residual to the proxy's latents, in units of what is expected of it, instead of
             the picture's latents.
@@ -107,15 +75,15 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
         keep_unmoved, proxy_trust, surroundings: with ``detail_transfer``, where the proxy's own pixels are
-            kept, see :func:`na_core.geometry.keeping.kept`.
+            kept, see :func:`na_core.model.blend.kept_share`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         plate_texture: what a photo does not show behind its objects gets the photo's texture, see
-            :mod:`na_core.model.plate_texture`, instead of a smooth fill.
+            :mod:`na_core.layers.plate_texture`, instead of a smooth fill.
         relief: network that finds the objects' outlines and depths in their boxes
-            (:mod:`na_core.model.relief_network`), of which the proxy is made then; None: of boxes.
+            (:mod:`na_core.layers.relief_network`); None: objects fill their boxes.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
-        picture_size: side in pixels of the training pictures.
+        picture_size: working size: longer side in pixels of the photos that the networks were trained at.
     """
 
     model_cpu_offload_seq = "encoder->tokenizer3d->unet->vae"
@@ -181,9 +149,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             slots=slots,
             picture_size=picture_size,
         )
-        self._features: OrderedDict[tuple, Tensor] = OrderedDict()
-        self._plates: OrderedDict[tuple, Plate] = OrderedDict()
-        self._reliefs: OrderedDict[tuple, Relief] = OrderedDict()
+        self.layers = LayerStore()
+        self._features: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     @property
     def factor(self) -> int:
@@ -191,392 +158,239 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         return latent_factor(self.vae)
 
     @property
+    def multiple(self) -> int:
+        """The decoder's pictures have sides of multiples of this many pixels."""
+        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @property
+    def guided(self) -> bool:
+        """Whether the preset is ``guided``."""
+        return bool(self.config.preset == "guided")
+
+    @property
     def switches(self) -> Switches:
         """What of the conditions the network sees."""
         return Switches(self.config.box_map, self.config.proxy, self.config.source_pose)
 
     @property
-    def multiple(self) -> int:
-        """Pictures are padded to multiples of this many pixels."""
-        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+    def decoder(self) -> Decoder:
+        """The networks that turn passes and tokens into pictures."""
+        return Decoder(self.vae, self.unet, self.scheduler, self.config)
 
     def clear_cache(self) -> None:
         """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
+        self.layers.clear()
         self._features.clear()
-        self._plates.clear()
-        self._reliefs.clear()
 
     @torch.no_grad()
     def __call__(
         self,
         frames: Sequence[Frame],
-        photos: Mapping[str, NDArray[np.uint8]],
+        photos: Photos,
         sampling: Sampling,
         callback: StepCallback | None = None,
-        batch_size: int = 1,
     ) -> NeuralAssetsOutput:
-        """Render frames.
+        """Render frames, one after the other: a picture depends on its frame alone.
 
         Args:
             frames: what to render.
             photos: every photo that the frames name, by SHA-256: (H, W, 3) uint8 sRGB, upright.
-            sampling: steps (0 returns proxies), guidance, seed and size. The same sampling gives the same
-                picture, whatever else is in the batch.
+            sampling: steps (0 returns proxies), guidance, seed and size.
             callback: called after each denoising step with the step's number (from 1), the number of steps
-                in all, and a function that decodes the present estimate of the batch's first frame. It may
-                raise :class:`RenderCancelled`.
-            batch_size: frames denoised at once.
+                in all, and a function that decodes the present estimate of the frame. It may raise
+                :class:`RenderCancelled`.
 
         Raises:
             KeyError: a photo is missing.
             RenderCancelled: from the callback.
         """
         images: list[NDArray[np.uint8]] = []
-        batches = range(0, len(frames), batch_size)
-        total = max(sampling.steps, 1) * len(batches)
-        for number, start in enumerate(batches):
-            chosen = frames[start : start + batch_size]
-            done = number * max(sampling.steps, 1)
+        steps = max(sampling.steps, 1)
+        for number, frame in enumerate(frames):
 
-            def report(step: int, preview: Preview, done: int = done) -> None:
+            def report(step: int, preview: Preview, done: int = number * steps) -> None:
                 if callback is not None:
-                    callback(done + step, total, preview)
+                    callback(done + step, steps * len(frames), preview)
 
-            images.extend(self._render(chosen, photos, sampling, report))
+            images.append(self._render(frame, photos, sampling, report))
         return NeuralAssetsOutput(images=np.stack(images) if images else np.zeros((0, 0, 0, 3), np.uint8))
 
     def _render(
-        self,
-        frames: Sequence[Frame],
-        photos: Mapping[str, NDArray[np.uint8]],
-        sampling: Sampling,
-        report: Callable[[int, Preview], None],
-    ) -> list[NDArray[np.uint8]]:
+        self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
+    ) -> NDArray[np.uint8]:
         width, height = sampling.width, sampling.height
-        # Two latents at the lowest level at least: group norm has no variance over a single value.
-        wide, high = (max(2, -(-side // self.multiple)) * self.multiple for side in (width, height))
-        pictures = {
-            photo.sha256: _picture(photos[photo.sha256], width, height)
-            for frame in frames
-            for photo in frame.photos()
-        }
-        computed = []
-        padded = [padded_frame(frame, width, height, wide, high) for frame in frames]
-        for frame, larger in zip(frames, padded, strict=True):
-            reliefs = self.reliefs(frame, pictures)
-            computed.append(
-                conditions(
-                    larger,
-                    pictures,
-                    wide,
-                    high,
-                    factor=self.factor,
-                    guided=self.config.preset == "guided",
-                    plate=self._plate(frame, pictures, reliefs),
-                    reliefs=reliefs,
-                )
-            )
+        working_size = self.config.picture_size
 
-        def crop(batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            return batch[:, :height, :width]
+        # 1. Take the photos apart, and sample their layers at the frame's scale.
+        views = source_views(frame)
+        rows, columns = photos[views[0].sha256].shape[:2]
+        side = photo_side(frame, columns, rows, width, height)
+        layers = self.layers.sampled(views, photos, side, self.taking_apart, self.device)
 
+        # 2. Compose the frame.
+        batch = self._batch(frame, views)
+        passes = compose(layers, batch, width, height)
         if sampling.steps == 0:
-            proxies = crop(to_bytes(np.stack([c.proxy.picture for c in computed])))
-            report(1, lambda: proxies[0])
-            return list(proxies)
-        batch = self.batch(padded, computed, pictures)
-        null = None
-        if sampling.guidance != 1:
-            null = self.unconditional(batch, padded, computed, pictures)
-        latents = self._denoise(
-            batch, null, sampling, lambda s, z: report(s, lambda: crop(self.decode(z, batch))[0])
+            proxy = to_bytes(passes.proxy)[0]
+            report(1, lambda: proxy)
+            return proxy
+
+        # 3. Compose it again at the decoder's size, where that is another.
+        size = decoder_size(side, width, height, working_size, self.multiple)
+        small_batch, small_layers, small = batch, layers, passes
+        if size != DecoderSize(width, height, 1.0):
+            small_frame = decoder_frame(frame, width, height, size)
+            small_side = side * size.scale
+            small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, self.device)
+            small_batch = self._batch(small_frame, views)
+            small = compose(small_layers, small_batch, size.width, size.height)
+
+        # 4. Decode it.
+        conditions = self._conditions(frame, views, photos, small_batch, small_layers, small, sampling)
+        keep = kept_share(
+            batch,
+            passes,
+            size.scale,
+            keep_unmoved=self.config.keep_unmoved,
+            proxy_trust=self.config.proxy_trust,
+            surroundings=self.config.surroundings,
         )
-        return list(crop(self.decode(latents, batch)))
 
-    def _denoise(
-        self,
-        batch: Batch,
-        null: Batch | None,
-        sampling: Sampling,
-        report: Callable[[int, Tensor], None],
-    ) -> Tensor:
-        """Run the sampler: the latents (or residual latents) that it ends with."""
-        noise = self._noise(batch, sampling.seed).to(batch.tokens.dtype)
-        latents = noise * self.scheduler.init_noise_sigma
-        self.scheduler.set_timesteps(sampling.steps, device=self.device)
-        for step, timestep in enumerate(self.scheduler.timesteps, start=1):
-            scaled = self.scheduler.scale_model_input(latents, timestep)
-            prediction = self.predict(scaled, timestep, batch)
-            if null is not None:
-                unconditional = self.predict(scaled, timestep, null)
-                prediction = unconditional + sampling.guidance * (prediction - unconditional)
-            result = self.scheduler.step(prediction, timestep, latents, eta=0.0)
-            latents = result.prev_sample
-            estimate = result.pred_original_sample
-            report(step, latents if estimate is None else estimate)
-        return latents
+        def finished(decoded: Tensor) -> NDArray[np.uint8]:
+            decoded = at_output_size(decoded, size.scale, width, height)
+            corrects = self.decoder.corrects
+            return to_bytes(_blended(decoded, passes, keep) if corrects else decoded / 2 + 0.5)[0]
 
-    def _noise(self, batch: Batch, seed: int) -> Tensor:
-        """Return the noise (B, c, h, w) that frames start from: that of the seed, anchored if it is to be."""
-        count, _, height, width = batch.proxy.shape
-        shape = (1, latent_channels(self.vae), height // self.factor, width // self.factor)
-        noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)).to(self.device)
-        noise = noise.repeat(count, 1, 1, 1)
-        if batch.addresses is None:
-            return noise
-        seeds = torch.full((count,), seed, device=self.device)
-        return anchored_noise(batch.addresses, seeds, shape[1], self.factor, noise)
-
-    def predict(self, latents: Tensor, timestep: Tensor, batch: Batch) -> Tensor:
-        """Run the UNet on noisy latents (B, c, h, w) at a timestep () or (B,): its output (B, c, h, w)."""
-        if batch.spatial is not None:
-            latents = torch.cat([latents, batch.spatial], dim=1)
-        return self.unet(
-            latents,
-            timestep,
-            encoder_hidden_states=batch.tokens,
-            encoder_attention_mask=batch.attention_mask,
-        ).sample
-
-    def batch(
-        self,
-        frames: Sequence[Frame],
-        computed: Sequence[Conditions],
-        pictures: Mapping[str, NDArray[np.float32]],
-    ) -> Batch:
-        """Stack the conditions of padded frames."""
-        tokens, mask = self._tokens(frames, computed, pictures, null=False)
-        # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
-        proxy = torch.as_tensor(np.stack([c.proxy.picture for c in computed]), device=self.device)
-        proxy = proxy.permute(0, 3, 1, 2) * 2 - 1
-        anchor = scale = spatial = None
-        maps = self._tensor(np.stack([c.map_channels for c in computed]))
-        if self.config.residual or self.config.spatial_conditioning:
-            anchor = encode(self.vae, proxy.to(self.unet.dtype))
-        if anchor is not None and self.config.spatial_conditioning:
-            spatial = torch.cat(self.switches.spatial(anchor, maps), dim=1)
-        if self.config.residual:
-            scale = residual_scale(maps, self.config.residual_scale, self.config.residual_variance)
-        rules = self.config.keep_unmoved, self.config.proxy_trust, self.config.surroundings
-        shares = [kept(frame, c.proxy, *rules) for frame, c in zip(frames, computed, strict=True)]
-        keep = torch.as_tensor(np.stack(shares), device=self.device)[:, None]
-        addresses = None
-        if self.config.anchored_noise:
-            shown = [
-                frame_addresses(frame, c.proxy.boxes, proxy.shape[3], proxy.shape[2])
-                for frame, c in zip(frames, computed, strict=True)
-            ]
-            addresses = torch.cat(shown).to(self.device)
-        anchor = anchor if self.config.residual else None
-        return Batch(tokens, mask, spatial, anchor, scale, keep, proxy, addresses)
-
-    def unconditional(
-        self,
-        batch: Batch,
-        frames: Sequence[Frame],
-        computed: Sequence[Conditions],
-        pictures: Mapping[str, NDArray[np.float32]],
-    ) -> Batch:
-        """Return the other branch of guidance: of the same batch, without object, pose and box map.
-
-        It keeps the proxy, which the residual is measured from.
-        """
-        tokens, mask = self._tokens(frames, computed, pictures, null=True)
-        spatial = batch.spatial
-        if spatial is not None:
-            spatial = spatial.clone()
-            spatial[:, latent_channels(self.vae) :] = 0
-        return replace(batch, tokens=tokens, attention_mask=mask, spatial=spatial)
-
-    def _tokens(
-        self,
-        frames: Sequence[Frame],
-        computed: Sequence[Conditions],
-        pictures: Mapping[str, NDArray[np.float32]],
-        null: bool,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the tokens of frames and which of them count; with ``null``, those of no object and pose."""
-        guided = self.config.preset == "guided"
-        slots = max([len(c.poses) for c in computed] + ([] if guided else [self.config.slots]))
-        slots = max(slots, 1)
-        features = torch.stack([self._object_features(frame, pictures, slots) for frame in frames])
-        scene = torch.stack([self._background_features(frame, pictures) for frame in frames])
-        nulls = torch.full((len(frames),), null, device=self.device)
-        tokens = self.tokenizer3d(
-            features,
-            scene,
-            self._tensor(np.stack([_pad(c.rectangles, slots) for c in computed])),
-            self.switches.poses(self._tensor(np.stack([_pad(c.poses, slots) for c in computed]))),
-            self._tensor(np.stack([c.background_pose for c in computed])),
-            nulls,
+        decoded = self.decoder.decode(
+            conditions, sampling, lambda step, preview: report(step, lambda: finished(preview()))
         )
-        mask = None
-        if guided:
-            filled = [np.r_[np.arange(slots) < len(c.poses), True] for c in computed]
-            mask = torch.as_tensor(np.stack(filled), device=self.device)
-            mask = mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
-        return tokens, mask
+        return finished(decoded)
 
-    def decode(self, latents: Tensor, batch: Batch) -> NDArray[np.uint8]:
-        """Decode latents, or residual latents, to pictures (B, H, W, 3) uint8."""
-        if batch.anchor is not None and batch.scale is not None:
-            latents = batch.anchor[: len(latents)] + latents * batch.scale[: len(latents)].to(latents.dtype)
-        decoded = decode(self.vae, latents)
-        if batch.anchor is not None and self.config.detail_transfer:
-            decoded = batch.proxy + (1 - batch.keep) * (decoded - decode(self.vae, batch.anchor))
-        return to_bytes((decoded.float() / 2 + 0.5).permute(0, 2, 3, 1).cpu().numpy())
+    @property
+    def taking_apart(self) -> TakingApart:
+        """How photos are taken apart."""
+        return TakingApart(self.relief, self.config.picture_size, self.config.plate_texture)
 
-    def _tensor(self, array: NDArray) -> Tensor:
-        return torch.as_tensor(array, device=self.device).to(self.unet.dtype)
+    def _batch(self, frame: Frame, views: Sequence[SourceView]) -> FrameBatch:
+        return frame_batch([frame], {view: number for number, view in enumerate(views)}).to(self.device)
 
-    def reliefs(
-        self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]
-    ) -> Mapping[PhotoView, Relief]:
-        """Return the reliefs of a frame's photos (H, W, 3) in [0, 1]; none without a relief network."""
-        network = self.relief
-        if network is None:
-            return {}
-        found = {}
-        for view in photo_views(frame):
-            picture = pictures[view.sha256]
-            find = partial(find_relief, network, picture, view)
-            found[view] = _cached(self._reliefs, ("relief", view, picture.shape, *self._where()), find)
-        return found
-
-    def _plate(
+    def _conditions(
         self,
         frame: Frame,
-        pictures: Mapping[str, NDArray[np.float32]],
-        reliefs: Mapping[PhotoView, Relief],
-    ) -> Plate:
-        picture = pictures[frame.background.photo.sha256]
-        view = photo_views(frame)[0]
-        key = (view, frame.background, picture.shape, *self._where())
-        rectangles = view.rectangles[: len(frame.background.hidden_boxes)]
+        views: Sequence[SourceView],
+        photos: Photos,
+        batch: FrameBatch,
+        layers: Layers,
+        passes: Passes,
+        sampling: Sampling,
+    ) -> Conditions:
+        tokens = self.tokens(frame, views, photos, batch, with_null=sampling.guidance != 1)
+        channels = box_channels(batch, passes, self.factor, self.guided)
+        ids = noise_ids(batch, passes.boxes, layers.canvas) if self.config.anchored_noise else None
+        return self.decoder.conditions(passes, channels, tokens, ids)
 
-        def make() -> Plate:
-            plate = clean_plate(picture, frame.background, rectangles, reliefs.get(view))
-            return textured(plate) if self.config.plate_texture else plate
+    def tokens(
+        self,
+        frame: Frame,
+        views: Sequence[SourceView],
+        photos: Photos,
+        batch: FrameBatch,
+        with_null: bool = False,
+    ) -> Tokens:
+        """Return the tokens of one frame.
 
-        return _cached(self._plates, key, make)
+        Args:
+            frame: as its message says it.
+            views: its source views.
+            photos: by SHA-256.
+            batch: the frame as tensors.
+            with_null: those of no object and pose as well.
+        """
+        count = len(frame.assets)
+        slots = max(count, 1 if self.guided else self.config.slots)
+        poses, background_pose = frame_poses(batch, self.guided)
+        arguments = (
+            self._object_features(frame, views, photos, slots),
+            self._background_features(views[0], photos),
+            self._numbers(_padded(batch.source_rectangles.float(), slots)),
+            self.switches.poses(self._numbers(_padded(poses, slots))),
+            self._numbers(background_pose),
+        )
+        empty = torch.ones(1, dtype=torch.bool, device=self.device)
+        values = self.tokenizer3d(*arguments, ~empty)
+        null = self.tokenizer3d(*arguments, empty) if with_null else None
+        mask = None
+        if self.guided:
+            filled = (torch.arange(slots + 1, device=self.device) < count) | (
+                torch.arange(slots + 1, device=self.device) == slots
+            )
+            mask = filled.repeat_interleave(self.tokenizer3d.cells**2)[None]
+        return Tokens(values, null, mask)
 
     def _object_features(
-        self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]], slots: int
+        self, frame: Frame, views: Sequence[SourceView], photos: Photos, slots: int
     ) -> Tensor:
-        """Encode each asset's photo without its surroundings: (1 or slots, h, w, C)."""
-        by_photo: dict[str, list[tuple[float, float, float, float]]] = {}
+        """Encode each asset's photo without its surroundings: (1, 1 or slots, h, w, C)."""
+        keys = {(view.sha256, view.camera): view for view in views}
+        shown: dict[SourceView, list[tuple[float, ...]]] = {}
         for placed in frame.assets:
-            by_photo.setdefault(placed.asset.photo.sha256, []).append(placed.asset.source_box_2d)
-        if not by_photo:
-            by_photo[frame.background.photo.sha256] = []
-        encoded = {}
-        for sha256, rectangles in by_photo.items():
-            picture = pictures[sha256]
-            key = ("objects", sha256, picture.shape, tuple(sorted(set(rectangles))), *self._where())
-            encode_objects = partial(self._encode_objects, picture, rectangles)
-            encoded[sha256] = _cached(self._features, key, encode_objects)
-        if len(encoded) == 1 and len(frame.photos()) == 1:
-            single = next(iter(encoded.values()))[None]
-            return single.expand(slots, -1, -1, -1)
-        each = [encoded[placed.asset.photo.sha256] for placed in frame.assets]
+            view = keys[placed.asset.photo.sha256, placed.asset.source_camera]
+            shown.setdefault(view, []).append(placed.asset.source_box_2d)
+        if not shown:
+            shown[views[0]] = []
+        encoded = {
+            view: self._encoded(view, photos, torch.tensor(rectangles or [[0.0] * 4]), outside=True)
+            for view, rectangles in shown.items()
+        }
+        if len(encoded) == 1 and len(views) == 1:
+            return next(iter(encoded.values()))[:, None].expand(-1, slots, -1, -1, -1)
+        each = [encoded[keys[p.asset.photo.sha256, p.asset.source_camera]] for p in frame.assets]
         each += [torch.zeros_like(next(iter(encoded.values())))] * (slots - len(each))
-        return torch.stack(each)
+        return torch.stack(each, dim=1)
 
-    def _background_features(self, frame: Frame, pictures: Mapping[str, NDArray[np.float32]]) -> Tensor:
-        """Encode the background's photo without its objects: (h, w, C)."""
-        background = frame.background
-        picture = pictures[background.photo.sha256]
-        rectangles = [bounds_2d(background.source_camera, box) for box in background.hidden_boxes]
-        key = ("background", background.photo.sha256, picture.shape, tuple(rectangles), *self._where())
-        return _cached(self._features, key, lambda: self.encode(background_picture(picture, rectangles)))
+    def _background_features(self, view: SourceView, photos: Photos) -> Tensor:
+        """Encode the background's photo without its objects: (1, h, w, C)."""
+        tensors = views_as_tensors([view], torch.zeros((1, 1, 1, 3), dtype=torch.uint8))
+        bounds = bounds_2d(tensors.camera, tensors.boxes)[0][: view.hidden]
+        return self._encoded(view, photos, bounds, outside=False)
+
+    def _encoded(self, view: SourceView, photos: Photos, rectangles: Tensor, outside: bool) -> Tensor:
+        """Return the features (1, h, w, C) of a photo, grey outside or inside of rectangles (R, 4)."""
+
+        def make() -> Tensor:
+            photo = torch.tensor(photos[view.sha256])[None]
+            picture = working_pictures(photo, self.config.picture_size)
+            rows, columns = picture.shape[1:3]
+            union = union_mask(rectangles, torch.ones(len(rectangles), dtype=torch.bool), columns, rows)
+            grey = greyed(picture, (union if outside else ~union)[None])
+            return encode_features(self.encoder, self._numbers(grey))
+
+        key = (view.sha256, outside, tuple(map(tuple, rectangles.tolist())), *self._where())
+        return cached(self._features, key, make, FEATURES)
 
     def _where(self) -> tuple[torch.device, torch.dtype]:
-        """Cached features are of no use on another device or in another precision."""
+        """What was computed is of no use on another device or in another precision."""
         return self.device, self.unet.dtype
 
-    def _encode_objects(
-        self, picture: NDArray[np.float32], rectangles: Sequence[tuple[float, float, float, float]]
-    ) -> Tensor:
-        return self.encode(object_picture(picture, rectangles))
-
-    def encode(self, picture: NDArray[np.float32]) -> Tensor:
-        """Return the encoder's features (h, w, C) of a picture (H, W, 3) in [0, 1]."""
-        return encode_features(self.encoder, self._tensor(picture[None]).permute(0, 3, 1, 2))[0]
+    def _numbers(self, values: Tensor) -> Tensor:
+        return values.to(self.device, self.unet.dtype)
 
 
-def encode_features(encoder: ViTModel, pictures: Tensor) -> Tensor:
-    """Encode pictures (B, 3, H, W) in [0, 1]: patch features (B, h, w, C) without the class token.
-
-    Pictures are resized bilinearly with antialiasing to the encoder's size and normalised by ImageNet's mean
-    and deviation (paper reference, section 1).
-    """
-    side = encoder.config.image_size
-    if pictures.shape[-2:] != (side, side):
-        resized = F.interpolate(pictures.float(), (side, side), mode="bilinear", antialias=True)
-        pictures = resized.to(pictures.dtype)
-    mean = pictures.new_tensor(IMAGENET_MEAN)[:, None, None]
-    std = pictures.new_tensor(IMAGENET_STD)[:, None, None]
-    states = encoder((pictures - mean) / std).last_hidden_state[:, 1:]
-    cells = side // encoder.config.patch_size
-    return states.unflatten(1, (cells, cells))
+def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
+    """Round pictures (B, 3, H, W) in [0, 1] to (B, H, W, 3) uint8, clipping what lies outside."""
+    levels = (pictures.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    found: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return found
 
 
-def latent_factor(vae: Vae) -> int:
-    """Return the pixels per latent of a VAE."""
-    if isinstance(vae, PatchAutoencoder):
-        return vae.patch_size
-    return 2 ** (len(vae.config.block_out_channels) - 1)
+def _blended(correction: Tensor, passes: Passes, keep: Tensor) -> Tensor:
+    """Add corrections (B, 3, H, W), in units of [-1, 1], to proxies where these are not kept."""
+    return passes.proxy + (1 - keep[:, None]) * correction / 2
 
 
-def latent_channels(vae: Vae) -> int:
-    """Return the channels of a VAE's latents."""
-    return int(vae.config.latent_channels)
-
-
-def encode(vae: Vae, pictures: Tensor) -> Tensor:
-    """Encode pictures (B, 3, H, W) in [-1, 1] to scaled latents (B, c, h, w), without sampling."""
-    if not isinstance(vae, AutoencoderKL):
-        return vae.encode(pictures).latents * vae.config.scaling_factor
-    return vae.encode(pictures).latent_dist.mode() * vae.config.scaling_factor
-
-
-def decode(vae: Vae, latents: Tensor) -> Tensor:
-    """Decode scaled latents (B, c, h, w) to pictures (B, 3, H, W) in about [-1, 1]."""
-    return vae.decode(latents / vae.config.scaling_factor).sample
-
-
-def to_bytes(pictures: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Round pictures in [0, 1] to uint8, clipping what lies outside."""
-    return np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
-
-
-def _picture(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float32]:
-    """Resize a photo so that its pixels match the result's: exactly its size if the shapes agree."""
-    rows, columns = photo.shape[:2]
-    if abs(columns * height - rows * width) <= max(width, height):
-        size = (width, height)
-    else:
-        scale = min(1.0, max(width, height) / max(columns, rows))
-        size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    if size != (columns, rows):
-        photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
-    return photo.astype(np.float32) / 255
-
-
-def _pad(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    return np.pad(rows, ((0, count - len(rows)), (0, 0)))
-
-
-def _cached(store: OrderedDict, key: tuple, make: Callable[[], Any]) -> Any:
-    if key in store:
-        store.move_to_end(key)
-        return store[key]
-    value = store[key] = make()
-    while len(store) > CACHE_ENTRIES:
-        store.popitem(last=False)
-    return value
-
-
-def spatial_channels(channels: int) -> int:
-    """Return how many channels spatial conditioning adds to ``conv_in`` for a VAE with that many latents."""
-    return channels + BOX_MAP_CHANNELS
+def _padded(values: Tensor, slots: int) -> Tensor:
+    """Return rows (1, N, C) as (1, slots, C): zeros in slots without an asset, and none beyond."""
+    padded = values.new_zeros((1, slots, values.shape[2]))
+    count = min(slots, values.shape[1])
+    padded[:, :count] = values[:, :count]
+    return padded

@@ -9,9 +9,10 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import ViTConfig, ViTModel
 
+from na_core.layers.relief_network import build_relief_network
+from na_core.model.box_channels import spatial_channels
 from na_core.model.patch_autoencoder import PatchAutoencoder
-from na_core.model.pipeline import NeuralAssetsPipeline, spatial_channels
-from na_core.model.relief_network import build_relief_network
+from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.tokenizer3d import Tokenizer3D
 
 Preset = Literal["paper", "guided"]

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-COVERAGE, VALIDITY = 0, -1
-"""Channels of a box map: the share of a cell that boxes cover, and that the photo showed."""
+from na_core.model.box_channels import COVERAGE, VALIDITY
 
-LEAST_SHARE = 0.02
+MIN_VARIANCE_SHARE = 0.02
 """Of the mean variance: no cell is expected to be surer than that."""
 
 
@@ -24,7 +23,7 @@ def residual_scale(maps: Tensor, scale: float, variance: Sequence[float] | None)
     """Return the standard deviation that the residual is measured in, (B, 1, h, w) or (1, 1, 1, 1), float32.
 
     Args:
-        maps: (B, 11, h, w) box maps.
+        maps: (B, 11, h, w) box channels.
         scale: of all cells together.
         variance: weights of :func:`_predictors`, as :func:`fit_variance` finds them; None for one scale.
     """
@@ -32,7 +31,7 @@ def residual_scale(maps: Tensor, scale: float, variance: Sequence[float] | None)
         return torch.full((1, 1, 1, 1), scale, device=maps.device)
     weights = torch.tensor(list(variance), dtype=torch.float32, device=maps.device)
     predicted = (_predictors(maps) * weights[:, None, None]).sum(dim=1, keepdim=True)
-    return predicted.clamp(min=LEAST_SHARE * scale**2).sqrt()
+    return predicted.clamp(min=MIN_VARIANCE_SHARE * scale**2).sqrt()
 
 
 def fit_variance(residual: Tensor, maps: Tensor) -> tuple[float, list[float]]:
@@ -42,7 +41,7 @@ def fit_variance(residual: Tensor, maps: Tensor) -> tuple[float, list[float]]:
 
     Args:
         residual: (P, c, h, w), the targets' latents less the proxies'.
-        maps: (P, 11, h, w) their box maps.
+        maps: (P, 11, h, w) their box channels.
 
     Returns:
         The standard deviation of all cells together, and the four weights.

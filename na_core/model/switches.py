@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from na_core.model.residual import VALIDITY
+from na_core.model.box_channels import VALIDITY
 
 
 @dataclass(frozen=True)

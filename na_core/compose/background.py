@@ -1,0 +1,100 @@
+"""The background of frames: the photo where it is real, the plate where an object was that has left.
+
+The strip around an object (its contact shadow, and what of it sticks out of its outline) belongs to the
+object: it shows the photo while the object is in its place, and fades to the plate as the object leaves.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from na_core.layers.layers import Layers
+from na_core.layers.plate import PLATE_MARGIN, strip_radius
+from na_core.raster.backdrop import backdrop_points, backdrops
+from na_core.raster.canvas import Canvas
+from na_core.raster.morphology import widened
+from na_core.raster.pixels import BoxTable
+from na_core.tensors.boxes import box_corners, boxes_in_camera
+from na_core.tensors.cameras import Cameras, away_from_zero, project_local
+from na_core.tensors.frames import FrameBatch
+
+
+def background_positions(
+    frames: FrameBatch, canvas: Canvas, width: int, height: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return where the background's photo shows what pixels' rays meet of the backdrop.
+
+    Args:
+        frames: B of them.
+        canvas: on which the photos lie.
+        width, height: of the frames in pixels.
+
+    Returns:
+        x and y in the photo's pixels, both (B, H, W) float32, and (B, H, W) bool, whether the photo shows it.
+    """
+    source = frames.view_camera[:, 0]
+    surfaces = backdrops(source, frames.view_boxes[:, 0], frames.hidden_boxes)
+    x, y, z = backdrop_points(surfaces, source, frames.camera, width, height)
+    depth = -z
+    divisor = away_from_zero(depth)
+    photo = frames.photo[:, :1, None]
+    across, down = canvas.extent(photo)
+    fx, fy, cx, cy = source.intrinsics.float()[..., None, None].unbind(1)
+    column = (x / divisor * fx + cx) * across
+    row = (cy - y / divisor * fy) * down
+    return column, row, (depth > 0) & canvas.inside(photo.expand_as(column), column, row)
+
+
+def unmoved_positions(
+    frames: FrameBatch, canvas: Canvas, width: int, height: int
+) -> tuple[Tensor, Tensor]:
+    """Return where the background's photo shows the directions of pixels, as if its camera were the frame's.
+
+    Returns:
+        x (B, 1, W) and y (B, H, 1) in the photo's pixels, float32.
+    """
+    own, source = (camera.intrinsics[..., None, None] for camera in (frames.camera, frames.view_camera[:, 0]))
+    across, down = canvas.extent(frames.photo[:, :1, None])
+    device = own.device
+    columns = (torch.arange(width, device=device, dtype=torch.float64) + 0.5) / width
+    rows = (torch.arange(height, device=device, dtype=torch.float64)[:, None] + 0.5) / height
+    x = (columns - own[:, 2]) / own[:, 0] * source[:, 0] + source[:, 2]
+    y = (rows - own[:, 3]) / own[:, 1] * source[:, 1] + source[:, 3]
+    return (x * across).float(), (y * down).float()
+
+
+def plate_weight(frames: FrameBatch, layers: Layers) -> Tensor:
+    """Return how far the plate replaces the background's photo, (B, h, w) float32 in [0, 1], in its pixels.
+
+    1 where the photo shows a hidden object, which is not background wherever the object is now; where it may
+    show one, and in the strip around that, how far the object has left; 0 elsewhere.
+    """
+    photo = frames.photo[:, 0]
+    hidden = frames.hidden_boxes
+    departed = torch.where(hidden, 1 - presence(frames), 0.0).float()
+    owner, cover = layers.owner[photo], layers.cover[photo].int()
+    rows = torch.arange(len(frames), device=photo.device)[:, None, None]
+    weight = BoxTable(departed[..., None], rows, cover)[0].masked_fill_(cover < 0, 0)
+    canvas = layers.canvas
+    weight = widened(weight, strip_radius(canvas.width, canvas.height))
+    shows_hidden = BoxTable(hidden[..., None], rows, owner)[0] & (owner >= 0)
+    return weight.masked_fill_(shows_hidden, 1)
+
+
+def presence(frames: FrameBatch) -> Tensor:
+    """Return (B, K): 1 while an object stands where the photo shows it, falling to 0 as it leaves.
+
+    It has left when a corner has moved by the strip's width in the photo. The frame's camera plays no part:
+    shadows lie in the world. Continuous, so nothing pops in an animation.
+    """
+    camera = frames.view_camera[:, 0]
+    each = Cameras(camera.world_from_camera[:, None, :, :], camera.intrinsics[:, None, :])
+    stays = project_local(each, box_corners(boxes_in_camera(camera, frames.source_boxes)))
+    moved = project_local(each, box_corners(boxes_in_camera(camera, frames.boxes)))
+    shift = (moved - stays)[..., :2].norm(dim=-1).amax(dim=-1)  # (B, N)
+    entries = torch.arange(frames.hidden.shape[1], device=shift.device)
+    here = frames.present & (frames.asset_view == 0)
+    same = here[..., None] & (frames.asset_entry[..., None] == entries)
+    nearest = torch.where(same, shift[..., None], torch.inf).amin(dim=1)
+    return (1 - nearest / PLATE_MARGIN).clamp_min(0)

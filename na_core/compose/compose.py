@@ -1,0 +1,139 @@
+"""The verb: layers and frames to passes.
+
+A frame in which nothing moved gives back its photo, bit for bit and valid everywhere.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from na_core.compose.background import background_positions, plate_weight, unmoved_positions
+from na_core.compose.objects import object_points
+from na_core.compose.passes import Passes
+from na_core.compose.seams import soften_seams
+from na_core.layers.layers import Layers
+from na_core.layers.object_colours import CANVAS, ObjectColours
+from na_core.raster.boxmap import box_map
+from na_core.raster.pixels import ActivePixels, BoxTable
+from na_core.raster.sampling import bilinear, sample_bytes
+from na_core.tensors.frames import FrameBatch
+
+GREY = 0.5
+"""Of an object that no photo shows."""
+
+
+@torch.no_grad()
+def compose(layers: Layers, frames: FrameBatch, width: int, height: int) -> Passes:
+    """Compose frames from the layers of their photos.
+
+    Args:
+        layers: of every photo that the frames name by number; best at the scale of the frames, where an
+            unmoved photo is reproduced exactly.
+        frames: B of them.
+        width, height: of the frames in pixels.
+    """
+    # 1. Which boxes a pixel's ray hits.
+    boxes = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
+
+    # 2. What it shows of the background.
+    canvas = layers.canvas
+    x, y, validity = background_positions(frames, canvas, width, height)
+    photo = frames.photo[:, :1, None].expand(x.shape).contiguous()
+    departed = plate_weight(frames, layers)
+    gone = _at_background(departed, layers, photo, x, y)
+    validity &= gone < 0.5
+
+    # 3. What it shows of the objects, over that: what is nearer covers what is farther.
+    index, usable = torch.full_like(boxes.index[0], -1), torch.ones_like(validity)
+    depth = torch.full_like(x, torch.inf)
+    for hits in reversed(boxes.hits):
+        points = object_points(frames, layers, hits)
+        pixels = hits.pixels
+        wins = points.depth.isfinite() & (points.depth <= pixels.take(depth))
+        for values, plane in (
+            (points.x, x),
+            (points.y, y),
+            (points.photo, photo),
+            (points.seen, validity),
+            (points.usable, usable),
+            (points.depth, depth),
+            (hits.box.int(), index),
+        ):
+            pixels.put(torch.where(wins, values, pixels.take(plane)), plane)
+
+    # 4. Its colour.
+    shape = (3, *index.shape)
+    proxy = sample_bytes(layers.picture, canvas, photo.flatten(), x.flatten(), y.flatten()).view(shape)
+    _blend_plates(proxy, layers, photo, gone.masked_fill_(index >= 0, 0), x, y)
+    _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
+
+    # 5. How far that has moved, and softer seams between what lay apart.
+    still_x, still_y = unmoved_positions(frames, canvas, width, height)
+    shift = torch.hypot(x - still_x, y - still_y)
+    shift.masked_fill_(~validity | (photo != frames.photo[:, :1, None]), torch.inf)
+    proxy = soften_seams(proxy, index, x, y, shift).transpose(0, 1)
+    return Passes(proxy, validity, shift, index, depth, boxes)
+
+
+def _at_background(weight: Tensor, layers: Layers, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return weights (B, h, w), in the pixels of the backgrounds' photos, at positions (B, H, W) there."""
+    canvas = layers.canvas
+    number = canvas.number(photo, x, y) - photo * (canvas.width * canvas.height)
+    return weight.flatten(1).gather(1, number.flatten(1)).view(x.shape)
+
+
+def _blend_plates(
+    proxy: Tensor, layers: Layers, photo: Tensor, weight: Tensor, x: Tensor, y: Tensor
+) -> None:
+    """Blend plates over pictures (3, B, H, W), in place, by weights (B, H, W)."""
+    pixels = ActivePixels.of(weight > 0)
+    share = pixels.take(weight)
+    at = (pixels.take(plane) for plane in (photo, x, y))
+    for plane, values in zip(proxy, sample_bytes(layers.plate, layers.canvas, *at), strict=True):
+        pixels.put(pixels.take(plane).lerp_(values, share), plane)
+
+
+def _colour_unusable(
+    proxy: Tensor,
+    layers: Layers,
+    frames: FrameBatch,
+    pixels: ActivePixels,
+    index: Tensor,
+    usable: Tensor,
+    x: Tensor,
+    y: Tensor,
+) -> None:
+    """Give pixels whose point no photo shows their object's colours, in place; grey if it has none."""
+    if not len(pixels.at):
+        return
+    slot, row = pixels.take(index), pixels.row
+    keep = (slot < 0) | pixels.take(usable)
+    guesses = _object_colour(layers.colours, frames, row, slot, pixels.take(x), pixels.take(y))
+    for plane, values in zip(proxy, guesses, strict=True):
+        pixels.put(torch.where(keep, pixels.take(plane), values), plane)
+
+
+def _object_colour(
+    colours: ObjectColours, frames: FrameBatch, row: Tensor, slot: Tensor, x: Tensor, y: Tensor
+) -> list[Tensor]:
+    """Return red, green and blue (P,) of points of assets; grey of an asset that is not shown.
+
+    Args:
+        colours: of the frames' photos.
+        frames: B of them.
+        row, slot: (P,) int64, the frame and the asset of each point.
+        x, y: (P,) float32, where the asset's photo would show it, in pixels.
+    """
+    objects = colours.place.shape[1]
+    number = frames.asset_photo * objects + frames.asset_entry
+    place = colours.place.view(-1, 3)[number]
+    shown = (frames.present & frames.shown).float()
+    table = BoxTable(torch.cat([place, number[..., None].float(), shown[..., None]], dim=-1), row, slot)
+    x = ((x - table[0]) * table[2] - 0.5).clamp_(0, CANVAS - 1)
+    y = ((y - table[1]) * table[2] - 0.5).clamp_(0, CANVAS - 1)
+    left, top = x.floor().clamp_(max=CANVAS - 2), y.floor().clamp_(max=CANVAS - 2)
+    corner = (table[3].long() * CANVAS + top.long()) * CANVAS + left.long()
+    planes = (colours.colours[:, channel].reshape(-1) for channel in range(3))
+    sampled = [bilinear(plane, corner, 1, CANVAS, x - left, y - top) for plane in planes]
+    return [torch.where(table[4] > 0, values, GREY) for values in sampled]

@@ -1,0 +1,161 @@
+"""What rays through the boxes of frames meet of the objects in them, and where photos show that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from na_core.layers.layers import Layers
+from na_core.raster.boxmap import Hits, eyes, through_box
+from na_core.raster.march import HULL, SURFACE, UNKNOWN, march
+from na_core.raster.pixels import BoxTable, active, length
+from na_core.raster.surfaces import inward
+from na_core.tensors.boxes import box_corners
+from na_core.tensors.cameras import (
+    affine_inverse,
+    away_from_zero,
+    camera_from_world,
+    image_from_camera,
+    project_local,
+)
+from na_core.tensors.frames import FrameBatch
+
+UNKNOWN_DEPTH = 1e6
+"""Metres by which what a photo cannot tell of stands back behind what another box's photo can."""
+
+MIRROR_DEPTH = 0.25
+"""How far behind the seen surface, in units of the box's extent in depth, a guess is the mirrored point's."""
+
+
+@dataclass(frozen=True)
+class ObjectPoints:
+    """What rays meet in the boxes that they hit, all (P,).
+
+    Attributes:
+        photo: int64, which photo shows it. x, y: float32, where, in its pixels.
+        seen: bool, the photo showed this very point.
+        usable: bool, the colour there is the object's.
+        depth: float32, metres from the frame's camera, infinite where the box is empty.
+    """
+
+    photo: Tensor
+    x: Tensor
+    y: Tensor
+    seen: Tensor
+    usable: Tensor
+    depth: Tensor
+
+
+def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoints:
+    """Find what rays through boxes meet of the objects in them.
+
+    What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
+    point that is mirrored through the box, if the photo shows the object there. On an object's rim it is the
+    colour beside the rim. An object that is not shown may fill its box.
+
+    Args:
+        frames: B of them.
+        layers: of their photos.
+        hits: of the rays through the frames' relabelled boxes.
+    """
+    canvas = layers.canvas
+    may = frames.shown & frames.present & (affine_inverse(frames.source_boxes)[1] != 0)
+    asset = torch.stack([frames.asset_photo, frames.asset_entry, may.long()], dim=-1)
+    in_camera = camera_from_world(frames.source_cameras) @ frames.source_boxes
+    depths = project_local(frames.source_cameras, box_corners(in_camera))[..., 2]
+    extent = (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None]
+
+    row, box = hits.pixels.row, hits.box
+    table = BoxTable(asset, row, box)
+    photo, entry, shows = table[0], table[1], table[2] > 0
+    eye = eyes(frames.camera, frames.turned_boxes, hits)
+    enter, leave, _ = through_box(eye, hits)
+    projection = BoxTable(_photo_from_local(frames, layers), row, box)
+    start, stop = _projected(projection, enter), _projected(projection, leave)
+    way = stop - start
+    met = march(layers.surfaces, canvas, photo, entry, start, stop, BoxTable(extent, row, box)[0])
+    point = start.addcmul_(met.share, way)
+    divisor = point[2].clamp_min(1e-9)
+    x, y = point[0] / divisor, point[1] / divisor
+
+    local = enter + met.share * (leave - enter)
+    guesses = active(met.kind == HULL)
+    if len(guesses):
+        some = (values.index_select(0, guesses) for values in (photo, entry, x, y, met.behind, hits.face))
+        sides = local.index_select(1, guesses)
+        columns = BoxTable(_photo_from_local(frames, layers), row[guesses], box[guesses])
+        hull = (met.kind == HULL)[guesses]
+        guessed_x, guessed_y = _guessed(layers, columns, sides, *some)
+        x[guesses] = torch.where(hull, guessed_x, x[guesses])
+        y[guesses] = torch.where(hull, guessed_y, y[guesses])
+
+    real = box >= 0
+    usable = real & shows & (met.kind >= HULL)
+    whole = length(hits.local - eye).clamp_min(1e-9)
+    distance = hits.depth * length(local - eye) / whole  # depth grows evenly along a ray
+    unknown = UNKNOWN_DEPTH + hits.depth
+    depth = torch.where(met.kind == UNKNOWN, unknown, torch.where(usable, distance, torch.inf))
+    depth = torch.where(shows, depth, hits.depth).masked_fill_(~real, torch.inf)
+    return ObjectPoints(photo, x, y, usable & (met.kind == SURFACE), usable, depth)
+
+
+def _guessed(
+    layers: Layers,
+    projection: BoxTable,
+    local: Tensor,
+    photo: Tensor,
+    entry: Tensor,
+    x: Tensor,
+    y: Tensor,
+    behind: Tensor,
+    face: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return where the photo shows the colours of points (P,) that it did not see.
+
+    Args:
+        layers: of the photos.
+        projection: of the points' boxes, see :func:`_photo_from_local`.
+        local: (3, P), in the boxes' coordinates.
+        photo, entry, x, y: what the photo shows in front of each point, and where.
+        behind: how far behind that the point is.
+        face: of the box, through which the ray came.
+    """
+    axis = face // 2
+    mirrored = torch.stack([torch.where(axis == n, -values, values) for n, values in enumerate(local)])
+    across, down, depth = _projected(projection, mirrored)
+    divisor = away_from_zero(depth)
+    across, down = across / divisor, down / divisor
+    canvas = layers.canvas
+    shown = layers.owner.flatten().index_select(0, canvas.number(photo, across, down))
+    mirror = (behind > MIRROR_DEPTH) & (shown == entry) & canvas.inside(photo, across, down)
+    x, y = torch.where(mirror, across, x), torch.where(mirror, down, y)
+    return inward(layers.inner, photo, entry, x, y)
+
+
+def _projected(projection: BoxTable, local: Tensor) -> Tensor:
+    """Return (3, P): x and y in pixels, times depth, and depth, of local points (3, P)."""
+    planes = [
+        projection[first]
+        .mul_(local[0])
+        .addcmul_(projection[first + 1], local[1])
+        .addcmul_(projection[first + 2], local[2])
+        .add_(projection[first + 3])
+        for first in (0, 4, 8)
+    ]
+    return torch.stack(planes)
+
+
+def _photo_from_local(frames: FrameBatch, layers: Layers) -> Tensor:
+    """Return (B, N, 12) float32, row by row the (3, 4) that project a point of an asset's box into its photo.
+
+    From relabelled local coordinates in [-1, 1] and 1 to (x * depth, y * depth, depth), x and y in pixels.
+    """
+    cameras = frames.source_cameras
+    inverse = affine_inverse(cameras.world_from_camera)[0]
+    projection = image_from_camera(cameras) @ (inverse @ frames.turned_source_boxes)[..., :3, :]
+    projection[..., :3] /= 2
+    x, y, depth = projection.unbind(-2)
+    width, height = layers.canvas.extent(frames.asset_photo[..., None])
+    return torch.cat([x * width, y * height, depth], dim=-1).float()

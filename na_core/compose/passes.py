@@ -1,0 +1,31 @@
+"""The passes of frames: what their pixels show, before any decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from na_core.raster.boxmap import BoxMap
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What B frames show.
+
+    Attributes:
+        proxy: (B, 3, H, W) float32 in [0, 1] sRGB, without holes: objects over the plate.
+        validity: (B, H, W) bool, True where the photo showed this very point.
+        shift: (B, H, W) float32, pixels of the background's photo between where it showed this very point and
+            where it shows this direction; infinite where it did not show the point.
+        index: (B, H, W) int32, the asset's slot, -1 for the background.
+        depth: (B, H, W) float32, metres along the viewing direction; infinite for the background.
+        boxes: the box map of the frames' assets; local coordinates are in their relabelled frames.
+    """
+
+    proxy: Tensor
+    validity: Tensor
+    shift: Tensor
+    index: Tensor
+    depth: Tensor
+    boxes: BoxMap

@@ -1,0 +1,1 @@
+"""Photo and boxes to layers: outline, surface and plate, once per photo."""

@@ -1,0 +1,115 @@
+"""The layers that photos are taken apart into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from na_core.layers.object_colours import ObjectColours, object_colours
+from na_core.raster.canvas import Canvas
+from na_core.raster.surfaces import Surfaces, unmixed
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What M photos were taken apart into, pixel by pixel, on one canvas.
+
+    A box is named by its place among its photo's, see :class:`na_core.tensors.views.SourceView`.
+
+    Attributes:
+        picture: (M, H, W, 3) uint8 sRGB, the photos.
+        surfaces: the object that each pixel shows, and where its ray meets and leaves it.
+        cover: (M, H, W) int16, the object that a pixel may show, though perhaps it does not: what is taken
+            out of the background when the object leaves. Where there is an owner, the owner; -1 for none.
+        plate: (M, H, W, 3) uint8 sRGB, the photos without their hidden objects and the strips around them.
+        real: (M, H, W) bool, where the plate is the photo itself.
+        objects: boxes of a photo at most, K.
+        extents: (M, 2) float32, width and height of each photo in pixels; None where all fill the canvas.
+    """
+
+    picture: Tensor
+    surfaces: Surfaces
+    cover: Tensor
+    plate: Tensor
+    real: Tensor
+    objects: int
+    extents: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+    @property
+    def canvas(self) -> Canvas:
+        """Where the photos lie."""
+        return Canvas(self.picture.shape[2], self.picture.shape[1], self.extents)
+
+    @cached_property
+    def owner(self) -> Tensor:
+        """The object that each pixel shows, (M, H, W) int32, -1 for none."""
+        return self.surfaces.owner
+
+    @cached_property
+    def inner(self) -> Tensor:
+        """The object whose colour each pixel has alone, (M, H, W) int32, -1 for none."""
+        return unmixed(self.owner)
+
+    @cached_property
+    def colours(self) -> ObjectColours:
+        """The colours of each object on a small canvas."""
+        return object_colours(self.picture, self.owner, self.objects)
+
+    def __getitem__(self, rows: Tensor) -> Layers:
+        """Return the layers of some of the photos, (R,) int64."""
+        return self.changed(lambda values: values[rows.to(values.device)])
+
+    def to(self, device: torch.device | str) -> Layers:
+        """Return the layers on a device."""
+        return self.changed(lambda values: values.to(device))
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> Layers:
+        """Return the layers with every tensor changed alike."""
+        picture, cover, plate, real = (change(v) for v in (self.picture, self.cover, self.plate, self.real))
+        extents = None if self.extents is None else change(self.extents)
+        return Layers(picture, self.surfaces.changed(change), cover, plate, real, self.objects, extents)
+
+
+def stacked(parts: Sequence[Layers]) -> Layers:
+    """Return the layers of photos of several sizes as one, on a canvas that holds the largest.
+
+    Beyond a photo its edge repeats.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    height, width = (max(part.picture.shape[axis] for part in parts) for axis in (1, 2))
+    sizes = [part.picture.shape[2:0:-1] for part in parts for _ in range(len(part))]
+    extents = None
+    if len(set(sizes)) > 1:
+        extents = torch.tensor([[*size] for size in sizes], dtype=torch.float32)
+        extents = extents.to(parts[0].picture.device)
+
+    def join(values: Sequence[Tensor]) -> Tensor:
+        return torch.cat([_extended(value, height, width) for value in values])
+
+    surfaces = Surfaces(
+        join([part.surfaces.packed for part in parts]),
+        join([part.surfaces.thickness for part in parts]),
+        torch.cat([part.surfaces.unit for part in parts]),
+    )
+    picture, cover, plate, real = (
+        join([getattr(part, name) for part in parts]) for name in ("picture", "cover", "plate", "real")
+    )
+    objects = max(part.objects for part in parts)
+    return Layers(picture, surfaces, cover, plate, real, objects, extents)
+
+
+def _extended(values: Tensor, height: int, width: int) -> Tensor:
+    """Return pictures (M, h, w, ...) as (M, height, width, ...) whose last rows and columns repeat."""
+    rows = torch.arange(height, device=values.device).clamp_max(values.shape[1] - 1)
+    columns = torch.arange(width, device=values.device).clamp_max(values.shape[2] - 1)
+    if (height, width) == tuple(values.shape[1:3]):
+        return values
+    return values[:, rows][:, :, columns]

@@ -1,0 +1,96 @@
+"""Layers at other sizes: the same outlines and the same objects, sampled otherwise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from na_core.layers.layers import Layers
+from na_core.layers.outlines import enlarged_owner
+from na_core.raster.surfaces import pack
+
+Array = NDArray[np.generic]
+
+
+def resampled(layers: Layers, width: int, height: int) -> Layers:
+    """Return the layers of photos that fill their canvas at another size, on the CPU.
+
+    Colours are averaged over the area of a smaller pixel, and smooth between the pixels of a larger picture;
+    an outline stays where it is, and depths stay apart at it.
+    """
+    layers = layers.to("cpu")
+    rows, columns = layers.picture.shape[1:3]
+    if (columns, rows) == (width, height):
+        return layers
+    picture, plate = (_colours(values, width, height) for values in (layers.picture, layers.plate))
+    owner = layers.owner
+    near, far = layers.surfaces.near, layers.surfaces.far
+    cover, real = (_nearest(values, width, height) for values in (layers.cover, layers.real))
+    if width <= columns and height <= rows:
+        owner, near, far = (_nearest(values, width, height) for values in (owner, near, far))
+    else:
+        larger = np.stack([enlarged_owner(each, width, height) for each in owner.numpy()])
+        near, far = (
+            torch.from_numpy(
+                np.stack(
+                    [
+                        enlarged_depth(depth[None], old[None], new)
+                        for depth, old, new in zip(depths.numpy(), owner.numpy(), larger, strict=True)
+                    ]
+                )
+            )
+            for depths in (near, far)
+        )
+        owner = torch.from_numpy(larger)
+    cover = torch.where(owner < 0, cover, owner.to(cover.dtype))
+    return Layers(picture, pack(owner, near, far), cover, plate, real, layers.objects)
+
+
+def enlarged_depth(
+    depths: NDArray[np.float32], index: NDArray[np.integer], owner: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return the depth of what each pixel shows, (H, W) metres; 0 for none.
+
+    Args:
+        depths: (L, h, w) metres, on each of L layers.
+        index: (L, h, w), the object that each depth is of, -1 for none.
+        owner: (H, W), the object that each pixel shows, -1 for none.
+    """
+    height, width = owner.shape
+    result = np.zeros((height, width), np.float32)
+    same_size = index.shape[1:] == owner.shape
+    for number in np.unique(owner[owner >= 0]):
+        of_it = index == number
+        depth, known = (depths * of_it).sum(axis=0, dtype=np.float32), of_it.any(axis=0).astype(np.float32)
+        shows = owner == number
+        if same_size:
+            result[shows] = depth[shows]
+            continue
+        if not known.any():
+            continue
+        depth, weight = (
+            cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in (depth, known)
+        )
+        outside = weight < 1e-3  # an outline that reaches further than the smaller picture's pixels
+        depth[outside] = np.median(depths[of_it])
+        weight[outside] = 1
+        result[shows] = (depth / weight)[shows]
+    return result
+
+
+def _colours(pictures: Tensor, width: int, height: int) -> Tensor:
+    rows, columns = pictures.shape[1:3]
+    how = cv2.INTER_AREA if width <= columns and height <= rows else cv2.INTER_CUBIC
+    each = [cv2.resize(picture, (width, height), interpolation=how) for picture in pictures.numpy()]
+    return torch.from_numpy(np.stack(each))
+
+
+def _nearest(values: Tensor, width: int, height: int) -> Tensor:
+    """Return the values (M, height, width) at the middles of a picture's pixels."""
+    rows, columns = values.shape[1:3]
+    row = ((torch.arange(height) + 0.5) * rows / height).long()
+    column = ((torch.arange(width) + 0.5) * columns / width).long()
+    return values[:, row][:, :, column]

@@ -1,0 +1,114 @@
+"""Layers of photos, kept: taken apart once, and sampled once for every size."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from diffusers import UNet2DModel
+from numpy.typing import NDArray
+
+from na_core.layers.layers import Layers, stacked
+from na_core.layers.resample import resampled
+from na_core.layers.take_apart import take_apart
+from na_core.scene import MAX_SIDE
+from na_core.tensors.views import SourceView, views_as_tensors
+
+PHOTOS = 32
+"""Photos whose layers are kept, least recently used first out."""
+
+SAMPLED = 6
+"""Photos' layers that are kept at the sizes of frames."""
+
+Photos = Mapping[str, NDArray[np.uint8]]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class TakingApart:
+    """How photos are taken apart; see :func:`na_core.layers.take_apart.take_apart`."""
+
+    network: UNet2DModel | None = None
+    working_size: int = 256
+    texture: bool = False
+
+
+class LayerStore:
+    """Layers of photos by content: another photo, box or camera is another entry."""
+
+    def __init__(self) -> None:
+        self._layers: OrderedDict[Hashable, Layers] = OrderedDict()
+        self._sampled: OrderedDict[Hashable, Layers] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget everything; it only frees memory."""
+        self._layers.clear()
+        self._sampled.clear()
+
+    def layers(
+        self, view: SourceView, photo: NDArray[np.uint8], how: TakingApart, device: torch.device
+    ) -> Layers:
+        """Return what a photo (H, W, 3) is taken apart into, at its own size, on the CPU."""
+
+        def make() -> Layers:
+            views = views_as_tensors([view], torch.tensor(photo, device=device)[None])
+            texture = how.texture and view.hidden > 0
+            made = take_apart(views, how.network, working_size=how.working_size, texture=texture)
+            return made.to("cpu")
+
+        dtype = None if how.network is None else how.network.dtype
+        return cached(self._layers, (view, how.working_size, device, dtype), make, PHOTOS)
+
+    def sampled(
+        self,
+        views: Sequence[SourceView],
+        photos: Photos,
+        side: float,
+        how: TakingApart,
+        device: torch.device,
+    ) -> Layers:
+        """Return photos' layers on a device, on one canvas, at the scale of a frame.
+
+        Args:
+            views: of the photos.
+            photos: by SHA-256, (H, W, 3) uint8.
+            side: the longer side in pixels of each photo there.
+            how: to take them apart.
+            device: on which networks run and frames are composed.
+
+        Raises:
+            KeyError: a photo is missing.
+        """
+        parts = []
+        for view in views:
+            layers = self.layers(view, photos[view.sha256], how, device)
+            size = sampled_size(side, *photos[view.sha256].shape[1::-1])
+
+            def make(layers: Layers = layers, size: tuple[int, int] = size) -> Layers:
+                return resampled(layers, *size).to(device)
+
+            parts.append(cached(self._sampled, (view, how.working_size, size, device), make, SAMPLED))
+        return stacked(parts)
+
+
+def sampled_size(side: float, photo_width: int, photo_height: int) -> tuple[int, int]:
+    """Return the width and height at which a photo is sampled whose longer side has so many pixels."""
+    scale = min(side, MAX_SIDE) / max(photo_width, photo_height)
+    return max(1, round(photo_width * scale)), max(1, round(photo_height * scale))
+
+
+def cached(
+    store: OrderedDict[Hashable, Value], key: Hashable, make: Callable[[], Value], entries: int
+) -> Value:
+    """Return what a store holds under a key, made on first use; the least recently used goes first."""
+    if key in store:
+        store.move_to_end(key)
+        return store[key]
+    value = store[key] = make()
+    while len(store) > entries:
+        store.popitem(last=False)
+    return value

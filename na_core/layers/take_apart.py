@@ -1,0 +1,103 @@
+"""The verb: photos and their boxes to layers, once per photo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor
+
+from na_core.layers.layers import Layers
+from na_core.layers.outlines import outlines
+from na_core.layers.plate import plates
+from na_core.layers.relief_network import Estimate, box_layers, estimate
+from na_core.layers.resample import enlarged_depth
+from na_core.raster.surfaces import pack
+from na_core.tensors.views import SourceViews
+
+
+def take_apart(
+    views: SourceViews,
+    network: UNet2DModel | None = None,
+    *,
+    working_size: int = 256,
+    texture: bool = False,
+) -> Layers:
+    """Take photos apart into layers: outlines and surfaces of their objects, and plates.
+
+    Args:
+        views: M photos with their cameras and boxes.
+        network: that finds outlines and depths in the boxes, on the views' device; without it every object
+            fills its box as far as its 2D box allows.
+        working_size: longer side in pixels at which the network sees photos.
+        texture: what plates have to guess gets the photo's texture; else it is smooth.
+    """
+    # 1. Whose pixel it is, and where its ray meets and leaves the object.
+    if network is None:
+        owner, cover, near, far = _filled_boxes(views)
+    else:
+        owner, cover, near, far = _found(network, views, working_size)
+    surfaces = pack(owner, near, far)
+
+    # 2. The photo without what can leave it.
+    plate, real = plates(views.pictures, cover, views.hidden & views.filled, texture)
+    objects = views.filled.shape[1]
+    return Layers(views.pictures, surfaces, cover.to(torch.int16), plate, real, objects)
+
+
+def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
+    """Return photos (M, H, W, 3) uint8 whose longer side is the working size, by area."""
+    height, width = pictures.shape[1:3]
+    scale = working_size / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height):
+        return pictures
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized = [cv2.resize(picture, size, interpolation=how) for picture in pictures.cpu().numpy()]
+    return torch.from_numpy(np.stack(resized)).to(pictures.device)
+
+
+def _found(
+    network: UNet2DModel, views: SourceViews, working_size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return owners, covers, near and far depths (M, H, W) as a network finds them."""
+    small = replace(views, pictures=working_pictures(views.pictures, working_size))
+    found = estimate(network, small)
+    chances = _chances(found, views.filled.shape[1]).cpu().numpy()
+    index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
+    parts = []
+    for number, picture in enumerate(views.pictures.cpu().numpy()):
+        owner, cover = outlines(picture, chances[number])
+        depths = (enlarged_depth(values[number], index[number], owner) for values in (near, far))
+        parts.append((owner, cover, *depths))
+    owners, covers, nears, fars = (
+        torch.from_numpy(np.stack(part)).to(views.pictures.device) for part in zip(*parts, strict=True)
+    )
+    return owners, covers, nears, fars
+
+
+def _chances(found: Estimate, objects: int) -> Tensor:
+    """Return the probabilities (B, K, H, W) that a pixel shows each object."""
+    number = torch.arange(objects, device=found.index.device)[None, :, None, None]
+    nearest, second = (
+        found.probability[:, layer + 1, None] * (found.index[:, layer, None] == number) for layer in range(2)
+    )
+    return nearest + second
+
+
+def _filled_boxes(views: SourceViews) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return owners, covers, near and far depths (M, H, W) of objects that fill their boxes.
+
+    A pixel shows the nearest box in whose object's 2D box it lies; of more than two behind each other, the
+    third counts for nothing.
+    """
+    layers, _ = box_layers(views)
+    shows = (layers.index >= 0) & layers.allowed
+    first = (~shows[:, :1]).long()
+    owner = torch.where(shows.any(dim=1), layers.index.gather(1, first)[:, 0], -1)
+    enter, leave = (values.gather(1, first)[:, 0] for values in (layers.enter, layers.leave))
+    # A camera in a box sees the inside of its far faces.
+    return owner, owner, torch.where(enter > 0, enter, leave), leave

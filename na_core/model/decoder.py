@@ -1,0 +1,177 @@
+"""The verb: passes and tokens to pictures, by latent diffusion.
+
+The decoder diffuses the picture, or, where it starts from the proxy, the residual to it. What it changes of
+the proxy is its *correction*; that is blended over the proxy elsewhere, at the size of the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+
+from na_core.compose.passes import Passes
+from na_core.model.anchored_noise import anchored_noise
+from na_core.model.latents import Vae, latent_channels, latent_factor, to_latents, to_pictures
+from na_core.model.residual import residual_scale
+from na_core.model.switches import Switches
+from na_core.scene import Sampling
+
+OnStep = Callable[[int, Callable[[], Tensor]], None]
+"""Called after each step with its number, from 1, and a function that decodes the present estimate."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the UNet attends to.
+
+    Attributes:
+        values: (B, L, D), of objects and background.
+        null: the same of no object and no pose: the other branch of guidance; None where it is not needed.
+        mask: (B, L) bool, tokens that count; None where all do.
+    """
+
+    values: Tensor
+    null: Tensor | None
+    mask: Tensor | None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the UNet sees beside the noisy latents.
+
+    Attributes:
+        tokens: see :class:`Tokens`.
+        proxy: (B, 3, H, W) in [-1, 1], float32.
+        proxy_latents: (B, c, h, w) that the residual is added to, or None.
+        residual_std: (B or 1, 1, h or 1, w or 1), the unit of the residual, or None.
+        unet_extra: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
+        noise_ids: (B, h', w') what the noise sticks to, see :mod:`na_core.model.anchored_noise`, or None.
+    """
+
+    tokens: Tokens
+    proxy: Tensor
+    proxy_latents: Tensor | None
+    residual_std: Tensor | None
+    unet_extra: Tensor | None
+    noise_ids: Tensor | None
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The networks that turn passes and tokens into pictures, and how they do it.
+
+    Attributes:
+        vae, unet, scheduler: see :class:`na_core.model.pipeline.NeuralAssetsPipeline`.
+        config: of the pipeline: its switches.
+    """
+
+    vae: Vae
+    unet: UNet2DConditionModel
+    scheduler: DDIMScheduler
+    config: Any
+
+    def conditions(
+        self, passes: Passes, channels: Tensor, tokens: Tokens, noise_ids: Tensor | None
+    ) -> Conditions:
+        """Return what the UNet sees of frames.
+
+        Args:
+            passes: of B frames at the decoder's size.
+            channels: of their boxes, see :func:`na_core.model.box_channels.box_channels`.
+            tokens: of their objects and backgrounds.
+            noise_ids: see :func:`na_core.model.anchored_noise.noise_ids`; None for noise that sticks to the
+                screen.
+        """
+        config, dtype = self.config, self.unet.dtype
+        # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
+        proxy = passes.proxy * 2 - 1
+        latents = extra = None
+        if config.residual or config.spatial_conditioning:
+            latents = to_latents(self.vae, proxy.to(dtype))
+        if latents is not None and config.spatial_conditioning:
+            switches = Switches(config.box_map, config.proxy, config.source_pose)
+            extra = torch.cat(switches.spatial(latents, channels.to(dtype)), dim=1)
+        std = residual_scale(channels, config.residual_scale, config.residual_variance)
+        residual = config.residual
+        return Conditions(
+            tokens, proxy, latents if residual else None, std if residual else None, extra, noise_ids
+        )
+
+    def decode(self, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
+        """Decode pictures, or corrections to proxies where the decoder makes those: (B, 3, H, W) in [-1, 1].
+
+        Args:
+            conditions: of B frames.
+            sampling: steps, guidance and seed; the size is that of the conditions.
+            on_step: told of every step; may raise to end it.
+        """
+        null = self._unconditional(conditions) if sampling.guidance != 1 else None
+        latents = self._noise(conditions, sampling.seed).to(self.unet.dtype) * self.scheduler.init_noise_sigma
+        self.scheduler.set_timesteps(sampling.steps, device=latents.device)
+        for step, timestep in enumerate(self.scheduler.timesteps, start=1):
+            scaled = self.scheduler.scale_model_input(latents, timestep)
+            prediction = self.predict(scaled, timestep, conditions)
+            if null is not None:
+                unconditional = self.predict(scaled, timestep, null)
+                prediction = unconditional + sampling.guidance * (prediction - unconditional)
+            result = self.scheduler.step(prediction, timestep, latents, eta=0.0)
+            latents = result.prev_sample
+            estimate = latents if result.pred_original_sample is None else result.pred_original_sample
+            on_step(step, lambda estimate=estimate: self.picture(estimate, conditions))  # type: ignore[misc]
+        return self.picture(latents, conditions)
+
+    def predict(self, latents: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        """Run the UNet on noisy latents (B, c, h, w) at a timestep () or (B,): its output (B, c, h, w)."""
+        if conditions.unet_extra is not None:
+            latents = torch.cat([latents, conditions.unet_extra], dim=1)
+        return self.unet(
+            latents,
+            timestep,
+            encoder_hidden_states=conditions.tokens.values,
+            encoder_attention_mask=conditions.tokens.mask,
+        ).sample
+
+    @property
+    def corrects(self) -> bool:
+        """Whether what it decodes are corrections to proxies, not pictures."""
+        return bool(self.config.residual and self.config.detail_transfer)
+
+    def picture(self, latents: Tensor, conditions: Conditions) -> Tensor:
+        """Return what latents, or residual latents, stand for: see :meth:`decode`."""
+        anchor, std = conditions.proxy_latents, conditions.residual_std
+        if anchor is not None and std is not None:
+            latents = anchor + latents * std.to(latents.dtype)
+        decoded = to_pictures(self.vae, latents)
+        if self.corrects:
+            assert anchor is not None
+            decoded = decoded - to_pictures(self.vae, anchor)
+        return decoded.float()
+
+    def _unconditional(self, conditions: Conditions) -> Conditions:
+        """Return the other branch of guidance: without object, pose and boxes.
+
+        It keeps the proxy, which the residual is measured from.
+        """
+        tokens, extra = conditions.tokens, conditions.unet_extra
+        assert tokens.null is not None
+        if extra is not None:
+            extra = extra.clone()
+            extra[:, latent_channels(self.vae) :] = 0
+        return replace(conditions, tokens=replace(tokens, values=tokens.null), unet_extra=extra)
+
+    def _noise(self, conditions: Conditions, seed: int) -> Tensor:
+        """Return the noise (B, c, h, w) that frames start from: that of the seed, anchored if it is to be."""
+        count, _, height, width = conditions.proxy.shape
+        factor, device = latent_factor(self.vae), conditions.proxy.device
+        shape = (1, latent_channels(self.vae), height // factor, width // factor)
+        noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)).to(device)
+        noise = noise.repeat(count, 1, 1, 1)
+        if conditions.noise_ids is None:
+            return noise
+        seeds = torch.full((count,), seed, device=device)
+        return anchored_noise(conditions.noise_ids, seeds, shape[1], factor, noise)

@@ -1,0 +1,1 @@
+"""The rasteriser: rays, boxes, surfaces and sampling, in torch, in batches, on any device."""

@@ -1,0 +1,79 @@
+"""Bilinear sampling of pictures at positions in pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from na_core.raster.canvas import Canvas, clamped
+
+SUBPIXEL = 1024
+"""Positions are rounded to this fraction of a pixel, as a graphics card does with a coarser one."""
+
+
+def sample_bytes(pictures: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Sample pictures bilinearly; positions outside take the edge.
+
+    Positions are rounded to 1 / :data:`SUBPIXEL` of a pixel, so that a point which went through box
+    coordinates and back to where it came from returns its pixel exactly.
+
+    Args:
+        pictures: (M, H, W, 3) uint8.
+        canvas: on which they lie.
+        photo: (P,) int64, which of them.
+        x, y: (P,) pixels; the first pixel's centre is at 0.5.
+
+    Returns:
+        (3, P) float32 in [0, 1].
+    """
+    flat = pictures.reshape(-1, 3)
+    corner, right, below, share_x, share_y = _cell(canvas, photo, x, y)
+
+    def tap(step: Tensor | int) -> Tensor:
+        planes = torch.empty((3, len(corner)), device=corner.device)
+        return planes.copy_(flat.index_select(0, corner + step).t())
+
+    top = tap(0).lerp_(tap(right), share_x)
+    bottom = tap(below).lerp_(tap(below + right), share_x)
+    return top.lerp_(bottom, share_y).div_(255)
+
+
+def bilinear(
+    flat: Tensor, corner: Tensor, right: int, below: int, share_x: Tensor, share_y: Tensor
+) -> Tensor:
+    """Return (P,) values between four cells of a flat plane.
+
+    Args:
+        flat: (n,).
+        corner: (P,) int64, the upper left cells.
+        right, below: how much further the cells beside and below are.
+        share_x, share_y: (P,) in [0, 1], how far to go there.
+    """
+    top = flat.index_select(0, corner).lerp_(flat.index_select(0, corner + right), share_x)
+    bottom = flat.index_select(0, corner + below)
+    bottom.lerp_(flat.index_select(0, corner + (below + right)), share_x)
+    return top.lerp_(bottom, share_y)
+
+
+def _cell(
+    canvas: Canvas, photo: Tensor, x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor | int, Tensor | int, Tensor, Tensor]:
+    """Return where the four pixels around positions lie in the flat stack, and the positions between them."""
+    width, height = canvas.extent(photo)
+    x = clamped(((x - 0.5) * SUBPIXEL).round_().div_(SUBPIXEL), width - 1)
+    y = clamped(((y - 0.5) * SUBPIXEL).round_().div_(SUBPIXEL), height - 1)
+    left, top = (clamped(at.floor(), _not_negative(last)) for at, last in ((x, width - 2), (y, height - 2)))
+    corner = (photo * canvas.height + top.long()) * canvas.width + left.long()
+    right, below = _step(width, 1), _step(height, canvas.width)
+    return corner, right, below, x - left, y - top
+
+
+def _not_negative(number: Tensor | int) -> Tensor | int:
+    return number.clamp_min(0) if isinstance(number, Tensor) else max(number, 0)
+
+
+def _step(size: Tensor | int, step: int) -> Tensor | int:
+    """Return the way to the next pixel of a line of so many; none where there is just one."""
+    if isinstance(size, Tensor):
+        return (size > 1).long() * step
+    return step if size > 1 else 0

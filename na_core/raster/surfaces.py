@@ -1,0 +1,103 @@
+"""Surfaces of objects as photos show them: whose a pixel is, and where its ray meets and leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from na_core.raster.pixels import span
+
+DEPTH_STEPS = 65535
+"""Depths are held in 16 bits, in units of a photo's own."""
+
+RIM = 2
+"""Pixels from an object's outline within which its colours are mixed with what is beside it."""
+
+INWARD = sorted(
+    ((down, across) for down in range(-RIM, RIM + 1) for across in range(-RIM, RIM + 1)),
+    key=lambda step: (step[0] ** 2 + step[1] ** 2, step),
+)
+"""Steps in pixels (down, across) to where an unmixed colour is looked for, the nearest first."""
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """What M photos show of their objects.
+
+    Attributes:
+        packed: (M, H, W) int32: the owner's number + 1 (0 for none) times 2^16, plus its depth in units.
+        thickness: (M, H, W) int16, how far its far side is behind that, in double units.
+        unit: (M,) float32 of depth in each photo, in metres.
+    """
+
+    packed: Tensor
+    thickness: Tensor
+    unit: Tensor
+
+    @property
+    def owner(self) -> Tensor:
+        """Which box each pixel shows, (M, H, W) int32, -1 for none."""
+        return (self.packed >> 16) - 1
+
+    @property
+    def near(self) -> Tensor:
+        """How far what it shows of it is, (M, H, W) float32 in metres; 0 for none."""
+        return (self.packed & DEPTH_STEPS).float() * self.unit[:, None, None]
+
+    @property
+    def far(self) -> Tensor:
+        """How far its far side is, (M, H, W) float32 in metres; 0 for none."""
+        return self.near + 2 * self.thickness * self.unit[:, None, None]
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> Surfaces:
+        """Return the surfaces with every tensor changed alike: moved to a device, or some of the photos."""
+        return Surfaces(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
+
+
+def pack(owner: Tensor, near: Tensor, far: Tensor) -> Surfaces:
+    """Pack what photos show, all (M, H, W).
+
+    Args:
+        owner: -1 for none.
+        near, far: depths of it and of its far side, in metres, of any scale.
+    """
+    shown = torch.where(owner < 0, 0.0, near.float())
+    unit = shown.flatten(1).amax(dim=1).clamp_min(1e-20) / DEPTH_STEPS
+    steps = (shown / unit[:, None, None]).round().clamp(0, DEPTH_STEPS).int()
+    packed = torch.where(owner < 0, 0, (owner.int() + 1) << 16 | steps)
+    thickness = torch.where(owner < 0, 0.0, (far.float() - shown) / unit[:, None, None] / 2)
+    return Surfaces(packed, thickness.round().clamp(0, DEPTH_STEPS // 2).to(torch.int16), unit)
+
+
+def unmixed(owner: Tensor) -> Tensor:
+    """Return the owners (M, H, W) of pixels all of whose eight neighbours show the same object; else -1."""
+    return torch.where(span(owner) == 0, owner, -1)
+
+
+def inward(inner: Tensor, photo: Tensor, entry: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Move points on objects' rims to the nearest pixel whose colour is the object's alone.
+
+    Args:
+        inner: (M, H, W), see :func:`unmixed`.
+        photo, entry: (P,) int64, each point's photo, and its object's number there.
+        x, y: (P,) in pixels. Those that lie well inside stay, and those without such a pixel near.
+    """
+    height, width = inner.shape[1:]
+    column, row = x.floor().long(), y.floor().long()
+    step_x, step_y = torch.zeros_like(column), torch.zeros_like(row)
+    todo = torch.ones_like(column, dtype=torch.bool)
+    for down, across in INWARD:
+        j, i = row + down, column + across
+        there = todo & (j >= 0) & (j < height) & (i >= 0) & (i < width)
+        at = (photo * height + j.clamp(0, height - 1)) * width + i.clamp(0, width - 1)
+        there &= inner.flatten().index_select(0, at) == entry
+        step_x, step_y = torch.where(there, across, step_x), torch.where(there, down, step_y)
+        todo &= ~there
+    moves = (step_x != 0) | (step_y != 0)
+    return (
+        torch.where(moves, column + step_x + 0.5, x),
+        torch.where(moves, row + step_y + 0.5, y),
+    )

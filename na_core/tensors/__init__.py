@@ -1,0 +1,1 @@
+"""Frames, cameras and boxes as batched tensors; no pixels."""
