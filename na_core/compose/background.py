@@ -46,9 +46,7 @@ def background_positions(
     return column, row, (depth > 0) & canvas.inside(photo.expand_as(column), column, row)
 
 
-def unmoved_positions(
-    frames: FrameBatch, canvas: Canvas, width: int, height: int
-) -> tuple[Tensor, Tensor]:
+def unmoved_positions(frames: FrameBatch, canvas: Canvas, width: int, height: int) -> tuple[Tensor, Tensor]:
     """Return where the background's photo shows the directions of pixels, as if its camera were the frame's.
 
     Returns:

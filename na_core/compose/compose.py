@@ -83,9 +83,7 @@ def _at_background(weight: Tensor, layers: Layers, photo: Tensor, x: Tensor, y: 
     return weight.flatten(1).gather(1, number.flatten(1)).view(x.shape)
 
 
-def _blend_plates(
-    proxy: Tensor, layers: Layers, photo: Tensor, weight: Tensor, x: Tensor, y: Tensor
-) -> None:
+def _blend_plates(proxy: Tensor, layers: Layers, photo: Tensor, weight: Tensor, x: Tensor, y: Tensor) -> None:
     """Blend plates over pictures (3, B, H, W), in place, by weights (B, H, W)."""
     pixels = ActivePixels.of(weight > 0)
     share = pixels.take(weight)

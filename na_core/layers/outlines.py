@@ -86,8 +86,10 @@ def enlarged_owner(owner: NDArray[np.int32], width: int, height: int) -> NDArray
         x0, x1 = left * width // columns, -(-right * width // columns)
         y0, y1 = top * height // rows, -(-bottom * height // rows)
         matrix = np.array(
-            [[columns / width, 0, (x0 + 0.5) * columns / width - 0.5 - left],
-             [0, rows / height, (y0 + 0.5) * rows / height - 0.5 - top]]
+            [
+                [columns / width, 0, (x0 + 0.5) * columns / width - 0.5 - left],
+                [0, rows / height, (y0 + 0.5) * rows / height - 0.5 - top],
+            ]
         )
         share = cv2.warpAffine(
             shows[top:bottom, left:right].astype(np.float32),
@@ -166,9 +168,7 @@ def snap_outline(
         return shows
     colours = np.ascontiguousarray(picture[window])
     cv2.setRNGSeed(0)  # its first colour models are drawn at random
-    cv2.grabCut(
-        colours, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), ITERATIONS, cv2.GC_INIT_WITH_MASK
-    )
+    cv2.grabCut(colours, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), ITERATIONS, cv2.GC_INIT_WITH_MASK)
     cut = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     before = shows[window]
     if (cut & before).sum() < AGREEMENT * (cut | before).sum():

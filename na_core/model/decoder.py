@@ -19,6 +19,7 @@ from na_core.model.anchored_noise import anchored_noise
 from na_core.model.latents import Vae, latent_channels, latent_factor, to_latents, to_pictures
 from na_core.model.residual import residual_scale
 from na_core.model.switches import Switches
+from na_core.model.tokens import Tokens
 from na_core.scene import Sampling
 
 OnStep = Callable[[int, Callable[[], Tensor]], None]
@@ -26,26 +27,11 @@ OnStep = Callable[[int, Callable[[], Tensor]], None]
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """What the UNet attends to.
-
-    Attributes:
-        values: (B, L, D), of objects and background.
-        null: the same of no object and no pose: the other branch of guidance; None where it is not needed.
-        mask: (B, L) bool, tokens that count; None where all do.
-    """
-
-    values: Tensor
-    null: Tensor | None
-    mask: Tensor | None
-
-
-@dataclass(frozen=True)
 class Conditions:
     """What the UNet sees beside the noisy latents.
 
     Attributes:
-        tokens: see :class:`Tokens`.
+        tokens: see :class:`na_core.model.tokens.Tokens`.
         proxy: (B, 3, H, W) in [-1, 1], float32.
         proxy_latents: (B, c, h, w) that the residual is added to, or None.
         residual_std: (B or 1, 1, h or 1, w or 1), the unit of the residual, or None.

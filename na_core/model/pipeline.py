@@ -21,26 +21,19 @@ from transformers import ViTModel
 from na_core.compose.compose import compose
 from na_core.compose.passes import Passes
 from na_core.layers.layers import Layers
-from na_core.layers.store import LayerStore, Photos, TakingApart, cached
-from na_core.layers.take_apart import working_pictures
+from na_core.layers.store import LayerStore, Photos, TakingApart
 from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
-from na_core.model.decoder import Conditions, Decoder, Tokens
-from na_core.model.encoder import encode_features, greyed, union_mask
+from na_core.model.decoder import Conditions, Decoder
 from na_core.model.enlarge import at_output_size
 from na_core.model.latents import Vae, latent_factor
-from na_core.model.poses import frame_poses
-from na_core.model.switches import Switches
 from na_core.model.tokenizer3d import Tokenizer3D
+from na_core.model.tokens import FrameTokens
 from na_core.model.working_size import DecoderSize, decoder_frame, decoder_size, photo_side
 from na_core.scene import Frame, Sampling
-from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.frames import FrameBatch, frame_batch
-from na_core.tensors.views import SourceView, source_views, views_as_tensors
-
-FEATURES = 64
-"""Encoder features of photos that are kept, least recently used first out."""
+from na_core.tensors.views import SourceView, source_views
 
 Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
@@ -168,14 +161,14 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         return bool(self.config.preset == "guided")
 
     @property
-    def switches(self) -> Switches:
-        """What of the conditions the network sees."""
-        return Switches(self.config.box_map, self.config.proxy, self.config.source_pose)
-
-    @property
     def decoder(self) -> Decoder:
         """The networks that turn passes and tokens into pictures."""
         return Decoder(self.vae, self.unet, self.scheduler, self.config)
+
+    @property
+    def tokens(self) -> FrameTokens:
+        """What makes the tokens of frames."""
+        return FrameTokens(self.encoder, self.tokenizer3d, self.config, self._features, self.unet.dtype)
 
     def clear_cache(self) -> None:
         """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
@@ -284,96 +277,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         passes: Passes,
         sampling: Sampling,
     ) -> Conditions:
-        tokens = self.tokens(frame, views, photos, batch, with_null=sampling.guidance != 1)
+        tokens = self.tokens.of(frame, views, photos, batch, with_null=sampling.guidance != 1)
         channels = box_channels(batch, passes, self.factor, self.guided)
         ids = noise_ids(batch, passes.boxes, layers.canvas) if self.config.anchored_noise else None
         return self.decoder.conditions(passes, channels, tokens, ids)
-
-    def tokens(
-        self,
-        frame: Frame,
-        views: Sequence[SourceView],
-        photos: Photos,
-        batch: FrameBatch,
-        with_null: bool = False,
-    ) -> Tokens:
-        """Return the tokens of one frame.
-
-        Args:
-            frame: as its message says it.
-            views: its source views.
-            photos: by SHA-256.
-            batch: the frame as tensors.
-            with_null: those of no object and pose as well.
-        """
-        count = len(frame.assets)
-        slots = max(count, 1 if self.guided else self.config.slots)
-        poses, background_pose = frame_poses(batch, self.guided)
-        arguments = (
-            self._object_features(frame, views, photos, slots),
-            self._background_features(views[0], photos),
-            self._numbers(_padded(batch.source_rectangles.float(), slots)),
-            self.switches.poses(self._numbers(_padded(poses, slots))),
-            self._numbers(background_pose),
-        )
-        empty = torch.ones(1, dtype=torch.bool, device=self.device)
-        values = self.tokenizer3d(*arguments, ~empty)
-        null = self.tokenizer3d(*arguments, empty) if with_null else None
-        mask = None
-        if self.guided:
-            filled = (torch.arange(slots + 1, device=self.device) < count) | (
-                torch.arange(slots + 1, device=self.device) == slots
-            )
-            mask = filled.repeat_interleave(self.tokenizer3d.cells**2)[None]
-        return Tokens(values, null, mask)
-
-    def _object_features(
-        self, frame: Frame, views: Sequence[SourceView], photos: Photos, slots: int
-    ) -> Tensor:
-        """Encode each asset's photo without its surroundings: (1, 1 or slots, h, w, C)."""
-        keys = {(view.sha256, view.camera): view for view in views}
-        shown: dict[SourceView, list[tuple[float, ...]]] = {}
-        for placed in frame.assets:
-            view = keys[placed.asset.photo.sha256, placed.asset.source_camera]
-            shown.setdefault(view, []).append(placed.asset.source_box_2d)
-        if not shown:
-            shown[views[0]] = []
-        encoded = {
-            view: self._encoded(view, photos, torch.tensor(rectangles or [[0.0] * 4]), outside=True)
-            for view, rectangles in shown.items()
-        }
-        if len(encoded) == 1 and len(views) == 1:
-            return next(iter(encoded.values()))[:, None].expand(-1, slots, -1, -1, -1)
-        each = [encoded[keys[p.asset.photo.sha256, p.asset.source_camera]] for p in frame.assets]
-        each += [torch.zeros_like(next(iter(encoded.values())))] * (slots - len(each))
-        return torch.stack(each, dim=1)
-
-    def _background_features(self, view: SourceView, photos: Photos) -> Tensor:
-        """Encode the background's photo without its objects: (1, h, w, C)."""
-        tensors = views_as_tensors([view], torch.zeros((1, 1, 1, 3), dtype=torch.uint8))
-        bounds = bounds_2d(tensors.camera, tensors.boxes)[0][: view.hidden]
-        return self._encoded(view, photos, bounds, outside=False)
-
-    def _encoded(self, view: SourceView, photos: Photos, rectangles: Tensor, outside: bool) -> Tensor:
-        """Return the features (1, h, w, C) of a photo, grey outside or inside of rectangles (R, 4)."""
-
-        def make() -> Tensor:
-            photo = torch.tensor(photos[view.sha256])[None]
-            picture = working_pictures(photo, self.config.picture_size)
-            rows, columns = picture.shape[1:3]
-            union = union_mask(rectangles, torch.ones(len(rectangles), dtype=torch.bool), columns, rows)
-            grey = greyed(picture, (union if outside else ~union)[None])
-            return encode_features(self.encoder, self._numbers(grey))
-
-        key = (view.sha256, outside, tuple(map(tuple, rectangles.tolist())), *self._where())
-        return cached(self._features, key, make, FEATURES)
-
-    def _where(self) -> tuple[torch.device, torch.dtype]:
-        """What was computed is of no use on another device or in another precision."""
-        return self.device, self.unet.dtype
-
-    def _numbers(self, values: Tensor) -> Tensor:
-        return values.to(self.device, self.unet.dtype)
 
 
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
@@ -386,11 +293,3 @@ def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
 def _blended(correction: Tensor, passes: Passes, keep: Tensor) -> Tensor:
     """Add corrections (B, 3, H, W), in units of [-1, 1], to proxies where these are not kept."""
     return passes.proxy + (1 - keep[:, None]) * correction / 2
-
-
-def _padded(values: Tensor, slots: int) -> Tensor:
-    """Return rows (1, N, C) as (1, slots, C): zeros in slots without an asset, and none beyond."""
-    padded = values.new_zeros((1, slots, values.shape[2]))
-    count = min(slots, values.shape[1])
-    padded[:, :count] = values[:, :count]
-    return padded
