@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from na_core.training.randomness import Place
+from na_core.training.randomness import DrawKey
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ class TrainingBatch:
 class Batches(Protocol):
     """Where batches come from."""
 
-    def batch(self, place: Place) -> TrainingBatch:
-        """Return a process's part of a step's batch: a pure function of its place."""
+    def batch(self, key: DrawKey) -> TrainingBatch:
+        """Return a process's part of a step's batch: a pure function of its key."""
         ...

@@ -16,7 +16,7 @@ from na_core.training.batches import Batches, TrainingBatch
 from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import DecoderConfig, TrainingConfig
 from na_core.training.loop import Stage, Validate, run_stage
-from na_core.training.randomness import Place
+from na_core.training.randomness import DrawKey
 
 FOLDER = "decoder"
 """Of the stage in the run's."""
@@ -126,7 +126,7 @@ def measure_residual(
     if config.decoder is None or not pipeline.config.residual:
         return
     drawn = [
-        batches.batch(Place(config.seed, step, accelerator.process_index, part=MEASURING))
+        batches.batch(DrawKey(config.seed, step, accelerator.process_index, part=MEASURING))
         for step in range(SCALE_BATCHES)
     ]
     residual = torch.cat([batch.target - batch.proxy for batch in drawn])

@@ -22,7 +22,7 @@ from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.frame_labels import labelled_frames
 from na_core.training.loop import Stage, run_stage
 from na_core.training.photo_augmentation import Photos, mirror, recolour, turn
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
 from na_core.training.relief import photo_views
 from na_core.training.scene_shards import load_images, load_pictures
 
@@ -130,10 +130,10 @@ def load_shown(
 
 
 def draw_labelled(
-    shown: Shown, count: int, settings: DetectorConfig, place: Place, device: torch.device
+    shown: Shown, count: int, settings: DetectorConfig, key: DrawKey, device: torch.device
 ) -> LabelledPhotos:
     """Draw photos: mirrored, recoloured, and as other cameras would have taken them."""
-    random = generator(place)
+    random = generator(key)
     rows = torch.from_numpy(random.integers(len(shown.masks), size=count))
     owner = shown.masks[rows].long() - 1
     views = photo_views(shown.frames, rows).to(device)
@@ -213,7 +213,7 @@ def train_detector(
                     "weight_decay": settings.weight_decay,
                 }
             ],
-            draw=lambda place: draw_labelled(shown, count, settings, place, accelerator.device),
+            draw=lambda key: draw_labelled(shown, count, settings, key, accelerator.device),
             save=save,
             steps=settings.steps,
             warmup_steps=settings.warmup_steps,

@@ -19,12 +19,12 @@ from tqdm import tqdm
 
 from na_core.training.config import TrainingConfig
 from na_core.training.errors import TrainingError
-from na_core.training.randomness import Place, seed_torch
+from na_core.training.randomness import DrawKey, seed_torch
 from na_core.training.run_log import RunLog
 from na_core.training.stopwatch import Stopwatch
 from na_core.training.training_state import Progress, Trainees, load_state, save_state
 
-Draw = Callable[[Place], Any]
+Draw = Callable[[DrawKey], Any]
 """Draws a process's part of a step's batch."""
 
 Save = Callable[[int], None]
@@ -42,7 +42,7 @@ class Stage:
         name: of the stage; of its progress bar and of its folder in the run's.
         objective: a module whose call with what ``draw`` returns gives the loss, and whose parameters learn.
         groups: AdamW's parameter groups, each with a "name".
-        draw: a process's part of a batch, a pure function of its place.
+        draw: a process's part of a batch, a pure function of its key.
         save: what the stage is for.
         validate: measures the averaged weights; the main process's.
         validate_every: steps between that; None for never.
@@ -166,10 +166,10 @@ def _losses(
     """Compute the gradients of a step; return this process's loss, detached."""
     total = torch.zeros((), device=accelerator.device)
     for part in range(stage.accumulation):
-        place = Place(seed, step, accelerator.process_index, part)
+        key = DrawKey(seed, step, accelerator.process_index, part)
         with clock.time("data"):
-            batch = stage.draw(place)
-        seed_torch(place)
+            batch = stage.draw(key)
+        seed_torch(key)
         last = part + 1 == stage.accumulation
         with nullcontext() if last else accelerator.no_sync(objective):
             loss = objective(batch) / stage.accumulation  # prepared: computes in the run's precision

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from na_core.data.pairs import DrawnPair, PairLists, draw_pairs, pair_lists
 from na_core.data.scenes import Scene
 from na_core.model.anchored_noise import anchored_noise, batch_addresses
 from na_core.model.batched import augment
@@ -32,8 +33,7 @@ from na_core.training.batches import TrainingBatch
 from na_core.training.config import AugmentationConfig, DecoderConfig
 from na_core.training.errors import TrainingError
 from na_core.training.frame_labels import labelled_frames
-from na_core.training.pair_lists import DrawnPair, PairLists, draw_pairs, pair_lists
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
 from na_core.training.vae import encode_pictures
 
 
@@ -137,19 +137,19 @@ class PairBatches:
         self._reliefs = reliefs
         ahead = labels.pictures.device != pipeline.unet.device
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
-        self._next: tuple[Place, Future[PreparedPairs]] | None = None
+        self._next: tuple[DrawKey, Future[PreparedPairs]] | None = None
 
-    def draw(self, place: Place) -> list[DrawnPair]:
+    def draw(self, key: DrawKey) -> list[DrawnPair]:
         """Return the pairs of a process's part of a step."""
-        return self._draw(generator(place))
+        return self._draw(generator(key))
 
-    def batch(self, place: Place) -> TrainingBatch:
-        """Return a process's part of a step's batch: a pure function of its place."""
+    def batch(self, key: DrawKey) -> TrainingBatch:
+        """Return a process's part of a step's batch: a pure function of its key."""
         if self._ahead is None:
-            return self._compute(self._prepared(place))
-        known = self._next is not None and self._next[0] == place
-        prepared = self._next[1].result() if self._next is not None and known else self._prepared(place)
-        after = _following(place, self._config.accumulation)
+            return self._compute(self._prepared(key))
+        known = self._next is not None and self._next[0] == key
+        prepared = self._next[1].result() if self._next is not None and known else self._prepared(key)
+        after = _following(key, self._config.accumulation)
         self._next = after, self._ahead.submit(self._prepared, after)
         return self._compute(prepared)
 
@@ -157,8 +157,8 @@ class PairBatches:
         """Return the batch of given pairs."""
         return self._compute(self._prepare(pairs, 0))
 
-    def _prepared(self, place: Place) -> PreparedPairs:
-        random = generator(place)
+    def _prepared(self, key: DrawKey) -> PreparedPairs:
+        random = generator(key)
         drawn = self._draw(random)
         return self._prepare(drawn, int(random.integers(2**62)))
 
@@ -254,8 +254,8 @@ class PairBatches:
         return first + pair.source, first + pair.target, first + pair.background, donor
 
 
-def _following(place: Place, parts: int) -> Place:
-    """Return the place of the batch that is drawn after this one."""
-    if place.part + 1 < parts:
-        return replace(place, part=place.part + 1)
-    return replace(place, step=place.step + 1, part=0)
+def _following(key: DrawKey, parts: int) -> DrawKey:
+    """Return the key of the batch that is drawn after this one."""
+    if key.part + 1 < parts:
+        return replace(key, part=key.part + 1)
+    return replace(key, step=key.step + 1, part=0)

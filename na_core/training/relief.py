@@ -35,7 +35,7 @@ from na_core.training.config import ReliefConfig, TrainingConfig
 from na_core.training.errors import TrainingError
 from na_core.training.loop import Stage, run_stage
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
 from na_core.training.scene_shards import load_images
 
 FOLDER = "relief"
@@ -183,7 +183,7 @@ def train_relief(
                     "weight_decay": 0.01,
                 }
             ],
-            draw=lambda place: draw_photos(labels, truth, count, settings, place, accelerator.device),
+            draw=lambda key: draw_photos(labels, truth, count, settings, key, accelerator.device),
             save=save,
             steps=settings.steps,
             warmup_steps=settings.warmup_steps,
@@ -216,11 +216,11 @@ def draw_photos(
     truth: Truth,
     count: int,
     settings: ReliefConfig,
-    place: Place,
+    key: DrawKey,
     device: torch.device,
 ) -> ReliefBatch:
     """Draw photos with boxes as use will have them: some wrong, some missing, some without a 2D box."""
-    random = generator(place)
+    random = generator(key)
     rows = torch.from_numpy(random.integers(len(labels.pictures), size=count))
     owner, *depths = (of.to(device) for of in truth[rows])
     photos = Photos(photo_views(labels, rows).to(device), owner, tuple(depths))

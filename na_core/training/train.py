@@ -33,7 +33,7 @@ from na_core.training.frame_labels import labelled_frames
 from na_core.training.initial import starting_pipeline
 from na_core.training.pair_batches import pair_batches
 from na_core.training.precision import mixed_precision
-from na_core.training.randomness import Place, seed_torch
+from na_core.training.randomness import DrawKey, seed_torch
 from na_core.training.run_folder import claim_folder
 from na_core.training.scene_shards import load_pictures, shard_of
 from na_core.training.training_state import first_step, saved_steps
@@ -143,7 +143,7 @@ def _train_detector(
         recover_folder(folder)
     accelerator.wait_for_everyone()
     shard = shard_of(config.scenes, accelerator.process_index, accelerator.num_processes)
-    seed_torch(Place(config.seed, 0))
+    seed_torch(DrawKey(config.seed, 0))
     network = detector.starting_detector(settings, config.scenes, file)
     shown = detector.load_shown(shard, network.config.names, accelerator.device, accelerator.is_main_process)
     begin = first_step(config.output / detector.FOLDER, settings.steps, resume or step is not None, step)

@@ -17,7 +17,7 @@ from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 from na_core.training.loop import Stage, run_stage
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
 
 GRADIENT_WEIGHT = 0.5
 """Weight of the difference between picture gradients, beside L1 and L2: keeps edges."""
@@ -105,7 +105,7 @@ def train_vae(
                     "weight_decay": 0.0,
                 }
             ],
-            draw=lambda place: draw_crops(pictures, count, settings.crop, place, device),
+            draw=lambda key: draw_crops(pictures, count, settings.crop, key, device),
             save=save,
             steps=settings.steps,
             warmup_steps=settings.warmup_steps,
@@ -144,9 +144,9 @@ def reconstruction_loss(decoded: Tensor, target: Tensor) -> Tensor:
     return difference.abs().mean() + difference.square().mean() + GRADIENT_WEIGHT * sum(gradients)
 
 
-def draw_crops(pictures: Tensor, count: int, size: int, place: Place, device: torch.device) -> Tensor:
+def draw_crops(pictures: Tensor, count: int, size: int, key: DrawKey, device: torch.device) -> Tensor:
     """Draw square crops of pictures (M, H, W, 3) uint8, every other mirrored: (count, 3, size, size)."""
-    random = generator(place)
+    random = generator(key)
     rows, columns = pictures.shape[1:3]
     crops = []
     for number in random.integers(len(pictures), size=count):

@@ -19,7 +19,7 @@ from na_core.training.config import TrainingConfig
 from na_core.training.decoder import MEASURING, SCALE_BATCHES, DecoderObjective, train_decoder
 from na_core.training.errors import TrainingError
 from na_core.training.initial import set_start
-from na_core.training.randomness import Place, seed_torch
+from na_core.training.randomness import DrawKey, seed_torch
 from na_core.training.run_log import read_log
 from tests.na_core.training.conftest import Configure, MakeBatches, equal, weights
 
@@ -30,9 +30,9 @@ class OneBatch:
     """The same pairs at every step: what a network that learns at all learns by heart."""
 
     def __init__(self, batches: Batches) -> None:
-        self._batch = batches.batch(Place(0, 0))
+        self._batch = batches.batch(DrawKey(0, 0))
 
-    def batch(self, place: Place) -> TrainingBatch:
+    def batch(self, place: DrawKey) -> TrainingBatch:
         return self._batch
 
 
@@ -129,9 +129,9 @@ def test_accumulating_parts_is_the_mean_over_them(
     fresh.register_to_config(residual_scale=pipeline.config.residual_scale)
     objective = DecoderObjective(fresh, 0.2, 0.3)
     for part in range(2):
-        batch = batches.batch(Place(0, 0, 0, part))
+        batch = batches.batch(DrawKey(0, 0, 0, part))
         assert len(batch.target) == 2
-        seed_torch(Place(0, 0, 0, part))
+        seed_torch(DrawKey(0, 0, 0, part))
         parts.append(float(objective(batch).detach()))
     (line,) = read_log(config.output / "decoder")
     assert line["loss"] == pytest.approx(sum(parts) / 2, rel=1e-5)
@@ -158,7 +158,7 @@ def test_the_residuals_unit_is_measured_and_saved(
     pipeline = tiny("guided", "residual")
     config = configure(decoder={"steps": 1})
     batches = make_batches(pipeline, config)
-    drawn = [batches.batch(Place(0, step, 0, MEASURING)) for step in range(SCALE_BATCHES)]
+    drawn = [batches.batch(DrawKey(0, step, 0, MEASURING)) for step in range(SCALE_BATCHES)]
     expected = torch.cat([batch.target - batch.proxy for batch in drawn]).square().mean().sqrt()
     assert config.decoder is not None
     folder = train_decoder(pipeline, batches, config.decoder, config, accelerator)

@@ -11,7 +11,7 @@ from na_core.detection.embedded import load_detector
 from na_core.training.config import DetectorConfig, load_config
 from na_core.training.detector import draw_labelled, families, load_shown, trained_detector
 from na_core.training.errors import ConfigError, TrainingError
-from na_core.training.randomness import Place
+from na_core.training.randomness import DrawKey
 from na_core.training.run_log import read_log
 from na_core.training.scene_shards import shard_of
 from na_core.training.train import main
@@ -69,6 +69,6 @@ def test_photos_are_a_function_of_their_place(painted_scenes: Path) -> None:
     shard = shard_of(painted_scenes)
     shown = load_shown(shard, families(shard), CPU)
     settings = DetectorConfig(1, 4, 1e-3, 1)
-    first, again = (draw_labelled(shown, 4, settings, Place(0, 7), CPU) for _ in range(2))
+    first, again = (draw_labelled(shown, 4, settings, DrawKey(0, 7), CPU) for _ in range(2))
     assert torch.equal(first.pictures, again.pictures)
     assert torch.equal(first.boxes, again.boxes)

@@ -14,7 +14,7 @@ from na_core.training.decoder import MEASURING, SCALE_BATCHES, DecoderObjective
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.initial import starting_pipeline
 from na_core.training.pair_batches import pair_batches
-from na_core.training.randomness import Place, seed_torch
+from na_core.training.randomness import DrawKey, seed_torch
 from na_core.training.run_log import read_log
 from na_core.training.scene_shards import load_pictures, shard_of
 from na_core.training.train import main
@@ -49,14 +49,14 @@ def test_two_processes_learn_from_both_shards(write_config: WriteConfig, painted
         shard = shard_of(config.scenes, rank, 2)
         pictures = load_pictures(shard, torch.device("cpu"))
         makers.append(pair_batches(shard, pictures, pipeline, config.decoder, 2))
-    drawn = [m.batch(Place(0, s, r, MEASURING)) for r, m in enumerate(makers) for s in range(SCALE_BATCHES)]
+    drawn = [m.batch(DrawKey(0, s, r, MEASURING)) for r, m in enumerate(makers) for s in range(SCALE_BATCHES)]
     residual = torch.cat([batch.target - batch.proxy for batch in drawn])
     pipeline.register_to_config(residual_scale=float(residual.square().mean().sqrt()))
     objective = DecoderObjective(pipeline, 0.0, config.decoder.first_step_share).train()
     losses = []
     for rank, maker in enumerate(makers):
-        batch = maker.batch(Place(0, 0, rank))
-        seed_torch(Place(0, 0, rank))
+        batch = maker.batch(DrawKey(0, 0, rank))
+        seed_torch(DrawKey(0, 0, rank))
         losses.append(objective(batch))
     mean = torch.stack(losses).mean()
     assert lines[0]["loss"] == pytest.approx(float(mean.detach()), rel=1e-4)

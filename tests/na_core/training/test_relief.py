@@ -17,7 +17,7 @@ from na_core.model.presets import build_pipeline
 from na_core.training.config import ReliefConfig
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.frame_labels import labelled_frames
-from na_core.training.randomness import Place
+from na_core.training.randomness import DrawKey
 from na_core.training.relief import (
     ReliefObjective,
     all_reliefs,
@@ -70,8 +70,8 @@ def test_it_learns_outlines_and_saves_what_it_learnt(
 
 def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
     labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
-    batch = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
-    again = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
+    batch = draw_photos(labels, truth, 4, RIGHT, DrawKey(0, 3), CPU)
+    again = draw_photos(labels, truth, 4, RIGHT, DrawKey(0, 3), CPU)
     assert torch.equal(batch.inputs, again.inputs)
     rows = torch.from_numpy(np.random.default_rng((0, 3, 0, 0)).integers(len(labels.pictures), size=4))
     owner, _, _ = truth[rows]
@@ -86,7 +86,7 @@ def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
 
 def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
     labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
-    batch = draw_photos(labels, truth, 4, RIGHT, Place(0, 0), CPU)
+    batch = draw_photos(labels, truth, 4, RIGHT, DrawKey(0, 0), CPU)
 
     class Oracle(torch.nn.Module):
         """Says what is true, as the network would."""

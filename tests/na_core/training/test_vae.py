@@ -13,7 +13,7 @@ from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.presets import build_pipeline
 from na_core.training.config import VaeConfig
 from na_core.training.errors import ConfigError
-from na_core.training.randomness import Place
+from na_core.training.randomness import DrawKey
 from na_core.training.run_log import read_log
 from na_core.training.scene_shards import load_pictures, shard_of
 from na_core.training.vae import draw_crops, encode_pictures, reconstruction_loss, train_vae, trained_vae
@@ -56,7 +56,7 @@ def test_the_reconstruction_loss_is_zero_for_the_truth_alone() -> None:
 def test_crops_are_parts_of_the_pictures_every_other_mirrored() -> None:
     # A pixel says in which column it is.
     columns = torch.arange(64, dtype=torch.uint8)[:, None].expand(3, 64, 64, 3)
-    crops = draw_crops(columns, 200, 16, Place(0, 0), torch.device("cpu"))
+    crops = draw_crops(columns, 200, 16, DrawKey(0, 0), torch.device("cpu"))
     assert crops.shape == (200, 3, 16, 16)
     values = ((crops + 1) * 127.5).round()
     mirrored = values[:, 0, 0, 0] > values[:, 0, 0, -1]
