@@ -20,11 +20,10 @@ from na_core.model.conditioning import conditions
 from na_core.model.pipeline import Batch, decode, encode
 from na_core.model.presets import build_pipeline
 from na_core.model.residual import COVERAGE, VALIDITY
-from na_core.training.batches import TrainingBatch
 from na_core.training.decoder import DecoderObjective
 from na_core.training.errors import TrainingError
 from na_core.training.initial import set_start
-from na_core.training.pair_batches import PairBatches
+from na_core.training.pair_batches import PairBatches, TrainingBatch
 from na_core.training.randomness import DrawKey
 from tests.na_core.training.conftest import Configure, MakeBatches
 
@@ -118,7 +117,7 @@ def test_what_is_diffused_decodes_to_the_target(
     assert np.abs(found.astype(int) - expected).max() <= 1  # latents of targets are kept in float16
 
 
-def test_the_place_decides(split: Path, configure: Configure, make_batches: MakeBatches) -> None:
+def test_the_key_decides(split: Path, configure: Configure, make_batches: MakeBatches) -> None:
     pipeline = build_pipeline("guided", "tiny")
     config = configure(top={"scenes": str(split)}, decoder={"batch_size": 4})
 
@@ -139,10 +138,10 @@ def test_batches_that_were_prepared_ahead_are_the_same(
     config = configure(top={"scenes": str(split)}, decoder={"accumulation": 2, "batch_size": 4})
     plain, ahead = (make_batches(pipeline, config) for _ in range(2))
     ahead._ahead = ThreadPoolExecutor(1)  # as where the pictures are not on the device that trains
-    for place in (DrawKey(0, 0), DrawKey(0, 0, part=1), DrawKey(0, 1), DrawKey(0, 7)):  # in order, and a jump
-        one, other = plain.batch(place), ahead.batch(place)
+    for key in (DrawKey(0, 0), DrawKey(0, 0, part=1), DrawKey(0, 1), DrawKey(0, 7)):  # in order, and a jump
+        one, other = plain.batch(key), ahead.batch(key)
         for name in vars(one):
-            assert torch.equal(getattr(one, name), getattr(other, name)), (place, name)
+            assert torch.equal(getattr(one, name), getattr(other, name)), (key, name)
 
 
 def test_scenes_without_pairs(
@@ -195,7 +194,7 @@ class TestAugmentation:
         assert torch.equal(moved, plain.filled)
         assert torch.equal(plain.target, jittered.target)
 
-    def test_a_place_decides_it(self, split: Path, configure: Configure, make_batches: MakeBatches) -> None:
+    def test_a_key_decides_it(self, split: Path, configure: Configure, make_batches: MakeBatches) -> None:
         pipeline = build_pipeline("guided", "tiny")
         changes = {"jitter_boxes": 0.5, "mask_sources": 0.5, "blur_proxies": 0.5}
         config = configure(top={"scenes": str(split)}, augmentation=changes)
