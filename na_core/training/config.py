@@ -28,16 +28,16 @@ class Optimisation:
     """How weights are optimised: keys of each table that trains.
 
     Attributes:
-        steps: of the optimizer, AdamW.
-        batch_size: samples (crops, photos or pairs) per step, over all processes.
-        learning_rate: after the warm-up.
-        warmup_steps: of linear warm-up.
+        steps: number of optimizer steps (AdamW).
+        batch_size: samples per step (crops, photos or pairs), over all processes.
+        learning_rate: rate after the warm-up.
+        warmup_steps: steps of linear warm-up.
         schedule: what follows the warm-up: a cosine to zero, or a constant rate (the paper's).
-        clip_norm: of the gradient; 0 does not clip.
-        ema_decay: of the averaged weights; 0 averages none.
-        accumulation: parts that a process computes its share of a step in, to save memory.
-        weight_decay: of AdamW.
-        group_rates: learning rates of single groups of weights, in place of the common one.
+        clip_norm: largest norm of the gradient; 0 does not clip.
+        ema_decay: decay of the averaged weights; 0 averages none.
+        accumulation: parts in which a process computes its share of a step, to save memory.
+        weight_decay: AdamW's weight decay.
+        group_rates: table of learning rates for single groups of weights, in place of ``learning_rate``.
     """
 
     groups: ClassVar[tuple[str, ...]] = ()
@@ -59,7 +59,7 @@ class Taken:
     """A part of an existing checkpoint in place of training one.
 
     Attributes:
-        origin: a checkpoint's folder or embedded name, or the folder of the part.
+        origin: an embedded checkpoint's name, a checkpoint's folder, or the part's own folder.
     """
 
     origin: str
@@ -71,7 +71,7 @@ class VaeConfig(Optimisation):
 
     Attributes:
         crop: side of a crop in pixels.
-        latent_noise: on the latents, relative to their spread: the VAE then forgives the UNet; 0 is fine.
+        latent_noise: noise on the latents, relative to their spread; it makes the VAE forgive the UNet.
     """
 
     crop: Count
@@ -86,10 +86,10 @@ class ReliefConfig(Optimisation):
 
     Attributes:
         jitter_boxes: probability of a box to be as wrong as a detector's (size 10 %, yaw 5°, centre 3 %).
-        drop_boxes: of a box to be missing: its object is background then.
-        forget_rectangles: of a 2D box to be unknown.
-        mirror: of a photo to be mirrored left to right.
-        recolour: of a photo to have its colour channels exchanged.
+        drop_boxes: probability of a box to be missing; its object is background then.
+        forget_rectangles: probability of a 2D box to be unknown.
+        mirror: probability of a photo to be mirrored left to right.
+        recolour: probability of a photo to have its colour channels exchanged.
         smallest_crop: side of the smallest part that is cut out of a photo, as a share; 1 leaves it whole.
     """
 
@@ -106,14 +106,14 @@ class DetectorConfig(Optimisation):
     """How the embedded detector is trained; see :mod:`na_core.detection.network`.
 
     Attributes:
-        size: of random weights; "tiny" is for tests.
-        initial: the folder of a detector to start from in their stead.
-        side: of the pictures in pixels, which are made so small; smaller ones teach faster at first.
+        size: size of a network with random weights ("tiny" is for tests).
+        initial: folder of a detector to start from in its place.
+        side: side in pixels to which pictures are reduced; smaller ones teach faster at first.
         tell_focal: probability of a photo's focal length to be told.
-        mirror: of a photo to be mirrored left to right.
-        recolour: of a photo to have its colour channels exchanged.
-        turn: radians by which the camera is turned about itself at most.
-        zoom: factor by which its focal length grows at most.
+        mirror: probability of a photo to be mirrored left to right.
+        recolour: probability of a photo to have its colour channels exchanged.
+        turn: largest angle in radians by which the camera is turned about itself.
+        zoom: largest factor by which its focal length grows.
     """
 
     size: Literal["tiny", "mini"] = "mini"
@@ -135,10 +135,10 @@ class DecoderConfig(Optimisation):
 
     Attributes:
         start: what is diffused, see "How the decoder starts".
-        null_probability: of a pair without boxes and poses, for guidance.
-        first_step_share: of pairs at the last timestep, where every few-step sampler begins.
-        edit_share: of pairs that are controlled edits.
-        crossed_share: of pairs with objects of one stage before the background of another.
+        null_probability: probability of a pair to have no boxes and poses, for guidance.
+        first_step_share: share of pairs at the last timestep, where every few-step sampler begins.
+        edit_share: share of pairs that are controlled edits.
+        crossed_share: share of pairs whose objects and background were taken under different light.
     """
 
     groups: ClassVar[tuple[str, ...]] = ("unet", "encoder", "tokens")
@@ -155,10 +155,10 @@ class ConditionsConfig:
     """What the decoder of a ``guided`` model with random weights sees. What is off is zero.
 
     Attributes:
-        box_map: which box each ray hits, where and how far away.
-        proxy: the proxy picture and where it is real; without it, ``start`` must be "noise".
-        source_pose: the assets' source poses beside the target poses.
-        anchored_noise: the initial noise sticks to boxes and backdrop, not to the screen.
+        box_map: whether it sees which box each ray hits, where and how far away.
+        proxy: whether it sees the proxy picture and where that is real; if not, ``start`` must be "noise".
+        source_pose: whether it sees the assets' source poses beside the target poses.
+        anchored_noise: whether the initial noise sticks to boxes and backdrop, not to the screen.
         cells: appearance tokens along each side of an object's 2D box.
     """
 
@@ -196,9 +196,9 @@ class ValidationConfig:
 
     Attributes:
         every: steps between measurements.
-        scenes: a split's folder, a shard or a folder of shards; by default those that come with the package.
-        pairs: how many are measured, evenly spread over the scenes; edits come before films.
-        sheet_pairs: how many of them are drawn on the sample grid.
+        scenes: held-out scenes: a split's folder, a shard or a folder of shards.
+        pairs: number of pairs, evenly spread over the scenes; edits come before films.
+        sheet_pairs: number of them on the sample grid.
     """
 
     every: Count
@@ -209,30 +209,30 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole run: its keys stand before the first table.
+    """A whole run.
 
     Attributes:
-        seed: of every random number.
-        scenes: what to train on: a split's folder, a shard or a folder of shards.
+        seed: seed of every random number.
+        scenes: data to train on: a split's folder, a shard or a folder of shards.
         output: folder of the run.
-        preset: of the model. Where a detector alone is trained, there is none.
-        size: of a model with random weights ("tiny" is for tests); or
-        initial: the folder of a checkpoint to start from. One of both.
-        processes: that train together; 0 is one for each GPU, or one on the CPU.
-        threads: of torch on the CPU, in each process; 0 leaves it to torch.
-        mixed_precision: bf16, or where the device computes in it ("auto"); weights stay float32.
-        compile: torch.compile of the networks: minutes at the start, then faster steps.
+        preset: preset of the model; a run that trains a detector alone has none.
+        size: size of a model with random weights ("tiny" is for tests). Give this or ``initial``.
+        initial: folder or embedded name of the checkpoint to start from.
+        processes: number of processes that train together; 0 is one for each GPU, or one on the CPU.
+        threads: torch's threads on the CPU, in each process; 0 leaves it to torch.
+        mixed_precision: precision of the computation; "auto" is bf16 where the device has it.
+        compile: whether torch.compile is used: minutes at the start, then faster steps.
         save_every: steps between saved states and checkpoints.
-        keep_states: how many saved states are kept, the newest; 0 keeps all.
+        keep_states: number of saved states that are kept, the newest; 0 keeps all.
         log_every: steps between lines of the log.
-        validation: how to measure the decoder; None does not.
-        vae: how to train the VAE, or where to take it from; None leaves the checkpoint's.
-        relief: how to train the relief network, or where to take it from; None leaves the checkpoint's, or
-            goes without.
-        detector: how to train the embedded detector.
-        decoder: how to train encoder, tokenizer and UNet.
+        validation: how the decoder is measured; None does not measure it.
+        vae: how the VAE is trained, or where it is taken from; None leaves the checkpoint's.
+        relief: how the relief network is trained, or where it is taken from; None leaves the checkpoint's,
+            or goes without.
+        detector: how the embedded detector is trained.
+        decoder: how encoder, tokenizer and UNet are trained.
         conditions: what the decoder sees; None is what ``guided`` always sees, or the checkpoint's.
-        augmentation: of the decoder's pairs; none by default.
+        augmentation: how the decoder's pairs are changed.
     """
 
     seed: Number
