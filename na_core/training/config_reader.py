@@ -77,7 +77,8 @@ def build(kind: type[Table], values: Mapping[str, Any], where: str) -> Table:
 
     Args:
         kind: the dataclass. Its fields may be numbers and strings, with a :class:`Range` or not, literals,
-            paths, mappings, and dataclasses: a union of two is the one whose required keys there are.
+            paths, mappings, and dataclasses. Of a union's dataclasses the second one is built if all its
+            required keys are given, else the first.
         values: of the table.
         where: what an error begins with.
 
@@ -108,6 +109,10 @@ def is_required(field: dataclasses.Field) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
+def _required(kind: Any) -> set[str]:
+    return {key_of(field) for field in dataclasses.fields(kind) if is_required(field)}
+
+
 def alternatives(hint: Any) -> Iterator[tuple[Any, Range | None]]:
     """Yield the types that a field's annotation allows, but for None, with their ranges."""
     if get_origin(hint) in (UnionType, Union):
@@ -127,9 +132,8 @@ def _value(hint: Any, value: Any, key: str, where: str) -> Any:
     if dataclasses.is_dataclass(expected):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: '{key}' must be a table, [{key}]")
-        names = [{key_of(field) for field in dataclasses.fields(kind)} for kind, _ in kinds]
-        chosen = 1 if len(kinds) > 1 and "from" in value and "from" in names[1] else 0
-        return build(kinds[chosen][0], value, f"{where}: {key}")
+        chosen: Any = next((kind for kind, _ in kinds[1:] if _required(kind) <= value.keys()), expected)
+        return build(chosen, value, f"{where}: {key}")
     if get_origin(expected) is Mapping:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: '{key}' must be a table, [{key}]")

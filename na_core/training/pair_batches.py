@@ -119,8 +119,9 @@ class PairBatches:
             self._reliefs = all_reliefs(
                 pipeline.relief, run.frames, title=run.title("reliefs"), precision=precision
             )
-        slots = pipeline.config.slots if pipeline.config.preset == "paper" else 1
-        self._labels = labelled_frames(run.scenes, run.pictures, slots)
+        self._labels = run.frames
+        if pipeline.config.preset == "paper":
+            self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
         self._targets = encode_pictures(pipeline.vae, run.pictures, title=run.title("latents"))
         ahead = run.pictures.device != pipeline.unet.device
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None

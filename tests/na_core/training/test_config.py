@@ -18,6 +18,7 @@ from na_core.training.config import (
     load_config,
 )
 from na_core.training.errors import ConfigError
+from na_core.training.train import REGISTRY
 from tests.na_core.training.conftest import WriteConfig
 
 SHIPPED = sorted((Path(__file__).parents[3] / "na_core" / "training" / "configs").glob("*.toml"))
@@ -146,7 +147,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_tasks_come_in_their_order(write_config: WriteConfig) -> None:
     optimisation = {"steps": 1, "batch_size": 1, "learning_rate": 0.1, "warmup_steps": 0}
     config = load_config(write_config(detector=optimisation, relief=optimisation))
-    assert tuple(config.trained) == TASKS
+    assert tuple(config.trained) == tuple(REGISTRY) == TASKS
     assert all(isinstance(table, Optimisation) for table in config.trained.values())
     taken = load_config(write_config("taken", detector=optimisation, relief={"from": "mini"}))
     assert tuple(taken.trained) == ("vae", "detector", "decoder")

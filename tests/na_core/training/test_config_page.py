@@ -17,8 +17,8 @@ def test_the_page_is_up_to_date() -> None:
     "row",
     [
         "| **`seed`** | 0 or more | | seed of every random number. |",
-        '| `schedule` | `"cosine"`, `"constant"` | `"cosine"` | what follows the warm-up: a cosine to zero, or a '
-        "constant rate (the paper's). |",
+        '| `start` | `"noise"`, `"residual"`, `"uncertainty"` | `"noise"` | what is diffused, see "How the '
+        'decoder starts". |',
         "| `ema_decay` | 0 to 1 | 0.995 | decay of the averaged weights; 0 averages none. |",
         "| **`crop`** | 1 or more | | side of a crop in pixels. |",
     ],
