@@ -63,7 +63,7 @@ class DetectorObjective(nn.Module):
 
 
 class DetectorTask(TrainingTask[DetectorConfig]):
-    """Trains the embedded detector: of random weights, which tells the data set's families apart, or another.
+    """Trains a detector: an existing one, or random weights that tell the data set's families apart.
 
     Raises:
         ConfigError: the folder to start from holds no detector.

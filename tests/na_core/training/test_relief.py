@@ -109,21 +109,21 @@ def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
 def test_a_run_trains_them_all_and_its_checkpoint_holds_the_network(
     write_config: WriteConfig,
 ) -> None:
-    file = write_config(relief={**RELIEF, "steps": 4}, vae={"steps": 2}, decoder={"steps": 2})
+    file = write_config(relief={**RELIEF, "steps": 2}, vae={"steps": 1}, decoder={"steps": 1})
     folder = main(file)
     pipeline = load_checkpoint(folder)
     assert pipeline.relief is not None
     trained = type(pipeline.relief).from_pretrained(export_folder(folder.parent, "relief"))
     assert equal(weights(pipeline.relief), weights(trained.half().float()))
     # Taken by another run, by the checkpoint's folder.
-    other = write_config("other", relief={"from": str(folder)}, vae={"steps": 2}, decoder={"steps": 2})
+    other = write_config("other", relief={"from": str(folder)}, vae={"steps": 1}, decoder={"steps": 1})
     assert equal(weights(load_checkpoint(main(other)).relief), weights(pipeline.relief))
 
 
 def test_a_checkpoint_gets_a_network_and_keeps_the_rest(write_config: WriteConfig) -> None:
-    bare = main(write_config(vae={"steps": 2}, decoder={"steps": 2}))
+    bare = main(write_config(vae={"steps": 1}, decoder={"steps": 1}))
     top = {"initial": str(bare), "size": None}
-    folder = main(write_config("more", top, vae=None, relief={**RELIEF, "steps": 3}, decoder=None))
+    folder = main(write_config("more", top, vae=None, relief={**RELIEF, "steps": 1}, decoder=None))
     before, after = load_checkpoint(bare), load_checkpoint(folder)
     assert before.relief is None
     assert after.relief is not None
