@@ -82,7 +82,8 @@ class VaeConfig(Optimisation):
 
 @dataclass(frozen=True, kw_only=True)
 class ReliefConfig(Optimisation):
-    """How the relief network is trained; see :mod:`na_core.model.relief_network`.
+    """How the relief network is trained; see "Reliefs". Without this table the checkpoint's network stays; a
+    model with random weights has none then, and its proxies are textured boxes.
 
     Attributes:
         jitter_boxes: probability of a box to be as wrong as a detector's (size 10 %, yaw 5°, centre 3 %).
@@ -103,7 +104,7 @@ class ReliefConfig(Optimisation):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig(Optimisation):
-    """How the embedded detector is trained; see :mod:`na_core.detection.network`.
+    """How the embedded detector is trained. Alone it goes without ``preset``, ``size`` and ``initial``.
 
     Attributes:
         size: size of a network with random weights ("tiny" is for tests).
@@ -131,7 +132,8 @@ class DetectorConfig(Optimisation):
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(Optimisation):
-    """How the decoder is trained. Its groups of weights are "unet", "encoder" and "tokens".
+    """How the decoder is trained. Its groups of weights are "unet", "encoder" and "tokens" (the tokenizer,
+    whose weights do not decay).
 
     Attributes:
         start: what is diffused, see "How the decoder starts".
@@ -152,7 +154,8 @@ class DecoderConfig(Optimisation):
 
 @dataclass(frozen=True)
 class ConditionsConfig:
-    """What the decoder of a ``guided`` model with random weights sees. What is off is zero.
+    """What the decoder of a ``guided`` model with random weights sees. What is off is zero, in training as in
+    rendering; the checkpoint remembers it.
 
     Attributes:
         box_map: whether it sees which box each ray hits, where and how far away.
@@ -171,10 +174,10 @@ class ConditionsConfig:
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Probabilities with which the decoder's pairs are changed; see :mod:`na_core.model.batched.augment`.
+    """Probabilities with which the decoder's pairs are changed.
 
     Attributes:
-        jitter_boxes: of a source box to be as wrong as a detector's; the target's moves along.
+        jitter_boxes: of a source box to be as wrong as a detector's, see [relief]; the target's moves along.
         relabel_corners: of an asset whose front is near 45° to take the other label; 0.5 makes both alike.
         drop_objects: of an asset that the target does not show to be left out.
         mask_sources: of an object to be hidden in its photo and the proxy; its place stays known.

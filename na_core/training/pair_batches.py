@@ -127,10 +127,6 @@ class PairBatches:
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
         self._next: tuple[DrawKey, Future[PreparedPairs]] | None = None
 
-    def draw(self, key: DrawKey) -> list[DrawnPair]:
-        """Return the pairs of a process's part of a step."""
-        return self._draw(generator(key))
-
     def batch(self, key: DrawKey) -> TrainingBatch:
         """Return a process's part of a step's batch: a pure function of its key."""
         if self._ahead is None:
@@ -147,12 +143,9 @@ class PairBatches:
 
     def _prepared(self, key: DrawKey) -> PreparedPairs:
         random = generator(key)
-        drawn = self._draw(random)
+        shares = self._settings.edit_share, self._settings.crossed_share
+        drawn = draw_pairs(self._lists, self._count, random, *shares)
         return self._prepare(drawn, int(random.integers(2**62)))
-
-    def _draw(self, random: np.random.Generator) -> list[DrawnPair]:
-        settings = self._settings
-        return draw_pairs(self._lists, self._count, random, settings.edit_share, settings.crossed_share)
 
     def _prepare(self, drawn: Sequence[DrawnPair], seed: int) -> PreparedPairs:
         rows = torch.tensor([self._rows(each) for each in drawn])
