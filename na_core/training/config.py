@@ -104,7 +104,7 @@ class ReliefConfig(Optimisation):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig(Optimisation):
-    """How the embedded detector is trained. Alone it goes without ``preset``, ``size`` and ``initial``.
+    """How the embedded detector is trained. A run that trains nothing else has no ``preset`` and no ``size``.
 
     Attributes:
         size: size of a network with random weights ("tiny" is for tests).
