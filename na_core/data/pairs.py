@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,32 @@ class Pair:
             if frame is not None and scene.labels.frames[frame].visible[number] >= SEEN:
                 return frame
         return None
+
+
+@dataclass(frozen=True)
+class PairLists:
+    """The usable pairs of a scene, by kind.
+
+    Attributes:
+        film: two frames of a stage, in both orders (paper, section 2).
+        edits: controlled edits.
+        crossed: objects of one stage before the background of another.
+    """
+
+    film: tuple[Pair, ...]
+    edits: tuple[Pair, ...]
+    crossed: tuple[Pair, ...]
+
+    def __len__(self) -> int:
+        return len(self.film) + len(self.edits) + len(self.crossed)
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """A pair, and the number of its scene."""
+
+    scene: int
+    pair: Pair
 
 
 def video_pairs(scene: Scene) -> list[Pair]:
@@ -93,17 +119,45 @@ def is_usable(scene: Scene, pair: Pair) -> bool:
     return all(share < SEEN or pair.appearance(scene, i) is not None for i, share in enumerate(shown))
 
 
-def sample_pair(scene: Scene, random: np.random.Generator, controlled: float = 0.5) -> Pair | None:
-    """Draw a pair for training.
+def pair_lists(scene: Scene) -> PairLists:
+    """List a scene's usable pairs."""
+    return PairLists(tuple(video_pairs(scene)), tuple(edit_pairs(scene)), tuple(crossed_pairs(scene)))
 
-    With probability ``controlled`` one of the edits or crossed triples; else two frames of a stage, in either
-    order alike (paper, section 2). None if the scene has neither.
+
+def draw_pairs(
+    lists: Sequence[PairLists],
+    count: int,
+    random: np.random.Generator,
+    edit_share: float,
+    crossed_share: float,
+) -> list[DrawnPair]:
+    """Draw pairs for training: a scene, then a kind, then a pair of that kind.
+
+    Scenes, and pairs of a kind, are drawn uniformly.
+
+    Args:
+        lists: of each scene; scenes without pairs are never drawn.
+        count: how many.
+        random: where the numbers come from.
+        edit_share, crossed_share: of pairs that are edits, and crossed. The rest are two frames of a stage.
+            Where a scene lacks a kind, the others take its share in proportion, or alike if they have none.
+
+    Raises:
+        ValueError: no scene has a pair.
     """
-    film = video_pairs(scene)
-    control = [*edit_pairs(scene), *crossed_pairs(scene)]
-    if control and (not film or random.random() < controlled):
-        return control[int(random.integers(len(control)))]
-    return film[int(random.integers(len(film)))] if film else None
+    usable = [number for number, kinds in enumerate(lists) if len(kinds)]
+    if not usable:
+        raise ValueError("no scene has a pair of pictures to train on")
+    shares = np.array([1 - edit_share - crossed_share, edit_share, crossed_share])
+    drawn = []
+    for number in random.choice(usable, size=count):
+        kinds = (lists[number].film, lists[number].edits, lists[number].crossed)
+        filled = np.array([len(kind) > 0 for kind in kinds])
+        weights = np.where(filled, shares, 0)
+        weights = weights if weights.sum() > 0 else filled.astype(float)
+        kind = kinds[int(random.choice(3, p=weights / weights.sum()))]
+        drawn.append(DrawnPair(int(number), kind[int(random.integers(len(kind)))]))
+    return drawn
 
 
 def frame_message(scene: Scene, pair: Pair) -> tuple[Frame, Mapping[str, int]]:

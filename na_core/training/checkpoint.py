@@ -9,15 +9,10 @@ from diffusers import ConfigMixin
 
 from na_core.model.checkpoints import COMPONENTS, OPTIONAL_COMPONENTS
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.training.atomic_folder import atomic_folder
 
 
 def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
-    """Save a checkpoint with float16 weights, half the size; the pipeline itself keeps its precision.
-
-    Raises:
-        DiskFull: the disk is full; a checkpoint that was there is untouched.
-    """
+    """Save a checkpoint with float16 weights, half the size; the pipeline itself keeps its precision."""
     names = (*COMPONENTS, *OPTIONAL_COMPONENTS)
     modules = {name: getattr(pipeline, name) for name in names if name != "scheduler"}
     halved = {name: copy.deepcopy(module).half() for name, module in modules.items() if module is not None}
@@ -29,5 +24,4 @@ def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
         for name, value in pipeline.config.items()
         if name not in names and not name.startswith("_")
     }
-    with atomic_folder(folder) as partial:
-        NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(partial)
+    NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(folder)

@@ -1,68 +1,57 @@
-"""Training configurations: small TOML files, read strictly. ``docs/training.md`` explains every key."""
+"""What a training configuration says; ``docs/training.md`` has every key, made from these dataclasses."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, ClassVar, Literal
 
+from na_core.training.config_reader import Range, build, read_toml
 from na_core.training.errors import ConfigError
 
+Share = Annotated[float, Range(0, 1)]
+Amount = Annotated[float, Range(0)]
+Count = Annotated[int, Range(1)]
+Number = Annotated[int, Range(0)]
 Start = Literal["noise", "residual", "uncertainty"]
-Table = TypeVar("Table")
 
+TASKS = ("vae", "relief", "detector", "decoder")
+"""Tables of what can be trained, in the order in which a run trains them."""
 
 VALIDATION_SCENES = Path(__file__).resolve().parent.parent / "evaluation" / "scenes" / "validation.tar"
 """The held-out scenes that come with the package."""
 
 
-@dataclass(frozen=True)
-class ValidationConfig:
-    """How held-out pairs are measured during training.
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """How weights are optimised: keys of each table that trains.
 
     Attributes:
-        every: steps between measurements.
-        scenes: a split's folder, a shard or a folder of shards; by default those that come with the package.
-        pairs: how many are measured, evenly spread over the scenes.
-        sheet_pairs: how many of them are drawn on the sample grid.
+        steps: number of optimizer steps (AdamW).
+        batch_size: samples per step (crops, photos or pairs), over all processes.
+        learning_rate: rate after the warm-up.
+        warmup_steps: steps of linear warm-up.
+        schedule: what follows the warm-up: a cosine to zero, or a constant rate (the paper's).
+        clip_norm: largest norm of the gradient; 0 does not clip.
+        ema_decay: decay of the averaged weights; 0 averages none.
+        accumulation: parts in which a process computes its share of a step, to save memory.
+        weight_decay: AdamW's weight decay.
+        group_rates: table of learning rates for single groups of weights, in place of ``learning_rate``.
     """
 
-    every: int
-    scenes: Path = VALIDATION_SCENES
-    pairs: int = 8
-    sheet_pairs: int = 4
+    groups: ClassVar[tuple[str, ...]] = ()
 
-
-@dataclass(frozen=True)
-class VaeConfig:
-    """How to train the VAE.
-
-    Attributes:
-        steps: of the optimizer.
-        batch_size: crops per step, over all processes.
-        crop: side of a crop in pixels.
-        learning_rate: of AdamW, after the warm-up and before the cosine fall to zero.
-        warmup_steps: of linear warm-up.
-        latent_noise: standard deviation of the noise on latents, relative to their spread.
-        accumulation: parts that a process computes its share of a step in.
-        clip_norm: of the gradient.
-        ema_decay: of the weight average.
-    """
-
-    steps: int
-    batch_size: int
-    crop: int
-    learning_rate: float
-    warmup_steps: int
-    latent_noise: float
-    accumulation: int = 1
-    clip_norm: float = 1.0
-    ema_decay: float = 0.995
+    steps: Count
+    batch_size: Count
+    learning_rate: Amount
+    warmup_steps: Number
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip_norm: Amount = 1.0
+    ema_decay: Share = 0.99
+    accumulation: Count = 1
+    weight_decay: Amount = 0.01
+    group_rates: Mapping[str, Amount] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,135 +59,109 @@ class Taken:
     """A part of an existing checkpoint in place of training one.
 
     Attributes:
-        origin: a checkpoint's folder or embedded name, or the folder of the part; ``from`` in TOML.
+        origin: an embedded checkpoint's name, a checkpoint's folder, or the part's own folder.
     """
 
     origin: str
 
 
-@dataclass(frozen=True)
-class ReliefConfig:
-    """How to train the relief network; see :mod:`na_core.model.relief_network`.
+@dataclass(frozen=True, kw_only=True)
+class VaeConfig(Optimisation):
+    """How the VAE is trained.
 
     Attributes:
-        steps: of the optimizer.
-        batch_size: photos per step, over all processes.
-        learning_rate: of AdamW, after the warm-up and before the cosine fall to zero.
-        warmup_steps: of linear warm-up.
-        jitter_boxes: probability of each box to be wrong as a detector's.
-        drop_boxes: of each box to be missing: its object is background then.
-        forget_rectangles: of each 2D box to be unknown.
-        mirror: of each photo to be mirrored left to right.
+        crop: side of a crop in pixels.
+        latent_noise: noise on the latents, relative to their spread; it makes the VAE forgive the UNet.
+    """
+
+    crop: Count
+    latent_noise: Amount
+    ema_decay: Share = 0.995
+    weight_decay: Amount = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliefConfig(Optimisation):
+    """How the relief network is trained; see "Reliefs". Without this table the checkpoint's network stays; a
+    model with random weights has none then, and its proxies are textured boxes.
+
+    Attributes:
+        jitter_boxes: probability of a box to be as wrong as a detector's (size 10 %, yaw 5°, centre 3 %).
+        drop_boxes: probability of a box to be missing; its object is background then.
+        forget_rectangles: probability of a 2D box to be unknown.
+        mirror: probability of a photo to be mirrored left to right.
+        recolour: probability of a photo to have its colour channels exchanged.
         smallest_crop: side of the smallest part that is cut out of a photo, as a share; 1 leaves it whole.
-        recolour: of each photo to have its colour channels exchanged.
-        accumulation: parts that a process computes its share of a step in.
-        clip_norm: of the gradient.
-        ema_decay: of the weight average.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    jitter_boxes: float = 0.3
-    drop_boxes: float = 0.1
-    forget_rectangles: float = 0.1
-    mirror: float = 0.5
-    smallest_crop: float = 0.5
-    recolour: float = 0.5
-    accumulation: int = 1
-    clip_norm: float = 1.0
-    ema_decay: float = 0.99
+    jitter_boxes: Share = 0.3
+    drop_boxes: Share = 0.1
+    forget_rectangles: Share = 0.1
+    mirror: Share = 0.5
+    recolour: Share = 0.5
+    smallest_crop: Share = 0.5
 
 
-@dataclass(frozen=True)
-class DetectorConfig:
-    """How to train the embedded detector, in a run of its own; see :mod:`na_core.detection.network`.
+@dataclass(frozen=True, kw_only=True)
+class DetectorConfig(Optimisation):
+    """How the embedded detector is trained. A run that trains nothing else has no ``preset`` and no ``size``.
 
     Attributes:
-        steps: of the optimizer.
-        batch_size: photos per step, over all processes.
-        learning_rate: of AdamW, after the warm-up and before the cosine fall to zero.
-        warmup_steps: of linear warm-up.
-        size: of random weights; "tiny" is for tests.
-        initial: the folder of a detector to start from in their stead.
-        side: of the pictures in pixels, which are made so small; smaller ones teach faster at first.
-        tell_focal: probability of each photo's focal length to be told.
-        mirror: of each photo to be mirrored left to right.
-        recolour: of each photo to have its colour channels exchanged.
-        turn: radians by which the camera is turned about itself at most.
-        zoom: by which its focal length grows at most.
-        weight_decay: of AdamW.
-        accumulation: parts that a process computes its share of a step in.
-        clip_norm: of the gradient.
-        ema_decay: of the weight average.
+        size: size of a network with random weights ("tiny" is for tests).
+        initial: folder of a detector to start from in its place.
+        side: side in pixels to which pictures are reduced; smaller ones teach faster at first.
+        tell_focal: probability of a photo's focal length to be told.
+        mirror: probability of a photo to be mirrored left to right.
+        recolour: probability of a photo to have its colour channels exchanged.
+        turn: largest angle in radians by which the camera is turned about itself.
+        zoom: largest factor by which its focal length grows.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
     size: Literal["tiny", "mini"] = "mini"
     initial: Path | None = None
-    side: int = 256
-    tell_focal: float = 0.5
-    mirror: float = 0.5
-    recolour: float = 0.5
-    turn: float = 0.15
-    zoom: float = 1.4
-    weight_decay: float = 0.05
-    accumulation: int = 1
-    clip_norm: float = 10.0
-    ema_decay: float = 0.998
+    side: Count = 256
+    tell_focal: Share = 0.5
+    mirror: Share = 0.5
+    recolour: Share = 0.5
+    turn: Amount = 0.15
+    zoom: Annotated[float, Range(1)] = 1.4
+    clip_norm: Amount = 10.0
+    ema_decay: Share = 0.998
+    weight_decay: Amount = 0.05
 
 
-@dataclass(frozen=True)
-class DecoderConfig:
-    """How to train encoder, tokenizer and UNet.
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig(Optimisation):
+    """How the decoder is trained. Its groups of weights are "unet", "encoder" and "tokens" (the tokenizer,
+    whose weights do not decay).
 
     Attributes:
-        steps: of the optimizer.
-        batch_size: pairs per step, over all processes.
-        learning_rate, encoder_learning_rate, token_learning_rate: of the UNet, the encoder, and the
-            tokenizer's MLPs and projections.
-        warmup_steps: of linear warm-up.
-        schedule: of the learning rates after the warm-up: "cosine" (to zero) or "constant" (the paper's).
-        null_probability: of a pair without boxes and poses, for guidance.
-        ema_decay: of the weight average; 0 for none.
-        start: what the decoder diffuses, see :mod:`na_core.model.residual`; "noise" is the paper's.
-        first_step_share: of pairs at the last timestep, where every few-step sampler begins.
-        weight_decay: of UNet and encoder.
-        clip_norm: of the gradient.
-        accumulation: parts that a process computes its share of a step in.
-        edit_share, crossed_share: of pairs that are controlled edits, and that have objects from one stage
-            and background from another; where a scene has none, its other pairs take over.
+        start: what is diffused, see "How the decoder starts".
+        null_probability: probability of a pair to have no boxes and poses, for guidance.
+        first_step_share: share of pairs at the last timestep, where every few-step sampler begins.
+        edit_share: share of pairs that are controlled edits.
+        crossed_share: share of pairs whose objects and background were taken under different light.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    encoder_learning_rate: float
-    token_learning_rate: float
-    warmup_steps: int
-    schedule: Literal["cosine", "constant"]
-    null_probability: float
-    ema_decay: float
+    groups: ClassVar[tuple[str, ...]] = ("unet", "encoder", "tokens")
+
     start: Start = "noise"
-    first_step_share: float = 0.0
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    accumulation: int = 1
-    edit_share: float = 0.3
-    crossed_share: float = 0.2
+    null_probability: Share
+    first_step_share: Share = 0.0
+    edit_share: Share = 0.3
+    crossed_share: Share = 0.2
 
 
 @dataclass(frozen=True)
 class ConditionsConfig:
-    """What a ``guided`` decoder with random weights is to see; each can be left out to price it.
+    """What the decoder of a ``guided`` model with random weights sees. What is off is zero, in training as in
+    rendering; the checkpoint remembers it.
 
     Attributes:
-        box_map, proxy, source_pose: see :class:`na_core.model.switches.Switches`.
-        anchored_noise: noise that sticks to surfaces, see :mod:`na_core.model.anchored_noise`.
+        box_map: whether it sees which box each ray hits, where and how far away.
+        proxy: whether it sees the proxy picture and where that is real; if not, ``start`` must be "noise".
+        source_pose: whether it sees the assets' source poses beside the target poses.
+        anchored_noise: whether the initial noise sticks to boxes and backdrop, not to the screen.
         cells: appearance tokens along each side of an object's 2D box.
     """
 
@@ -206,28 +169,45 @@ class ConditionsConfig:
     proxy: bool = True
     source_pose: bool = True
     anchored_noise: bool = True
-    cells: int = 2
+    cells: Count = 2
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Probabilities with which pairs are changed; see :mod:`na_core.model.batched.augment`.
+    """Probabilities with which the decoder's pairs are changed.
 
     Attributes:
-        jitter_boxes: of each source box to be wrong as a detector's, the target's along with it.
-        relabel_corners: of each asset near the switch to take the other label; 0.5 makes them alike.
-        drop_objects: of each asset that the target does not show to be left out.
-        mask_sources: of each object to be hidden in its photo and the proxy.
-        drop_proxies: of each pair to have no proxy.
-        blur_proxies: of each pair to have a proxy without detail.
+        jitter_boxes: of a source box to be as wrong as a detector's, see [relief]; the target's moves along.
+        relabel_corners: of an asset whose front is near 45° to take the other label; 0.5 makes both alike.
+        drop_objects: of an asset that the target does not show to be left out.
+        mask_sources: of an object to be hidden in its photo and the proxy; its place stays known.
+        drop_proxies: of a pair to have no proxy.
+        blur_proxies: of a pair to have a proxy without detail.
     """
 
-    jitter_boxes: float = 0.0
-    relabel_corners: float = 0.0
-    drop_objects: float = 0.0
-    mask_sources: float = 0.0
-    drop_proxies: float = 0.0
-    blur_proxies: float = 0.0
+    jitter_boxes: Share = 0.0
+    relabel_corners: Share = 0.0
+    drop_objects: Share = 0.0
+    mask_sources: Share = 0.0
+    drop_proxies: Share = 0.0
+    blur_proxies: Share = 0.0
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """How the decoder is measured on held-out pairs as it trains.
+
+    Attributes:
+        every: steps between measurements.
+        scenes: held-out scenes: a split's folder, a shard or a folder of shards.
+        pairs: number of pairs, evenly spread over the scenes; edits come before films.
+        sheet_pairs: number of them on the sample grid.
+    """
+
+    every: Count
+    scenes: Path = VALIDATION_SCENES
+    pairs: Count = 8
+    sheet_pairs: Number = 4
 
 
 @dataclass(frozen=True)
@@ -235,163 +215,104 @@ class TrainingConfig:
     """A whole run.
 
     Attributes:
-        seed: of every random number.
-        preset: "paper" or "guided"; None for a detector, which has none.
-        size: of a model with random weights ("tiny", "mini", "sd21"), or
-        initial: the folder of a checkpoint to start from. One of both.
-        scenes: what to train on: a split's folder, a shard or a folder of shards.
+        seed: seed of every random number.
+        scenes: data to train on: a split's folder, a shard or a folder of shards.
         output: folder of the run.
-        processes: that train together; 0 is one for each GPU, or one on the CPU.
-        threads: of torch on the CPU, in each process; 0 leaves it to torch.
-        mixed_precision: "no", "bf16", or "auto": bf16 where the device computes in it.
-        compile: compile the networks with torch.compile.
-        save_every: steps between saved states.
-        keep_states: how many saved states are kept, the newest; 0 keeps all.
+        preset: preset of the model; a run that trains a detector alone has none.
+        size: size of a model with random weights ("tiny" is for tests). Give this or ``initial``.
+        initial: folder or embedded name of the checkpoint to start from.
+        processes: number of processes that train together; 0 is one for each GPU, or one on the CPU.
+        threads: torch's threads on the CPU, in each process; 0 leaves it to torch.
+        mixed_precision: precision of the computation; "auto" is bf16 where the device has it.
+        compile: whether torch.compile is used: minutes at the start, then faster steps.
+        save_every: steps between saved states and checkpoints.
+        keep_states: number of saved states that are kept, the newest; 0 keeps all.
         log_every: steps between lines of the log.
-        vae: how to train the VAE, or where to take it from; None leaves the checkpoint's.
-        relief: how to train the relief network, or where to take it from; None leaves the checkpoint's, or
-            goes without.
-        decoder: None trains the other parts alone.
-        detector: how to train the embedded detector, which has a run of its own.
+        validation: how the decoder is measured; None does not measure it.
+        vae: how the VAE is trained, or where it is taken from; None leaves the checkpoint's.
+        relief: how the relief network is trained, or where it is taken from; None leaves the checkpoint's,
+            or goes without.
+        detector: how the embedded detector is trained.
+        decoder: how encoder, tokenizer and UNet are trained.
         conditions: what the decoder sees; None is what ``guided`` always sees, or the checkpoint's.
-        augmentation: of the decoder's pairs; none by default.
+        augmentation: how the decoder's pairs are changed.
     """
 
-    seed: int
+    seed: Number
     scenes: Path
     output: Path
     preset: Literal["paper", "guided"] | None = None
     size: Literal["tiny", "mini", "sd21"] | None = None
     initial: Path | None = None
-    processes: int = 0
-    threads: int = 0
+    processes: Number = 0
+    threads: Number = 0
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
     compile: bool = False
-    save_every: int = 500
-    keep_states: int = 2
-    log_every: int = 25
+    save_every: Count = 500
+    keep_states: Number = 2
+    log_every: Count = 25
     validation: ValidationConfig | None = None
     vae: VaeConfig | Taken | None = None
     relief: ReliefConfig | Taken | None = None
-    decoder: DecoderConfig | None = None
     detector: DetectorConfig | None = None
+    decoder: DecoderConfig | None = None
     conditions: ConditionsConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
 
-
-SHARES = (
-    *("null_probability", "first_step_share", "edit_share", "crossed_share", "ema_decay"),
-    *("drop_boxes", "forget_rectangles", "mirror", "smallest_crop", "recolour", "tell_focal"),
-    *(field.name for field in dataclasses.fields(AugmentationConfig)),
-)
-"""Keys whose values are from 0 to 1."""
-
-COUNTS = (
-    *("steps", "batch_size", "accumulation", "crop", "save_every", "log_every", "every", "pairs", "cells"),
-    "side",
-)
-"""Keys whose values are at least 1; those of all other numbers are at least 0."""
+    @property
+    def trained(self) -> dict[str, Optimisation]:
+        """The tables of what is trained, by name, in the order of :data:`TASKS`."""
+        tables = {name: getattr(self, name) for name in TASKS}
+        return {name: table for name, table in tables.items() if isinstance(table, Optimisation)}
 
 
-def load_config(path: Path) -> TrainingConfig:
-    """Read a configuration.
+def load_config(file: Path) -> TrainingConfig:
+    """Read a configuration, and what it extends.
 
     Raises:
-        ConfigError: the file is missing, not TOML, or has an unknown, missing, ill-typed or contradictory
+        ConfigError: a file is missing, not TOML, or has an unknown, missing, ill-typed or contradictory
             key; the text names file and key.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the training configuration {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    config = _build(TrainingConfig, data, str(path))
-    _check(config, path)
+    config = build(TrainingConfig, read_toml(file), str(file))
+    for contradiction in _contradictions(config):
+        raise ConfigError(f"{file}: {contradiction}")
     return config
 
 
-def _check(config: TrainingConfig, path: Path) -> None:
-    """Refuse keys that are well-formed alone and contradict each other."""
-    if config.detector is not None:
-        for key in ("preset", "size", "initial", "validation", "vae", "relief", "decoder", "conditions"):
+def _contradictions(config: TrainingConfig) -> Iterator[str]:
+    """Yield what is wrong with keys that are well-formed alone and contradict each other."""
+    trained, decoder, conditions = config.trained, config.decoder, config.conditions
+    if not trained:
+        yield "nothing to train: give tables [vae], [relief], [detector] or [decoder]"
+    for name, table in trained.items():
+        for group in table.group_rates:
+            if group not in table.groups:
+                known = ", ".join(f"'{name}'" for name in table.groups) or "none"
+                yield f"{name}: group_rates: unknown key '{group}'; there are: {known}"
+    if trained.keys() == {"detector"}:
+        for key in ("preset", "size", "initial", "validation", "vae", "relief", "conditions"):
             if getattr(config, key) is not None:
-                raise ConfigError(f"{path}: '{key}' does not go with [detector], which has a run of its own")
+                yield f"'{key}' does not go with [detector] alone"
         return
     if config.preset is None:
-        raise ConfigError(f"{path}: missing key 'preset'")
+        yield "missing key 'preset'"
     if (config.size is None) == (config.initial is None):
-        raise ConfigError(f"{path}: give one of 'size' (random weights) and 'initial' (a checkpoint)")
-    trained = isinstance(config.vae, VaeConfig) or isinstance(config.relief, ReliefConfig)
-    if config.decoder is None and not trained:
-        raise ConfigError(f"{path}: nothing to train: give tables [vae], [relief], [decoder] or [detector]")
+        yield "give one of 'size' (random weights) and 'initial' (a checkpoint)"
     if config.relief is not None and config.preset == "paper":
-        raise ConfigError(f"{path}: relief: the preset 'paper' has none")
+        yield "relief: the preset 'paper' has none"
     if config.size is not None and config.vae is None:
-        raise ConfigError(
-            f"{path}: missing table 'vae': train one, or take a checkpoint's with: [vae] from = 'mini'"
-        )
-    if config.size == "sd21" and isinstance(config.vae, VaeConfig):
-        raise ConfigError(f"{path}: vae: Stable Diffusion's VAE is not trained; take a checkpoint's: 'from'")
-    decoder = config.decoder
-    if config.conditions is not None:
+        yield "missing table 'vae': train one, or take a checkpoint's with: [vae] from = 'mini'"
+    if config.size == "sd21" and "vae" in trained:
+        yield "vae: Stable Diffusion's VAE is not trained; take a checkpoint's: 'from'"
+    if conditions is not None:
         if config.preset == "paper":
-            raise ConfigError(f"{path}: conditions: the preset 'paper' has its own")
+            yield "conditions: the preset 'paper' has its own"
         if config.initial is not None:
-            raise ConfigError(f"{path}: conditions: 'initial' has its own; they go with 'size' alone")
-        if not config.conditions.proxy and decoder is not None and decoder.start != "noise":
-            raise ConfigError(f"{path}: conditions: without 'proxy', the decoder must 'start' from \"noise\"")
+            yield "conditions: 'initial' has its own; they go with 'size' alone"
+        if not conditions.proxy and decoder is not None and decoder.start != "noise":
+            yield "conditions: without 'proxy', the decoder must 'start' from \"noise\""
     if decoder is not None:
         if config.preset == "paper" and decoder.start != "noise":
-            raise ConfigError(f"{path}: decoder: 'start' must be 'noise' for the preset 'paper'")
+            yield "decoder: 'start' must be 'noise' for the preset 'paper'"
         if decoder.edit_share + decoder.crossed_share > 1:
-            raise ConfigError(f"{path}: decoder: 'edit_share' and 'crossed_share' are more than 1 together")
-
-
-def _build(kind: type[Table], values: Mapping[str, Any], where: str) -> Table:
-    """Build a table's dataclass from TOML's values."""
-    hints = get_type_hints(kind)
-    fields = {_key(field): field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key '{key}'")
-    found = {}
-    for key, field in fields.items():
-        if key in values:
-            found[field.name] = _value(hints[field.name], values[key], key, where)
-        elif field.default is dataclasses.MISSING:
-            raise ConfigError(f"{where}: missing key '{key}'")
-    return kind(**found)
-
-
-def _key(field: dataclasses.Field) -> str:
-    return "from" if field.name == "origin" else field.name
-
-
-def _value(hint: Any, value: Any, key: str, where: str) -> Any:
-    """Check a value against its field's type; return it in that type."""
-    choices = [
-        c
-        for c in (get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,))
-        if c is not type(None)
-    ]
-    taken = isinstance(value, dict) and "from" in value and Taken in choices
-    expected = Taken if taken else choices[0]
-    if isinstance(expected, type) and dataclasses.is_dataclass(expected):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{where}: '{key}' must be a table, [{key}]")
-        return _build(expected, value, f"{where}: {key}")
-    if get_origin(expected) is Literal:
-        if value not in get_args(expected):
-            names = ", ".join(f"'{name}'" for name in get_args(expected))
-            raise ConfigError(f"{where}: '{key}' must be one of {names}, not {value!r}")
-        return value
-    forms = {float: (int, float), Path: (str,)}.get(expected, (expected,))
-    if not isinstance(value, forms) or (isinstance(value, bool) and expected is not bool):
-        raise ConfigError(f"{where}: '{key}' must be of type {expected.__name__}, not {value!r}")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = int(key in COUNTS), 1 if key in SHARES else math.inf
-        if not (math.isfinite(value) and low <= value <= high):
-            limits = f"at least {low}" + (" and at most 1" if high == 1 else "")
-            raise ConfigError(f"{where}: '{key}' must be {limits}, not {value!r}")
-    return expected(value)
+            yield "decoder: 'edit_share' and 'crossed_share' are more than 1 together"

@@ -1,28 +1,27 @@
-"""The second stage: training encoder, tokenizer and UNet on pairs; the VAE stays frozen."""
+"""The task that trains encoder, tokenizer and UNet on pairs; VAE and relief network stay frozen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
+from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, encode_features
 from na_core.model.residual import fit_variance, residual_scale
-from na_core.training.batches import Batches, TrainingBatch
 from na_core.training.checkpoint import save_checkpoint
-from na_core.training.config import DecoderConfig, TrainingConfig
-from na_core.training.loop import Stage, Validate, run_stage
-from na_core.training.randomness import Place
-
-FOLDER = "decoder"
-"""Of the stage in the run's."""
-
-CHECKPOINT = "checkpoint"
-"""Folder of the finished pipeline in the run's."""
+from na_core.training.config import DecoderConfig
+from na_core.training.errors import ConfigError
+from na_core.training.pair_batches import PairBatches, TrainingBatch
+from na_core.training.randomness import DrawKey
+from na_core.training.run import Run
+from na_core.training.run_log import RunLog
+from na_core.training.task import ParameterGroup, TrainingTask
+from na_core.training.validation import Validation
 
 SCALE_BATCHES = 16
 """Batches that the residual's scale is measured on."""
@@ -50,8 +49,7 @@ class DecoderObjective(nn.Module):
         super().__init__()
         self.unet, self.encoder, self.tokenizer3d = pipeline.unet, pipeline.encoder, pipeline.tokenizer3d
         self.null_probability, self.first_step_share = null_probability, first_step_share
-        self._scheduler, self._settings = pipeline.scheduler, pipeline.config
-        self._switches = pipeline.switches
+        self._pipeline, self._scheduler = pipeline, pipeline.scheduler
 
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the loss of a batch. Random numbers come from torch's default generators."""
@@ -63,8 +61,8 @@ class DecoderObjective(nn.Module):
             noise = torch.randn(clean.shape, device=device)  # randn_like would follow the strides
         timesteps = self.draw_timesteps(count, device)
         inputs = self._scheduler.add_noise(clean, noise, timesteps)
-        if self._settings.spatial_conditioning:
-            proxy, maps = self._switches.spatial(batch.proxy, batch.maps)
+        if self._pipeline.config.spatial_conditioning:
+            proxy, maps = self._pipeline.switches.spatial(batch.proxy, batch.maps)
             inputs = torch.cat([inputs, proxy, maps * (~null)[:, None, None, None]], dim=1)
         tokens, mask = self.tokens(batch, null)
         prediction = self.unet(
@@ -78,10 +76,10 @@ class DecoderObjective(nn.Module):
 
     def clean(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Return what is diffused of pairs, (B, c, h, w), and how errors of it count, (1 or B, 1, ...)."""
-        if not self._settings.residual:
+        if not self._pipeline.config.residual:
             return batch.target, batch.target.new_ones((1, 1, 1, 1))
-        whole = self._settings.residual_scale
-        scale = residual_scale(batch.maps, whole, self._settings.residual_variance)
+        whole = self._pipeline.config.residual_scale
+        scale = residual_scale(batch.maps, whole, self._pipeline.config.residual_variance)
         return (batch.target - batch.proxy) / scale, (scale / whole).square()
 
     def draw_timesteps(self, count: int, device: torch.device) -> Tensor:
@@ -111,104 +109,96 @@ class DecoderObjective(nn.Module):
         shown, behind = features[:objects], features[objects:]
         # One picture shows all objects of most pairs: then no copy per slot is needed.
         each = shown[:, None] if objects == len(behind) else shown[batch.views]
-        poses = self._switches.poses(batch.poses)
+        poses = self._pipeline.switches.poses(batch.poses)
         tokens = self.tokenizer3d(each, behind, batch.rectangles, poses, batch.background_poses, null)
-        if self._settings.preset == "paper":
+        if self._pipeline.config.preset == "paper":
             return tokens, None
         mask = torch.cat([batch.filled, torch.ones_like(batch.filled[:, :1])], dim=1)
         return tokens, mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
 
 
-def measure_residual(
-    pipeline: NeuralAssetsPipeline, batches: Batches, config: TrainingConfig, accelerator: Accelerator
-) -> None:
-    """Measure the residual's unit on drawn pairs, alike on every process, and set it in the pipeline."""
-    if config.decoder is None or not pipeline.config.residual:
-        return
-    drawn = [
-        batches.batch(Place(config.seed, step, accelerator.process_index, part=MEASURING))
-        for step in range(SCALE_BATCHES)
-    ]
-    residual = torch.cat([batch.target - batch.proxy for batch in drawn])
-    maps = torch.cat([batch.maps for batch in drawn])
-    residual, maps = accelerator.gather((residual, maps))
-    scale, variance = fit_variance(residual, maps)
-    pipeline.register_to_config(
-        residual_scale=scale,
-        residual_variance=variance if config.decoder.start == "uncertainty" else None,
-    )
-
-
-def train_decoder(
-    pipeline: NeuralAssetsPipeline,
-    batches: Batches,
-    settings: DecoderConfig,
-    config: TrainingConfig,
-    accelerator: Accelerator,
-    first: int = 0,
-    validate: Validate | None = None,
-) -> Path:
-    """Train a pipeline's encoder, tokenizer and UNet in place, and save checkpoints of their averages.
-
-    Args:
-        pipeline: to train, on the accelerator's device.
-        batches: of pairs, this process's part.
-        settings: of the stage.
-        config: of the run.
-        accelerator: device, precision and processes.
-        first: the step to go on from.
-        validate: measures the pipeline at intervals.
-
-    Returns:
-        The checkpoint's folder.
+class DecoderTask(TrainingTask[DecoderConfig]):
+    """Trains a pipeline's encoder, tokenizer and UNet, and saves its checkpoint.
 
     Raises:
-        TrainingError, DiskFull: see :func:`na_core.training.loop.run_stage`.
+        ConfigError: the model cannot take pictures of the scenes' size.
+        TrainingError: no held-out scene has a pair.
     """
-    pipeline.vae.requires_grad_(False).eval()
-    unet = pipeline.unet.to(memory_format=torch.channels_last)
-    if accelerator.device.type == "cpu":
-        # There the gradient of torch's fused attention is slower than that of plain products.
-        unet.set_attn_processor(AttnProcessor())
-    trained = (unet, pipeline.encoder, pipeline.tokenizer3d)
-    for module in trained:
-        module.train()
-    measure_residual(pipeline, batches, config, accelerator)
-    if config.compile:
-        unet.compile()
-        pipeline.encoder.compile()
-    folder = config.output / CHECKPOINT
-    decay = settings.weight_decay
-    groups: list[dict[str, Any]] = [
-        _group("unet", unet, settings.learning_rate, decay),
-        _group("encoder", pipeline.encoder, settings.encoder_learning_rate, decay),
-        _group("tokens", pipeline.tokenizer3d, settings.token_learning_rate, 0.0),
-    ]
-    run_stage(
-        Stage(
-            name=FOLDER,
-            objective=DecoderObjective(pipeline, settings.null_probability, settings.first_step_share),
-            groups=groups,
-            draw=batches.batch,
-            save=lambda step: save_checkpoint(pipeline, folder),
-            steps=settings.steps,
-            warmup_steps=settings.warmup_steps,
-            schedule=settings.schedule,
-            clip_norm=settings.clip_norm,
-            ema_decay=settings.ema_decay,
-            batch_size=settings.batch_size,
-            accumulation=settings.accumulation,
-            validate=validate,
-            validate_every=None if config.validation is None else config.validation.every,
-        ),
-        config,
-        accelerator,
-        first,
-    )
-    for module in trained:
-        module.eval()
-    return folder
 
+    name = "decoder"
 
-def _group(name: str, module: nn.Module, rate: float, decay: float) -> dict[str, Any]:
-    return {"name": name, "params": list(module.parameters()), "lr": rate, "weight_decay": decay}
+    def __init__(self, run: Run, settings: DecoderConfig) -> None:
+        pipeline = run.pipeline
+        super().__init__(
+            run,
+            settings,
+            DecoderObjective(pipeline, settings.null_probability, settings.first_step_share),
+            [
+                ParameterGroup("unet", pipeline.unet),
+                ParameterGroup("encoder", pipeline.encoder),
+                ParameterGroup("tokens", pipeline.tokenizer3d, decays=False),
+            ],
+        )
+        width, height = run.picture_size
+        if width % pipeline.multiple or height % pipeline.multiple:
+            raise ConfigError(
+                f"{run.file}: 'scenes' has pictures of {width} x {height} pixels; this model needs multiples "
+                f"of {pipeline.multiple}"
+            )
+        self._validation = None
+        if run.config.validation is not None:
+            self.validate_every = run.config.validation.every
+            if run.accelerator.is_main_process:
+                sheets = run.config.output / "samples"
+                self._validation = Validation(run.config.validation, pipeline, sheets)
+
+    @property
+    def compiled(self) -> Sequence[nn.Module]:
+        """All but the tokenizer, which is small."""
+        return self.run.pipeline.unet, self.run.pipeline.encoder
+
+    def prepare(self, begins: bool) -> None:
+        """Encode the pictures, find their reliefs, and measure the residual's unit."""
+        pipeline = self.run.pipeline.to(self.run.device)
+        for frozen in (pipeline.vae, pipeline.relief):
+            if frozen is not None:
+                frozen.to(memory_format=torch.channels_last).requires_grad_(False).eval()
+        if self.run.device.type == "cpu":
+            # There the gradient of torch's fused attention is slower than that of plain products.
+            pipeline.unet.set_attn_processor(AttnProcessor())
+        self._batches = PairBatches(self.run, self.settings, self.run.share(self.settings))
+        if pipeline.config.residual:
+            self._measure_residual()
+
+    def draw(self, key: DrawKey) -> TrainingBatch:
+        """Return pairs."""
+        return self._batches.batch(key)
+
+    def validate(self, step: int, log: RunLog) -> Mapping[str, Any]:
+        """Measure held-out pairs."""
+        return {} if self._validation is None else self._validation(step, log)
+
+    def export(self, folder: Path) -> None:
+        """Save the whole pipeline as a checkpoint."""
+        save_checkpoint(self.run.pipeline, folder)
+
+    def load(self, folder: Path) -> None:
+        """Read the trained parts of the checkpoint back."""
+        saved = load_checkpoint(folder)
+        for name in ("unet", "encoder", "tokenizer3d"):
+            getattr(self.run.pipeline, name).load_state_dict(getattr(saved, name).state_dict())
+
+    def _measure_residual(self) -> None:
+        """Measure the residual's unit on drawn pairs, alike on every process, and set it in the pipeline."""
+        run = self.run
+        process = run.accelerator.process_index
+        keys = [DrawKey(run.config.seed, step, process, MEASURING) for step in range(SCALE_BATCHES)]
+        drawn = [self.draw(key) for key in keys]
+        residual = torch.cat([batch.target - batch.proxy for batch in drawn])
+        maps = torch.cat([batch.maps for batch in drawn])
+        residual, maps = run.accelerator.gather((residual, maps))
+        scale, variance = fit_variance(residual, maps)
+        uncertain = self.settings.start == "uncertainty"
+        run.pipeline.register_to_config(
+            residual_scale=scale, residual_variance=variance if uncertain else None
+        )

@@ -12,6 +12,7 @@ from na_core.data.pairs import SEEN
 from na_core.data.scenes import Scene
 from na_core.model.batched.cameras import Cameras
 from na_core.model.batched.labelled import LabelledFrames
+from na_core.model.relief_network import Views
 
 
 def labelled_frames(scenes: Sequence[Scene], pictures: Tensor, slots: int = 1) -> LabelledFrames:
@@ -44,4 +45,16 @@ def labelled_frames(scenes: Sequence[Scene], pictures: Tensor, slots: int = 1) -
         there=torch.from_numpy(there),
         rectangles=torch.from_numpy(rectangles),
         seen=torch.from_numpy(seen),
+    )
+
+
+def photo_views(labels: LabelledFrames, rows: Tensor) -> Views:
+    """Return labelled frames by number as photos with all their boxes."""
+    return Views(
+        pictures=labels.pictures[rows.to(labels.pictures.device)],
+        camera=labels.camera[rows],
+        boxes=labels.boxes[rows],
+        rectangles=labels.rectangles[rows],
+        known=labels.there[rows],
+        filled=labels.there[rows],
     )

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DModel
 
+from na_core.detection.network import BoxDetector
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
 from na_core.model.presets import RELIEF, build_pipeline
 from na_core.model.relief_network import build_relief_network
-from na_core.training.config import ConditionsConfig, Taken, TrainingConfig, VaeConfig
+from na_core.training.config import ConditionsConfig, ReliefConfig, Taken, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
-VAES = {kind.__name__: kind for kind in (PatchAutoencoder, AutoencoderKL)}
+PARTS: dict[str, tuple[Any, ...]] = {
+    "vae": (PatchAutoencoder, AutoencoderKL),
+    "relief": (UNet2DModel,),
+    "detector": (BoxDetector,),
+}
+"""Classes of the parts that a run can start from, by their folders in a checkpoint."""
 
 
 def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipeline:
@@ -53,14 +58,17 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
                 f"{file}: 'initial' is {config.initial}, a checkpoint of the preset "
                 f"'{pipeline.config.preset}', but 'preset' is '{config.preset}'"
             )
-    if isinstance(config.vae, Taken):
-        pipeline.register_modules(vae=_taken_vae(config.vae.origin, pipeline, file))
-    if isinstance(config.relief, Taken):
-        pipeline.register_modules(relief=_taken_relief(config.relief.origin, file))
-    elif config.relief is not None and pipeline.relief is None:
+    if isinstance(config.relief, ReliefConfig) and pipeline.relief is None:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             pipeline.register_modules(relief=build_relief_network(RELIEF))
+    for name in ("vae", "relief"):
+        table = getattr(config, name)
+        if isinstance(table, Taken):
+            part = load_part(name, table.origin, f"{file}: {name}: 'from'")
+            if name == "vae":
+                _check_fit(part, pipeline.vae, table.origin, file)
+            pipeline.register_modules(**{name: part})
     if isinstance(config.vae, VaeConfig) and not isinstance(pipeline.vae, PatchAutoencoder):
         kind = type(pipeline.vae).__name__
         raise ConfigError(f"{file}: vae: the checkpoint's {kind} is not trained; leave out [vae]")
@@ -92,44 +100,41 @@ def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:
     )
 
 
-def _taken_relief(origin: str, file: Path) -> UNet2DModel:
-    return _taken(origin, "relief", "relief network", file, lambda folder: UNet2DModel)
-
-
-def _taken_vae(origin: str, pipeline: NeuralAssetsPipeline, file: Path) -> PatchAutoencoder | AutoencoderKL:
-    def kind(folder: Path) -> type[PatchAutoencoder] | type[AutoencoderKL]:
-        return VAES[json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]]
-
-    vae = _taken(origin, "vae", "VAE", file, kind)
-    for what, of in (("latent channels", latent_channels), ("pixels per latent", latent_factor)):
-        if of(vae) != of(pipeline.vae):
-            raise ConfigError(
-                f"{file}: vae: 'from' is '{origin}', whose VAE has {of(vae)} {what}; "
-                f"this model needs {of(pipeline.vae)}"
-            )
-    return vae
-
-
-def _taken(origin: str, part: str, title: str, file: Path, kind: Callable[[Path], Any]) -> Any:
-    """Load a part of a checkpoint in float32.
+def load_part(name: str, origin: str, key: str) -> Any:
+    """Load a part of an existing checkpoint, in float32.
 
     Args:
-        origin: the checkpoint's folder or embedded name, or the part's folder.
-        part: its folder in the checkpoint, and its table in the configuration.
-        title: what an error calls it.
-        file: the configuration.
-        kind: gives the class of what is in a folder.
+        name: of the part, see :data:`PARTS`.
+        origin: the checkpoint's folder or embedded name, or the folder of the part.
+        key: where the configuration asks for it, for errors.
+
+    Raises:
+        ConfigError: there is none, or it is damaged; the text names the key.
     """
     folder = Path(origin)
     try:
         if not (folder / "config.json").is_file():
-            folder = resolve_checkpoint(origin) / part
+            folder = resolve_checkpoint(origin) / name
     except CheckpointError as error:
-        raise ConfigError(f"{file}: {part}: 'from': {error}") from error
+        raise ConfigError(f"{key}: {error}") from error
     try:
-        return kind(folder).from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
+        stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]
+        kind = {kind.__name__: kind for kind in PARTS[name]}[stored]
+        return kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
     except Exception as error:  # whatever the loaders raise on damaged files
         text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ConfigError(
-            f"{file}: {part}: 'from' is '{origin}', which holds no usable {title} ({text})"
-        ) from error
+        raise ConfigError(f"{key} is '{origin}', which holds no usable {name} ({text})") from error
+
+
+def _check_fit(
+    vae: PatchAutoencoder | AutoencoderKL,
+    expected: PatchAutoencoder | AutoencoderKL,
+    origin: str,
+    file: Path,
+) -> None:
+    for text, count in (("latent channels", latent_channels), ("pixels per latent", latent_factor)):
+        if count(vae) != count(expected):
+            raise ConfigError(
+                f"{file}: vae: 'from' is '{origin}', whose VAE has {count(vae)} {text}; "
+                f"this model needs {count(expected)}"
+            )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from na_core.data.scenes import Scene
+from na_core.data.pairs import DrawnPair, draw_pairs, pair_lists
 from na_core.model.anchored_noise import anchored_noise, batch_addresses
 from na_core.model.batched import augment
 from na_core.model.batched.boxmap import BoxMap
@@ -24,17 +24,46 @@ from na_core.model.batched.conditioning import (
     object_pictures,
 )
 from na_core.model.batched.frames import FrameBatch
-from na_core.model.batched.labelled import LabelledFrames, pair_frames
+from na_core.model.batched.labelled import pair_frames
 from na_core.model.batched.reliefs import Reliefs
-from na_core.model.pipeline import NeuralAssetsPipeline, encode
+from na_core.model.pipeline import encode
 from na_core.model.residual import VALIDITY
-from na_core.training.batches import TrainingBatch
-from na_core.training.config import AugmentationConfig, DecoderConfig
+from na_core.training.config import DecoderConfig
 from na_core.training.errors import TrainingError
 from na_core.training.frame_labels import labelled_frames
-from na_core.training.pair_lists import DrawnPair, PairLists, draw_pairs, pair_lists
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
+from na_core.training.relief import all_reliefs
+from na_core.training.run import Run
 from na_core.training.vae import encode_pictures
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """B pairs as tensors on the device that trains; S slots for objects, E encoder pictures.
+
+    Attributes:
+        target: (B, c, h, w) scaled latents of the targets, float32.
+        proxy: (B, c, h, w) scaled latents of the proxies, float32; zero where the decoder sees none.
+        maps: (B, 11, h, w) box maps, float32; of no channels where the decoder sees none.
+        object_pictures: (E, 3, H, W) in [0, 1], photos with all but their objects painted grey.
+        views: (B, S) which of them shows each object; any for empty slots.
+        background_pictures: (B, 3, H, W) in [0, 1], photos with all objects' 2D boxes painted grey.
+        rectangles: (B, S, 4) source 2D boxes. poses: (B, S, 12 or 24). background_poses: (B, 12).
+        filled: (B, S) bool, slots that hold an object; the others are zero.
+        noise: (B, c, h, w) float32, to diffuse with; None for noise that knows nothing of the pairs.
+    """
+
+    target: Tensor
+    proxy: Tensor
+    maps: Tensor
+    object_pictures: Tensor
+    views: Tensor
+    background_pictures: Tensor
+    rectangles: Tensor
+    poses: Tensor
+    background_poses: Tensor
+    filled: Tensor
+    noise: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -57,99 +86,54 @@ class PreparedPairs:
     random: torch.Generator
 
 
-def pair_batches(
-    scenes: Sequence[Scene],
-    pictures: Tensor,
-    pipeline: NeuralAssetsPipeline,
-    config: DecoderConfig,
-    count: int,
-    *,
-    augmentation: AugmentationConfig | None = None,
-    precision: str = "no",
-    reliefs: Reliefs | None = None,
-    show: bool = False,
-) -> PairBatches:
-    """Return the batches of a process's scenes.
-
-    Args:
-        scenes: this process's.
-        pictures: (M, H, W, 3) uint8, of all their frames in order.
-        pipeline: that learns, on the device that trains; its VAE encodes targets, once, and proxies.
-        config: of the decoder.
-        count: pairs that the process draws at once.
-        augmentation: of the frames; None for none.
-        precision: "bf16" to encode proxies in it, or "no".
-        reliefs: of all frames in order, by their objects' slots; None where proxies are boxes.
-        show: progress bars.
-
-    Raises:
-        TrainingError: no scene has a pair to train on.
-    """
-    lists = [pair_lists(scene) for scene in tqdm(scenes, desc="pairs", unit="scene", disable=not show)]
-    if not any(map(len, lists)):
-        raise TrainingError("no scene has a pair of pictures to train on: each needs two frames of one stage")
-    slots = pipeline.config.slots if pipeline.config.preset == "paper" else 1
-    return PairBatches(
-        lists,
-        np.cumsum([0, *(len(scene.labels.frames) for scene in scenes)]).tolist(),
-        labelled_frames(scenes, pictures, slots),
-        encode_pictures(pipeline.vae, pictures, title="latents" if show else None),
-        pipeline,
-        config,
-        augmentation or AugmentationConfig(),
-        count,
-        precision,
-        reliefs,
-    )
-
-
 class PairBatches:
-    """Draws pairs of scenes and computes what the network sees of them; see :func:`pair_batches`.
+    """Draws pairs of a run's scenes and computes what the network sees of them.
 
     Where the pictures lie in the CPU's memory and a GPU trains, those of the next batch are gathered while
     this one trains.
 
     Args:
-        lists: the scenes' pairs.
-        first: the row of each scene's first frame.
-        labels: of all frames, on the CPU but for the pictures.
-        targets: (M, c, h, w) float16, the pictures' scaled latents.
+        run: whose pipeline learns; its VAE encodes targets, once, and proxies.
+        settings: of the decoder.
+        count: pairs that the process draws at once.
+
+    Raises:
+        TrainingError: no scene has a pair to train on.
     """
 
-    def __init__(
-        self,
-        lists: Sequence[PairLists],
-        first: Sequence[int],
-        labels: LabelledFrames,
-        targets: Tensor,
-        pipeline: NeuralAssetsPipeline,
-        config: DecoderConfig,
-        augmentation: AugmentationConfig,
-        count: int,
-        precision: str,
-        reliefs: Reliefs | None,
-    ) -> None:
-        self._lists, self._first = lists, first
-        self._labels, self._targets = labels, targets
-        self._pipeline, self._config, self._augmentation = pipeline, config, augmentation
+    def __init__(self, run: Run, settings: DecoderConfig, count: int) -> None:
+        pipeline, title = run.pipeline, run.title("pairs")
+        scenes = tqdm(run.scenes, desc=title, unit="scene", disable=title is None)
+        self._lists = [pair_lists(scene) for scene in scenes]
+        if not any(map(len, self._lists)):
+            raise TrainingError(
+                "no scene has a pair of pictures to train on: each needs two frames of one stage"
+            )
+        self._first = np.cumsum([0, *(len(scene.labels.frames) for scene in run.scenes)]).tolist()
+        self._pipeline, self._settings, self._augmentation = pipeline, settings, run.config.augmentation
         self._count = count
+        precision = run.accelerator.mixed_precision
         self._autocast = precision == "bf16"
-        self._reliefs = reliefs
-        ahead = labels.pictures.device != pipeline.unet.device
+        self._reliefs: Reliefs | None = None
+        if pipeline.relief is not None:
+            self._reliefs = all_reliefs(
+                pipeline.relief, run.frames, title=run.title("reliefs"), precision=precision
+            )
+        self._labels = run.frames
+        if pipeline.config.preset == "paper":
+            self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
+        self._targets = encode_pictures(pipeline.vae, run.pictures, title=run.title("latents"))
+        ahead = run.pictures.device != pipeline.unet.device
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
-        self._next: tuple[Place, Future[PreparedPairs]] | None = None
+        self._next: tuple[DrawKey, Future[PreparedPairs]] | None = None
 
-    def draw(self, place: Place) -> list[DrawnPair]:
-        """Return the pairs of a process's part of a step."""
-        return self._draw(generator(place))
-
-    def batch(self, place: Place) -> TrainingBatch:
-        """Return a process's part of a step's batch: a pure function of its place."""
+    def batch(self, key: DrawKey) -> TrainingBatch:
+        """Return a process's part of a step's batch: a pure function of its key."""
         if self._ahead is None:
-            return self._compute(self._prepared(place))
-        known = self._next is not None and self._next[0] == place
-        prepared = self._next[1].result() if self._next is not None and known else self._prepared(place)
-        after = _following(place, self._config.accumulation)
+            return self._compute(self._prepared(key))
+        known = self._next is not None and self._next[0] == key
+        prepared = self._next[1].result() if self._next is not None and known else self._prepared(key)
+        after = _following(key, self._settings.accumulation)
         self._next = after, self._ahead.submit(self._prepared, after)
         return self._compute(prepared)
 
@@ -157,14 +141,11 @@ class PairBatches:
         """Return the batch of given pairs."""
         return self._compute(self._prepare(pairs, 0))
 
-    def _prepared(self, place: Place) -> PreparedPairs:
-        random = generator(place)
-        drawn = self._draw(random)
+    def _prepared(self, key: DrawKey) -> PreparedPairs:
+        random = generator(key)
+        shares = self._settings.edit_share, self._settings.crossed_share
+        drawn = draw_pairs(self._lists, self._count, random, *shares)
         return self._prepare(drawn, int(random.integers(2**62)))
-
-    def _draw(self, random: np.random.Generator) -> list[DrawnPair]:
-        config = self._config
-        return draw_pairs(self._lists, self._count, random, config.edit_share, config.crossed_share)
 
     def _prepare(self, drawn: Sequence[DrawnPair], seed: int) -> PreparedPairs:
         rows = torch.tensor([self._rows(each) for each in drawn])
@@ -254,8 +235,8 @@ class PairBatches:
         return first + pair.source, first + pair.target, first + pair.background, donor
 
 
-def _following(place: Place, parts: int) -> Place:
-    """Return the place of the batch that is drawn after this one."""
-    if place.part + 1 < parts:
-        return replace(place, part=place.part + 1)
-    return replace(place, step=place.step + 1, part=0)
+def _following(key: DrawKey, parts: int) -> DrawKey:
+    """Return the key of the batch that is drawn after this one."""
+    if key.part + 1 < parts:
+        return replace(key, part=key.part + 1)
+    return replace(key, step=key.step + 1, part=0)

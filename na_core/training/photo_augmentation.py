@@ -78,10 +78,7 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
             (
                 _resized(views.pictures[window].permute(2, 0, 1)[None].float(), height, width, "bilinear"),
                 _resized(photos.owner[window][None, None].float(), height, width, "nearest-exact"),
-                *(
-                    _resized(of[window][None, None], height, width, "nearest-exact")
-                    for of in photos.depths
-                ),
+                *(_resized(of[window][None, None], height, width, "nearest-exact") for of in photos.depths),
             )
         )
         corners.append((left / width, top / height, columns / width, rows / height))

@@ -9,8 +9,8 @@ import torch
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where in a run random numbers are drawn.
+class DrawKey:
+    """Where in a run random numbers are drawn, which decides what they are.
 
     Attributes:
         seed: of the run.
@@ -25,12 +25,12 @@ class Place:
     part: int = 0
 
 
-def generator(place: Place) -> np.random.Generator:
-    """Return the generator of a place; every place has its own."""
-    return np.random.default_rng((place.seed, place.step, place.process, place.part))
+def generator(key: DrawKey) -> np.random.Generator:
+    """Return the generator of a key; every key has its own."""
+    return np.random.default_rng((key.seed, key.step, key.process, key.part))
 
 
-def seed_torch(place: Place) -> None:
-    """Seed torch's default generators, of every device, for a place; independent of :func:`generator`'s."""
-    words = np.random.SeedSequence((place.seed, place.step, place.process, place.part, 1)).generate_state(2)
+def seed_torch(key: DrawKey) -> None:
+    """Seed torch's default generators, of every device, for a key; independent of :func:`generator`'s."""
+    words = np.random.SeedSequence((key.seed, key.step, key.process, key.part, 1)).generate_state(2)
     torch.manual_seed(int(words[0]) << 31 ^ int(words[1]))

@@ -1,19 +1,16 @@
-"""The stage that trains the relief network: objects' outlines, depths and far sides inside given boxes."""
+"""The task that trains the relief network: objects' outlines, depths and far sides inside given boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
 from diffusers import UNet2DModel
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -23,23 +20,20 @@ from na_core.model.batched.labelled import LabelledFrames
 from na_core.model.batched.reliefs import Reliefs, joined
 from na_core.model.relief_network import (
     Layers,
-    Views,
     find_reliefs,
     owner_logits,
     relief_inputs,
     run_network,
     shares,
 )
-from na_core.training.atomic_folder import atomic_folder
-from na_core.training.config import ReliefConfig, TrainingConfig
+from na_core.training.config import ReliefConfig
 from na_core.training.errors import TrainingError
-from na_core.training.loop import Stage, run_stage
+from na_core.training.frame_labels import photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
+from na_core.training.run import Run
 from na_core.training.scene_shards import load_images
-
-FOLDER = "relief"
-"""Of the stage in the run's; the finished network is in ``trained`` below it."""
+from na_core.training.task import ParameterGroup, TrainingTask
 
 SHARE_WEIGHT = 2.0
 """Of the error of the share of the way through the box, beside the owner's cross-entropy."""
@@ -107,12 +101,11 @@ class ReliefObjective(nn.Module):
         return loss + SHARE_WEIGHT * (error * way).sum() / way.sum().clamp_min(1e-6)
 
 
-def load_truth(chosen: Sequence[Scene], show: bool = False) -> Truth:
-    """Return the masks, depths and far sides of all pictures of scenes in order, in the CPU's memory.
+def check_depths(chosen: Sequence[Scene]) -> None:
+    """Refuse scenes that cannot teach reliefs.
 
     Raises:
         TrainingError: a picture has no depth or no far side.
-        OSError: a file cannot be read; the text names it.
     """
     for scene in chosen:
         if any(frame.depth is None or frame.far is None for frame in scene.labels.frames):
@@ -121,94 +114,52 @@ def load_truth(chosen: Sequence[Scene], show: bool = False) -> Truth:
                 f"set without --no-depth"
             )
 
+
+def load_truth(chosen: Sequence[Scene], title: Callable[[str], str | None] = lambda text: None) -> Truth:
+    """Return the masks, depths and far sides of all pictures of scenes in order, in the CPU's memory.
+
+    Args:
+        chosen: scenes whose pictures have depths, see :func:`check_depths`.
+        title: of a progress bar, None for none.
+
+    Raises:
+        OSError: a file cannot be read; the text names it.
+    """
+
     def steps(metres: NDArray[np.float32] | None) -> NDArray[np.int16]:
         assert metres is not None
         whole = np.minimum(np.rint(metres / DEPTH_UNIT), 65535)
         return (whole.astype(np.int32) - DEPTH_ZERO).astype(np.int16)
 
-    def depth(scene: Scene, frame: int) -> NDArray[np.int16]:
-        return steps(scene.depth(frame))
-
-    def far(scene: Scene, frame: int) -> NDArray[np.int16]:
-        return steps(scene.far(frame))
-
     return Truth(
-        load_images(chosen, Scene.mask, torch.uint8, "masks" if show else None),
-        load_images(chosen, depth, torch.int16, "depths" if show else None),
-        load_images(chosen, far, torch.int16, "far sides" if show else None),
+        load_images(chosen, Scene.mask, torch.uint8, title("masks")),
+        load_images(chosen, lambda scene, frame: steps(scene.depth(frame)), torch.int16, title("depths")),
+        load_images(chosen, lambda scene, frame: steps(scene.far(frame)), torch.int16, title("far sides")),
     )
 
 
-def train_relief(
-    network: UNet2DModel,
-    labels: LabelledFrames,
-    truth: Truth,
-    settings: ReliefConfig,
-    config: TrainingConfig,
-    accelerator: Accelerator,
-    first: int = 0,
-) -> None:
-    """Train a relief network in place and save it to :func:`trained_relief`.
-
-    Args:
-        network: to train.
-        labels: of this process's pictures.
-        truth: what they show.
-        settings: of the stage.
-        config: of the run.
-        accelerator: device, precision and processes.
-        first: the step to go on from.
+class ReliefTask(TrainingTask[ReliefConfig]):
+    """Trains the pipeline's relief network on photos with boxes.
 
     Raises:
-        TrainingError, DiskFull: see :func:`na_core.training.loop.run_stage`.
+        TrainingError: a picture has no depth or no far side.
     """
-    network.to(accelerator.device, memory_format=torch.channels_last).train()
-    count = settings.batch_size // (accelerator.num_processes * settings.accumulation)
-    if config.compile:
-        network.compile()
 
-    def save(step: int) -> None:
-        with atomic_folder(trained_relief(config.output)) as folder:
-            network.save_pretrained(folder, safe_serialization=True)
+    name = "relief"
 
-    run_stage(
-        Stage(
-            name=FOLDER,
-            objective=ReliefObjective(network),
-            groups=[
-                {
-                    "name": "relief",
-                    "params": list(network.parameters()),
-                    "lr": settings.learning_rate,
-                    "weight_decay": 0.01,
-                }
-            ],
-            draw=lambda place: draw_photos(labels, truth, count, settings, place, accelerator.device),
-            save=save,
-            steps=settings.steps,
-            warmup_steps=settings.warmup_steps,
-            schedule="cosine",
-            clip_norm=settings.clip_norm,
-            ema_decay=settings.ema_decay,
-            batch_size=settings.batch_size,
-            accumulation=settings.accumulation,
-        ),
-        config,
-        accelerator,
-        first,
-    )
-    load_relief(network, config.output)
+    def __init__(self, run: Run, settings: ReliefConfig) -> None:
+        network: Any = run.pipeline.relief
+        super().__init__(run, settings, ReliefObjective(network), [ParameterGroup("relief", network)])
+        check_depths(run.scenes)
 
+    def prepare(self, begins: bool) -> None:
+        """Load what the pictures show, which is large."""
+        self._truth = load_truth(self.run.scenes, self.run.title)
 
-def load_relief(network: UNet2DModel, output: Path) -> None:
-    """Load a run's trained network: averaged weights, which every process reads from the main one's file."""
-    network.load_state_dict(load_file(trained_relief(output) / SAFETENSORS_WEIGHTS_NAME))
-    network.eval().requires_grad_(False)
-
-
-def trained_relief(output: Path) -> Path:
-    """Return the folder of a run's trained relief network: finished once the stage's last state is saved."""
-    return output / FOLDER / "trained"
+    def draw(self, key: DrawKey) -> ReliefBatch:
+        """Return photos; see :func:`draw_photos`."""
+        count = self.run.share(self.settings)
+        return draw_photos(self.run.frames, self._truth, count, self.settings, key, self.run.device)
 
 
 def draw_photos(
@@ -216,11 +167,11 @@ def draw_photos(
     truth: Truth,
     count: int,
     settings: ReliefConfig,
-    place: Place,
+    key: DrawKey,
     device: torch.device,
 ) -> ReliefBatch:
     """Draw photos with boxes as use will have them: some wrong, some missing, some without a 2D box."""
-    random = generator(place)
+    random = generator(key)
     rows = torch.from_numpy(random.integers(len(labels.pictures), size=count))
     owner, *depths = (of.to(device) for of in truth[rows])
     photos = Photos(photo_views(labels, rows).to(device), owner, tuple(depths))
@@ -247,18 +198,6 @@ def draw_photos(
     way = (layers.leave - layers.enter).clamp_min(1e-6)
     met, left = (((of[:, None] - layers.enter) / way).clamp(0, 1) for of in photos.depths)
     return ReliefBatch(inputs, layers, kind, met, left)
-
-
-def photo_views(labels: LabelledFrames, rows: Tensor) -> Views:
-    """Return labelled frames by number as photos with all their boxes."""
-    return Views(
-        pictures=labels.pictures[rows.to(labels.pictures.device)],
-        camera=labels.camera[rows],
-        boxes=labels.boxes[rows],
-        rectangles=labels.rectangles[rows],
-        known=labels.there[rows],
-        filled=labels.there[rows],
-    )
 
 
 @torch.no_grad()

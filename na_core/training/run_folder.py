@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from na_core.training.atomic_folder import disk_errors
-from na_core.training.config import TrainingConfig
+from na_core.training.config import TASKS, TrainingConfig
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.training_state import saved_steps
 
@@ -54,8 +54,7 @@ def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str],
                 f"{file}: 'scenes' has {len(scene_names)} scenes, but {config.output} holds a run on "
                 f"{scenes['count']} others. Give another 'output'"
             )
-    begun = [name for name in ("vae", "relief", "decoder", "detector") if saved_steps(config.output / name)]
-    if begun and not resume:
+    if not resume and any(saved_steps(config.output / name) for name in TASKS):
         raise TrainingError(
             f"{config.output} holds a run already: go on with --resume, or give another 'output'"
         )
@@ -67,6 +66,11 @@ def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str],
         text = json.dumps({"config": here, "scenes": {"count": len(scene_names), "sha256": digest}}, indent=1)
         partial.write_text(text, encoding="utf-8")
         partial.replace(record)
+
+
+def export_folder(output: Path, task: str) -> Path:
+    """Return where a task of a run exports what it trained: whole once the task's last state is saved."""
+    return output / "checkpoint" if task == "decoder" else output / task / "trained"
 
 
 def _binding(config: TrainingConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a stage writes down as it trains: ``log.jsonl`` to plot, TensorBoard to watch."""
+"""What a task writes down as it trains: ``log.jsonl`` to plot, TensorBoard to watch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LOG_FILE = "log.jsonl"
 
 
 class RunLog:
-    """The log of one stage. Lines of steps after ``step`` are a killed run's, and are taken out.
+    """The log of one task. Lines of steps after ``step`` are a killed run's, and are taken out.
 
     Args:
-        folder: of the stage.
-        step: that the stage goes on from.
+        folder: of the task.
+        step: that the task goes on from.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -55,7 +55,7 @@ class RunLog:
 
 
 def read_log(folder: Path, last_step: int | None = None) -> list[dict[str, Any]]:
-    """Return the lines of a stage's log, up to a step; a line cut off by a kill does not count."""
+    """Return the lines of a task's log, up to a step; a line cut off by a kill does not count."""
     lines = []
     for text in (folder / LOG_FILE).read_text(encoding="utf-8").splitlines():
         try:

@@ -41,7 +41,7 @@ def shard_of(place: Path, process: int = 0, processes: int = 1) -> list[Scene]:
     return found
 
 
-def load_pictures(chosen: Sequence[Scene], device: torch.device, show: bool = False) -> Tensor:
+def load_pictures(chosen: Sequence[Scene], device: torch.device, title: str | None = None) -> Tensor:
     """Return all pictures of scenes in order, (M, H, W, 3) uint8.
 
     On the device if they fit there; else in the CPU's memory, page-locked where a GPU copies from it.
@@ -49,12 +49,12 @@ def load_pictures(chosen: Sequence[Scene], device: torch.device, show: bool = Fa
     Args:
         chosen: with pictures of one size.
         device: that trains.
-        show: a progress bar.
+        title: of the progress bar; None for none.
 
     Raises:
         OSError: a picture cannot be read; the text names it.
     """
-    bank = load_images(chosen, Scene.picture, torch.uint8, "pictures" if show else None)
+    bank = load_images(chosen, Scene.picture, torch.uint8, title)
     if device.type != "cuda":
         return bank
     free, _ = torch.cuda.mem_get_info(device)
@@ -62,7 +62,10 @@ def load_pictures(chosen: Sequence[Scene], device: torch.device, show: bool = Fa
 
 
 def load_images(
-    chosen: Sequence[Scene], read: Callable[[Scene, int], NDArray], dtype: torch.dtype, title: str | None
+    chosen: Sequence[Scene],
+    read: Callable[[Scene, int], NDArray],
+    dtype: torch.dtype,
+    title: str | None = None,
 ) -> Tensor:
     """Return what ``read`` finds of each frame of scenes in order, (M, H, W) or (M, H, W, C).
 
@@ -80,9 +83,8 @@ def load_images(
     bank = torch.empty((len(places), *first.shape), dtype=dtype)
 
     def load(number: int) -> None:
-        bank[number] = torch.from_numpy(
-            np.array(read(*places[number]))
-        )  # a copy: writable, as torch wants it
+        # A copy: writable, as torch wants it.
+        bank[number] = torch.from_numpy(np.array(read(*places[number])))
 
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
         for _ in tqdm(

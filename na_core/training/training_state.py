@@ -1,4 +1,4 @@
-"""Saved states: all that a stage goes on from, as safetensors and JSON. No pickle is read or written."""
+"""Saved states: all that a task goes on from, as safetensors and JSON. No pickle is read or written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class Trainees:
-    """What changes as a stage trains.
+    """What changes as a task trains.
 
     Attributes:
         modules: the weights.
@@ -41,7 +41,7 @@ class Trainees:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is.
+    """How far a task is.
 
     Attributes:
         step: steps done.
@@ -55,22 +55,22 @@ class Progress:
 
 
 def state_folder(folder: Path, step: int) -> Path:
-    """Return where the state of a stage's step is saved."""
+    """Return where the state of a task's step is saved."""
     return folder / "states" / f"step-{step:08}"
 
 
 def saved_steps(folder: Path) -> list[int]:
-    """Return the steps whose states a stage's folder holds, ascending; half-written ones do not count."""
+    """Return the steps whose states a task's folder holds, ascending; half-written ones do not count."""
     names = [p.name.removeprefix("step-") for p in (folder / "states").glob("step-*") if p.is_dir()]
     return sorted(int(name) for name in names if name.isdecimal())
 
 
 def first_step(folder: Path, steps: int, resume: bool, from_step: int | None) -> int:
-    """Return the step whose state a stage in ``folder`` goes on from; 0 to begin.
+    """Return the step whose state a task in ``folder`` goes on from; 0 to begin.
 
     Args:
-        folder: of the stage.
-        steps: of the stage.
+        folder: of the task.
+        steps: of the task.
         resume: go on from a saved state, if there is one.
         from_step: which; None for the newest.
 

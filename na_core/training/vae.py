@@ -1,23 +1,21 @@
-"""The first stage: training the small VAE on pictures."""
+"""The task that trains the small VAE on pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import encode
-from na_core.training.atomic_folder import atomic_folder
-from na_core.training.config import TrainingConfig, VaeConfig
+from na_core.training.config import VaeConfig
 from na_core.training.errors import ConfigError
-from na_core.training.loop import Stage, run_stage
-from na_core.training.randomness import Place, generator
+from na_core.training.randomness import DrawKey, generator
+from na_core.training.run import Run
+from na_core.training.task import ParameterGroup, TrainingTask
 
 GRADIENT_WEIGHT = 0.5
 """Weight of the difference between picture gradients, beside L1 and L2: keeps edges."""
@@ -27,9 +25,6 @@ FITTED_PICTURES = 1024
 
 SPREAD_PICTURES = 64
 """Pictures, at most, that the latents' spread is measured on."""
-
-FOLDER = "vae"
-"""Of the stage in the run's; the finished VAE is in ``trained`` below it."""
 
 
 class VaeObjective(nn.Module):
@@ -53,88 +48,55 @@ class VaeObjective(nn.Module):
         return reconstruction_loss(decoded, crops)
 
 
-def train_vae(
-    vae: PatchAutoencoder,
-    pictures: Tensor,
-    settings: VaeConfig,
-    config: TrainingConfig,
-    accelerator: Accelerator,
-    first: int = 0,
-) -> None:
-    """Train a VAE in place, set its scaling factor and save it to :func:`trained_vae`.
-
-    Args:
-        vae: to train.
-        pictures: (M, H, W, 3) uint8, this process's.
-        settings: of the stage.
-        config: of the run.
-        accelerator: device, precision and processes.
-        first: the step to go on from.
+class VaeTask(TrainingTask[VaeConfig]):
+    """Trains the pipeline's small VAE on crops of pictures, and sets its scaling factor.
 
     Raises:
         ConfigError: pictures are smaller than the configuration's crop.
-        TrainingError, DiskFull: see :func:`na_core.training.loop.run_stage`.
     """
-    smallest = min(pictures.shape[1:3])
-    if settings.crop > smallest:
-        raise ConfigError(f"vae: 'crop' is {settings.crop}, but the pictures have {smallest} pixels")
-    device = accelerator.device
-    vae.to(device, memory_format=torch.channels_last).train()
-    if first == 0:
-        fit(vae, pictures)
-    count = settings.batch_size // (accelerator.num_processes * settings.accumulation)
-    if config.compile:
-        vae.encoder.compile()
-        vae.decoder.compile()
 
-    def save(step: int) -> None:
-        vae.register_to_config(scaling_factor=1.0)
-        vae.register_to_config(scaling_factor=1 / _spread(vae, pictures))
-        with atomic_folder(trained_vae(config.output)) as folder:
-            vae.save_pretrained(folder, safe_serialization=True)
+    name = "vae"
 
-    run_stage(
-        Stage(
-            name=FOLDER,
-            objective=VaeObjective(vae, settings.latent_noise),
-            groups=[
-                {
-                    "name": "vae",
-                    "params": list(vae.parameters()),
-                    "lr": settings.learning_rate,
-                    "weight_decay": 0.0,
-                }
-            ],
-            draw=lambda place: draw_crops(pictures, count, settings.crop, place, device),
-            save=save,
-            steps=settings.steps,
-            warmup_steps=settings.warmup_steps,
-            schedule="cosine",
-            clip_norm=settings.clip_norm,
-            ema_decay=settings.ema_decay,
-            batch_size=settings.batch_size,
-            accumulation=settings.accumulation,
-        ),
-        config,
-        accelerator,
-        first,
-    )
-    # The averaged weights are the main process's; the others read what it saved.
-    done = trained_vae(config.output)
-    vae.load_state_dict(load_file(done / SAFETENSORS_WEIGHTS_NAME))
-    vae.register_to_config(scaling_factor=PatchAutoencoder.load_config(done)["scaling_factor"])
-    vae.eval()
+    def __init__(self, run: Run, settings: VaeConfig) -> None:
+        vae = run.pipeline.vae
+        super().__init__(
+            run, settings, VaeObjective(vae, settings.latent_noise), [ParameterGroup("vae", vae)]
+        )
+        smallest = min(run.picture_size)
+        if settings.crop > smallest:
+            raise ConfigError(
+                f"{run.file}: vae: 'crop' is {settings.crop}, but the pictures have {smallest} pixels"
+            )
 
+    @property
+    def compiled(self) -> Sequence[nn.Module]:
+        """The two halves: they are called without the whole."""
+        return self.network.encoder, self.network.decoder
 
-def fit(vae: PatchAutoencoder, pictures: Tensor) -> None:
-    """Fit a VAE's linear code to some of the pictures (M, H, W, 3) uint8; what training starts from."""
-    chosen = pictures[:: max(1, len(pictures) // FITTED_PICTURES)]
-    vae.fit(_values(batch) for batch in chosen.split(16))
+    def prepare(self, begins: bool) -> None:
+        """Fit the linear code that training starts from to some of the pictures."""
+        if begins:
+            chosen = self.run.pictures[:: max(1, len(self.run.pictures) // FITTED_PICTURES)]
+            self.network.fit(_values(batch) for batch in chosen.split(16))
 
+    def draw(self, key: DrawKey) -> Tensor:
+        """Return crops (B, 3, s, s) in [-1, 1]; see :func:`draw_crops`."""
+        count = self.run.share(self.settings)
+        return draw_crops(self.run.pictures, count, self.settings.crop, key, self.run.device)
 
-def trained_vae(output: Path) -> Path:
-    """Return the folder of a run's trained VAE: finished once the stage's last state is saved."""
-    return output / FOLDER / "trained"
+    def export(self, folder: Path) -> None:
+        """Save the VAE, scaled so that the latents of some of the pictures have unit spread."""
+        pictures = self.run.pictures
+        chosen = pictures[:: max(1, len(pictures) // SPREAD_PICTURES)][:SPREAD_PICTURES]
+        self.network.register_to_config(scaling_factor=1.0)
+        spread = float(encode_pictures(self.network, chosen).float().std())
+        self.network.register_to_config(scaling_factor=1 / spread)
+        super().export(folder)
+
+    def load(self, folder: Path) -> None:
+        """Read the averaged weights and their scaling factor back."""
+        super().load(folder)
+        self.network.register_to_config(scaling_factor=self.network.load_config(folder)["scaling_factor"])
 
 
 def reconstruction_loss(decoded: Tensor, target: Tensor) -> Tensor:
@@ -144,9 +106,9 @@ def reconstruction_loss(decoded: Tensor, target: Tensor) -> Tensor:
     return difference.abs().mean() + difference.square().mean() + GRADIENT_WEIGHT * sum(gradients)
 
 
-def draw_crops(pictures: Tensor, count: int, size: int, place: Place, device: torch.device) -> Tensor:
+def draw_crops(pictures: Tensor, count: int, size: int, key: DrawKey, device: torch.device) -> Tensor:
     """Draw square crops of pictures (M, H, W, 3) uint8, every other mirrored: (count, 3, size, size)."""
-    random = generator(place)
+    random = generator(key)
     rows, columns = pictures.shape[1:3]
     crops = []
     for number in random.integers(len(pictures), size=count):
@@ -154,13 +116,6 @@ def draw_crops(pictures: Tensor, count: int, size: int, place: Place, device: to
         crop = pictures[number, y : y + size, x : x + size].to(device, non_blocking=True)
         crops.append(crop.flip(1) if random.random() < 0.5 else crop)
     return _values(torch.stack(crops))
-
-
-@torch.no_grad()
-def _spread(vae: PatchAutoencoder, pictures: Tensor) -> float:
-    """Return the standard deviation of the latents of some of the pictures."""
-    chosen = pictures[:: max(1, len(pictures) // SPREAD_PICTURES)][:SPREAD_PICTURES]
-    return float(encode_pictures(vae, chosen).float().std())
 
 
 @torch.no_grad()

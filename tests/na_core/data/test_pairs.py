@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import pytest
 
 from na_core.data.labels import Edit
 from na_core.data.pairs import (
+    DrawnPair,
     Pair,
+    PairLists,
     crossed_pairs,
+    draw_pairs,
     edit_pair,
     edit_pairs,
     frame_message,
-    is_usable,
-    sample_pair,
+    pair_lists,
     video_pairs,
 )
 from na_core.data.scenes import Scene, load_scene
@@ -48,7 +51,7 @@ def make(make_scene: Callable[..., Path], tmp_path: Path) -> MakeScene:
             ]
             for k, row in enumerate(presence)
         ]
-        folder = tmp_path / "scene"
+        folder = tmp_path / f"scene-{len(list(tmp_path.iterdir()))}"
         return load_scene(make_scene(folder, cameras, placements, SIDE, SIDE, stages=stages, edits=edits))
 
     return write
@@ -117,39 +120,71 @@ class TestEdits:
         assert [pair.edit for pair in found] == [seen]
 
 
-class TestSampling:
-    def test_films_are_drawn_in_both_orders_alike(self, make: MakeScene) -> None:
-        scene, random = make([[True]] * 3), np.random.default_rng(0)
-        drawn = [sample_pair(scene, random) for _ in range(300)]
-        backwards = np.mean([pair is not None and pair.source > pair.target for pair in drawn])
-        assert backwards == pytest.approx(0.5, abs=0.1)
-        assert {ends([pair])[0] for pair in drawn if pair} == set(ends(video_pairs(scene)))
+class TestDrawing:
+    @pytest.fixture
+    def lists(self, make: MakeScene) -> list[PairLists]:
+        """Return those of a scene of two stages with an edit, of two films, and of a scene of one frame."""
+        return [
+            pair_lists(make([[True]] * 4, stages=[0, 0, 1, 1], edits=[Edit("translate", 0, 1, None, 0)])),
+            pair_lists(make([[True]] * 3)),
+            pair_lists(make([[True]] * 3)),
+            pair_lists(make([[True]])),
+        ]
 
-    def test_half_of_the_pairs_are_controlled(self, make: MakeScene) -> None:
-        scene = make([[True], [True]], edits=[Edit("rotate", 0, 1, None, 0)])
-        random = np.random.default_rng(0)
-        drawn = [sample_pair(scene, random) for _ in range(300)]
-        assert np.mean([pair is not None and pair.edit is not None for pair in drawn]) == pytest.approx(
-            0.5, abs=0.1
+    @staticmethod
+    def kinds(drawn: Sequence[DrawnPair], lists: Sequence[PairLists]) -> Counter[str]:
+        return Counter(
+            next(kind for kind in ("film", "edits", "crossed") if d.pair in getattr(lists[d.scene], kind))
+            for d in drawn
         )
 
-    def test_the_same_seed_draws_the_same(self, make: MakeScene) -> None:
-        scene = make([[True]] * 4, stages=[0, 0, 1, 1])
-        first, second = (
-            [sample_pair(scene, random) for _ in range(20)]
-            for random in (np.random.default_rng(3), np.random.default_rng(3))
-        )
-        assert first == second
-        assert all(pair is not None and is_usable(scene, pair) for pair in first)
+    def test_a_scene_of_every_kind(self, lists: list[PairLists]) -> None:
+        assert [len(kind) for kind in (lists[0].film, lists[0].edits, lists[0].crossed)] == [4, 1, 8]
+        assert len(lists[3]) == 0
+
+    def test_shares_are_kept(self, lists: list[PairLists]) -> None:
+        found = self.kinds(draw_pairs(lists[:1], 3000, np.random.default_rng(0), 0.3, 0.2), lists)
+        assert found["edits"] == pytest.approx(900, abs=90)
+        assert found["crossed"] == pytest.approx(600, abs=90)
+        assert found["film"] == pytest.approx(1500, abs=90)
+
+    def test_both_orders_of_two_frames_come_alike(self, lists: list[PairLists]) -> None:
+        drawn = draw_pairs(lists[1:2], 3000, np.random.default_rng(0), 0.3, 0.2)
+        found = Counter((d.pair.source, d.pair.target) for d in drawn)
+        assert len(found) == 6
+        assert min(found.values()) > 400
+
+    def test_every_scene_and_pair_is_drawn_but_those_without_pairs_are_not(
+        self, lists: list[PairLists]
+    ) -> None:
+        drawn = draw_pairs(lists, 3000, np.random.default_rng(0), 0.3, 0.2)
+        found = Counter(d.scene for d in drawn)
+        assert found.keys() == {0, 1, 2}
+        assert min(found.values()) > 900
+        assert {d.pair for d in drawn if d.scene == 0} == {*lists[0].film, *lists[0].edits, *lists[0].crossed}
+
+    def test_a_kind_without_a_share_comes_where_a_scene_has_nothing_else(
+        self, lists: list[PairLists]
+    ) -> None:
+        only_edits = PairLists((), lists[0].edits, ())
+        drawn = draw_pairs([only_edits, lists[0]], 200, np.random.default_rng(0), 0.0, 0.0)
+        assert {d.scene for d in drawn} == {0, 1}
+        assert self.kinds([d for d in drawn if d.scene == 1], [only_edits, lists[0]]).keys() == {"film"}
 
     def test_a_pair_that_only_works_backwards_is_drawn(self, make: MakeScene) -> None:
-        scene = make([[True, False], [True, True]])
-        drawn = sample_pair(scene, np.random.default_rng(0))
-        assert drawn is not None
-        assert (drawn.source, drawn.target) == (1, 0)
+        lists = [pair_lists(make([[True, False], [True, True]]))]
+        (drawn,) = draw_pairs(lists, 1, np.random.default_rng(0), 0.3, 0.2)
+        assert (drawn.pair.source, drawn.pair.target) == (1, 0)
 
-    def test_a_scene_without_pairs(self, make: MakeScene) -> None:
-        assert sample_pair(make([[True]]), np.random.default_rng(0)) is None
+    def test_no_pair_at_all(self, lists: list[PairLists]) -> None:
+        with pytest.raises(ValueError, match="no scene has a pair"):
+            draw_pairs(lists[3:], 1, np.random.default_rng(0), 0.3, 0.2)
+
+    def test_the_same_numbers_draw_the_same(self, lists: list[PairLists]) -> None:
+        first, second, other = (
+            draw_pairs(lists, 20, np.random.default_rng(seed), 0.3, 0.2) for seed in (3, 3, 4)
+        )
+        assert first == second != other
 
 
 class TestMessage:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from torch import Tensor, nn
 
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training.config import TrainingConfig, load_config
-from na_core.training.pair_batches import PairBatches, pair_batches
-from na_core.training.scene_shards import load_pictures, shard_of
+from na_core.training.pair_batches import PairBatches
+from na_core.training.run import Run
+from na_core.training.scene_shards import shard_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -45,10 +49,7 @@ TINY: dict[str, dict[str, Any]] = {
         "steps": 4,
         "batch_size": 2,
         "learning_rate": 1e-3,
-        "encoder_learning_rate": 1e-3,
-        "token_learning_rate": 1e-3,
         "warmup_steps": 1,
-        "schedule": "cosine",
         "null_probability": 0.2,
         "first_step_share": 0.3,
         "ema_decay": 0.9,
@@ -57,6 +58,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 WriteConfig = Callable[..., Path]
 Configure = Callable[..., TrainingConfig]
+MakeRun = Callable[..., Run]
 MakeBatches = Callable[[NeuralAssetsPipeline, TrainingConfig], PairBatches]
 
 
@@ -64,6 +66,8 @@ def to_toml(tables: dict[str, dict[str, Any]]) -> str:
     """Return tables of plain values as TOML; the one without a name comes first."""
 
     def text(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f"{key} = {text(each)}" for key, each in value.items()) + " }"
         return str(value).lower() if isinstance(value, bool) else repr(value)
 
     blocks = []
@@ -109,21 +113,46 @@ def one_thread_and_no_left_over_state() -> Iterator[None]:
     AcceleratorState._reset_state(reset_partial_state=True)  # the next test may train in another precision
 
 
-@pytest.fixture
-def accelerator() -> Accelerator:
-    return Accelerator(cpu=True, mixed_precision="no")
+FORKS = multiprocessing.get_context("forkserver")  # imports torch once, in a process that does nothing else
+FORKS.set_forkserver_preload(["na_core.training.__main__", __name__])
 
 
-def start_training(file: Path, *options: str) -> subprocess.Popen[str]:
-    """Start training in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "na_core.training", "--config", str(file), *options],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@dataclass(frozen=True)
+class TrainingProcess:
+    """The command in a process of its own.
+
+    Attributes:
+        process: that runs it.
+        output: file of what it says.
+    """
+
+    process: BaseProcess
+    output: Path
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for the end; return the exit status, a signal's number negative."""
+        self.process.join(timeout)
+        return self.process.exitcode
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+
+def start_training(file: Path, *options: str) -> TrainingProcess:
+    """Start ``python -m na_core.training`` in a process of its own."""
+    output = file.with_suffix(".out")
+    process = FORKS.Process(target=_command, args=(["--config", str(file), *options], output))
+    process.start()
+    return TrainingProcess(process, output)
+
+
+def _command(options: list[str], output: Path) -> None:
+    with output.open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.chdir(ROOT)
+    sys.argv[1:] = options
+    runpy.run_module("na_core.training", run_name="__main__", alter_sys=True)
 
 
 def weights(*modules: nn.Module) -> list[Tensor]:
@@ -135,16 +164,26 @@ def equal(first: list[Tensor], second: list[Tensor]) -> bool:
 
 
 @pytest.fixture
-def make_batches(painted_scenes: Path) -> MakeBatches:
+def make_run() -> MakeRun:
+    """Return a maker of runs: of a configuration, and of a pipeline where it is not the configuration's."""
+
+    def make(config: TrainingConfig, pipeline: NeuralAssetsPipeline | None = None) -> Run:
+        accelerator = Accelerator(cpu=True, mixed_precision=config.mixed_precision)
+        run = Run(config, Path("a.toml"), accelerator, shard_of(config.scenes))
+        if pipeline is not None:
+            run.pipeline = pipeline
+        return run
+
+    return make
+
+
+@pytest.fixture
+def make_batches(make_run: MakeRun) -> MakeBatches:
     """Return a maker of the batches that a configuration's decoder trains on."""
 
     def make(pipeline: NeuralAssetsPipeline, config: TrainingConfig) -> PairBatches:
         assert config.decoder is not None
-        shard = shard_of(config.scenes)
-        pictures = load_pictures(shard, torch.device("cpu"))
-        count = config.decoder.batch_size // config.decoder.accumulation
-        return pair_batches(
-            shard, pictures, pipeline, config.decoder, count, augmentation=config.augmentation
-        )
+        run = make_run(config, pipeline)
+        return PairBatches(run, config.decoder, run.share(config.decoder))
 
     return make

@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from na_core.training.config import ConditionsConfig, DecoderConfig, Taken, VaeConfig, load_config
+from na_core.training.config import (
+    TASKS,
+    ConditionsConfig,
+    DecoderConfig,
+    Optimisation,
+    Taken,
+    VaeConfig,
+    load_config,
+)
 from na_core.training.errors import ConfigError
+from na_core.training.train import REGISTRY
 from tests.na_core.training.conftest import WriteConfig
 
 SHIPPED = sorted((Path(__file__).parents[3] / "na_core" / "training" / "configs").glob("*.toml"))
@@ -40,18 +49,18 @@ def test_a_vae_can_be_taken(write_config: WriteConfig) -> None:
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.stem)
 def test_the_configurations_that_come_with_the_project(file: Path) -> None:
     config = load_config(file)
-    assert any(stage is not None for stage in (config.vae, config.relief, config.decoder, config.detector))
+    assert config.trained
     assert config.output == Path("runs") / file.stem
 
 
 def test_the_comparison_differs_in_the_start_alone() -> None:
-    texts = {}
-    for file in SHIPPED:
-        if file.stem.startswith("compare-"):
-            start = file.stem.removeprefix("compare-")
-            texts[start] = file.read_text().replace(f'start = "{start}"', "").replace(file.stem, "")
-    assert texts.keys() == {"noise", "residual", "uncertainty"}
-    assert len(set(texts.values())) == 1
+    configs = {f.stem.removeprefix("compare-"): load_config(f) for f in SHIPPED if "compare-" in f.stem}
+    assert configs.keys() == {"noise", "residual", "uncertainty"}
+    noise = configs["noise"]
+    assert noise.decoder is not None
+    for start, config in configs.items():
+        decoder = replace(noise.decoder, start=start)
+        assert config == replace(noise, output=config.output, decoder=decoder)
 
 
 def test_an_ablation_leaves_one_thing_out() -> None:
@@ -81,7 +90,7 @@ def test_an_ablation_leaves_one_thing_out() -> None:
         ({"top": {"sede": 1}}, "unknown key 'sede'"),
         ({"vae": {"flips": 1}}, "vae: unknown key 'flips'"),
         ({"top": {"seed": None}}, "missing key 'seed'"),
-        ({"decoder": {"schedule": None}}, "decoder: missing key 'schedule'"),
+        ({"decoder": {"warmup_steps": None}}, "decoder: missing key 'warmup_steps'"),
         ({"top": {"threads": 1.5}}, "'threads' must be of type int, not 1.5"),
         ({"top": {"threads": True}}, "'threads' must be of type int, not True"),
         ({"top": {"compile": 1}}, "'compile' must be of type bool, not 1"),
@@ -108,6 +117,12 @@ def test_an_ablation_leaves_one_thing_out() -> None:
             {"conditions": {"cells": 2}, "top": {"size": None, "initial": "x"}},
             "conditions: 'initial' has its own",
         ),
+        ({"decoder": {"group_rates": 1}}, "decoder: 'group_rates' must be a table"),
+        ({"decoder": {"group_rates": {"unet": -1}}}, "decoder: group_rates: 'unet' must be at least 0"),
+        (
+            {"decoder": {"group_rates": {"net": 1}}},
+            "decoder: group_rates: unknown key 'net'; there are: 'unet', 'encoder', 'tokens'",
+        ),
         ({"decoder": {"edit_share": 0.7, "crossed_share": 0.7}}, "more than 1 together"),
     ],
 )
@@ -127,3 +142,45 @@ def test_a_table_that_is_a_number_is_named(write_config: WriteConfig) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     assert "cannot read the training configuration" in error_of(tmp_path / "none.toml")
+
+
+def test_tasks_come_in_their_order(write_config: WriteConfig) -> None:
+    optimisation = {"steps": 1, "batch_size": 1, "learning_rate": 0.1, "warmup_steps": 0}
+    config = load_config(write_config(detector=optimisation, relief=optimisation))
+    assert tuple(config.trained) == tuple(REGISTRY) == TASKS
+    assert all(isinstance(table, Optimisation) for table in config.trained.values())
+    taken = load_config(write_config("taken", detector=optimisation, relief={"from": "mini"}))
+    assert tuple(taken.trained) == ("vae", "detector", "decoder")
+
+
+class TestExtending:
+    def test_tables_are_merged_key_by_key(self, write_config: WriteConfig, tmp_path: Path) -> None:
+        base = load_config(write_config())
+        child = tmp_path / "below" / "child.toml"
+        child.parent.mkdir()
+        child.write_text("extends = '../run.toml'\nseed = 4\ndecoder.steps = 9\n")
+        assert base.decoder is not None
+        assert load_config(child) == replace(base, seed=4, decoder=replace(base.decoder, steps=9))
+        grandchild = child.with_name("grandchild.toml")
+        grandchild.write_text("extends = 'child.toml'\nseed = 5\n[vae]\nfrom = 'mini'\n")
+        config = load_config(grandchild)
+        assert config.seed == 5
+        assert config.vae == Taken("mini")  # and nothing of the table that trains it
+        assert config.decoder == replace(base.decoder, steps=9)
+
+    def test_a_missing_file_is_named_with_the_one_that_asks_for_it(self, tmp_path: Path) -> None:
+        file = tmp_path / "child.toml"
+        file.write_text("extends = 'none.toml'\n")
+        assert f"cannot read the training configuration {tmp_path / 'none.toml'}" in error_of(file)
+
+    def test_a_circle_is_named(self, tmp_path: Path) -> None:
+        first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+        first.write_text("extends = 'b.toml'\n")
+        second.write_text("extends = 'a.toml'\n")
+        with pytest.raises(ConfigError, match=r"b\.toml: 'extends' is 'a\.toml', which extends this file"):
+            load_config(first)
+
+    def test_what_is_no_name_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "child.toml"
+        file.write_text("extends = 3\n")
+        assert "'extends' must be of type str, not 3" in error_of(file)

@@ -1,39 +1,40 @@
-"""The second stage: the right weights learn, from the right targets, and the loss falls."""
+"""The decoder: the right weights learn, from the right targets, and the loss falls."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from diffusers import DDIMScheduler
+from safetensors.torch import load_file
 
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
-from na_core.training.batches import Batches, TrainingBatch
-from na_core.training.config import TrainingConfig
-from na_core.training.decoder import MEASURING, SCALE_BATCHES, DecoderObjective, train_decoder
+from na_core.training.decoder import MEASURING, SCALE_BATCHES, DecoderObjective, DecoderTask
 from na_core.training.errors import TrainingError
 from na_core.training.initial import set_start
-from na_core.training.randomness import Place, seed_torch
+from na_core.training.loop import train_task
+from na_core.training.pair_batches import TrainingBatch
+from na_core.training.randomness import DrawKey, seed_torch
+from na_core.training.run import Run
 from na_core.training.run_log import read_log
-from tests.na_core.training.conftest import Configure, MakeBatches, equal, weights
+from na_core.training.training_state import state_folder
+from tests.na_core.training.conftest import Configure, MakeRun, equal, weights
 
 PRESETS = [("paper", "noise"), ("guided", "residual"), ("guided", "uncertainty")]
 
 
-class OneBatch:
-    """The same pairs at every step: what a network that learns at all learns by heart."""
+class ByHeart(DecoderTask):
+    """Draws the same pairs at every step: what a network that learns at all learns by heart."""
 
-    def __init__(self, batches: Batches) -> None:
-        self._batch = batches.batch(Place(0, 0))
+    batch: TrainingBatch | None = None
 
-    def batch(self, place: Place) -> TrainingBatch:
-        return self._batch
+    def draw(self, key: DrawKey) -> TrainingBatch:
+        self.batch = self.batch or super().draw(DrawKey(0, 0))
+        return self.batch
 
 
 def tiny(preset: str, start: str) -> NeuralAssetsPipeline:
@@ -42,34 +43,29 @@ def tiny(preset: str, start: str) -> NeuralAssetsPipeline:
     return pipeline
 
 
-def train(
-    pipeline: NeuralAssetsPipeline,
-    config: TrainingConfig,
-    make_batches: MakeBatches,
-    accelerator: Accelerator,
-) -> Path:
-    assert config.decoder is not None
-    batches = make_batches(pipeline, config)
-    return train_decoder(pipeline, batches, config.decoder, config, accelerator)
+def train(run: Run) -> DecoderTask:
+    assert run.config.decoder is not None
+    task = DecoderTask(run, run.config.decoder)
+    train_task(task)
+    return task
 
 
 @pytest.mark.parametrize(("preset", "start"), PRESETS)
 def test_the_loss_falls_and_the_checkpoint_loads(
-    preset: str, start: str, configure: Configure, make_batches: MakeBatches, accelerator: Accelerator
+    preset: str, start: str, configure: Configure, make_run: MakeRun
 ) -> None:
     pipeline = tiny(preset, start)
     trained = (pipeline.unet, pipeline.encoder, pipeline.tokenizer3d)
     before = [weights(module) for module in trained]
     frozen = weights(pipeline.vae)
     changes = {"steps": 40, "batch_size": 4, "first_step_share": 1.0, "null_probability": 0.0}
-    rates = dict.fromkeys(("learning_rate", "encoder_learning_rate", "token_learning_rate"), 4e-3)
     config = configure(
         top={"preset": preset, "save_every": 1000, "log_every": 10},
-        decoder={"start": start, **changes, **rates},
+        decoder={"start": start, "learning_rate": 4e-3, **changes},
     )
     assert config.decoder is not None
-    same = OneBatch(make_batches(pipeline, config))
-    folder = train_decoder(pipeline, same, config.decoder, config, accelerator)
+    task = ByHeart(make_run(config, pipeline), config.decoder)
+    train_task(task)
     losses = [line["loss"] for line in read_log(config.output / "decoder")]
     assert losses[-1] < 0.7 * losses[0]
     for module, old in zip(trained, before, strict=True):
@@ -78,91 +74,76 @@ def test_the_loss_falls_and_the_checkpoint_loads(
         assert not module.training
     assert equal(weights(pipeline.vae), frozen)
     assert not any(p.requires_grad for p in pipeline.vae.parameters())
-    loaded = load_checkpoint(folder)
+    loaded = load_checkpoint(task.folder)
     assert loaded.config.preset == preset
     assert loaded.config.residual == (start != "noise")
     assert (loaded.config.residual_variance is not None) == (start == "uncertainty")
     assert equal(weights(loaded.unet), [w.half().float() for w in weights(pipeline.unet)])
 
 
-def test_gradients_reach_every_weight_that_counts(
-    configure: Configure, make_batches: MakeBatches, accelerator: Accelerator
-) -> None:
+def test_gradients_reach_every_weight_that_counts(configure: Configure, make_run: MakeRun) -> None:
     """Three steps: the UNet's last layer starts at zero and blocks the first step's gradients."""
     pipeline = tiny("guided", "residual")
-    modules = (pipeline.unet, pipeline.tokenizer3d, pipeline.encoder)
-    before = [{name: p.detach().clone() for name, p in module.named_parameters()} for module in modules]
-    train(pipeline, configure(decoder={"steps": 3, "null_probability": 0.0}), make_batches, accelerator)
-    still = [
-        name
-        for module, old in zip(modules, before, strict=True)
-        for name, parameter in module.named_parameters()
-        if torch.equal(parameter, old[name])
-    ]
+    before = DecoderObjective(pipeline, 0.0, 0.0).state_dict()
+    before = {name: value.clone() for name, value in before.items()}
+    config = configure(decoder={"steps": 3, "null_probability": 0.0})
+    train(make_run(config, pipeline))
+    after = load_file(state_folder(config.output / "decoder", 3) / "weights.safetensors")
+    still = [name for name, value in before.items() if torch.equal(value, after[name])]
     assert still == []
 
 
-def test_the_groups_have_their_own_learning_rates(
-    configure: Configure, make_batches: MakeBatches, accelerator: Accelerator
-) -> None:
-    rates = {"learning_rate": 1e-4, "encoder_learning_rate": 0.0, "token_learning_rate": 1e-3}
+def test_the_groups_have_their_own_learning_rates(configure: Configure, make_run: MakeRun) -> None:
+    rates = {"learning_rate": 1e-4, "group_rates": {"encoder": 0.0, "tokens": 1e-3}}
     config = configure(decoder={**rates, "warmup_steps": 2, "schedule": "constant", "weight_decay": 0.0})
     pipeline = tiny("guided", "residual")
-    encoder = weights(pipeline.encoder)
-    train(pipeline, config, make_batches, accelerator)
+    encoder = [w.half().float() for w in weights(pipeline.encoder)]  # as the checkpoint holds them
+    train(make_run(config, pipeline))
     assert equal(weights(pipeline.encoder), encoder)
     logged = [line["learning_rate"] for line in read_log(config.output / "decoder")]
     assert [group["unet"] for group in logged] == pytest.approx([0, 5e-5, 1e-4, 1e-4])
     assert [group["tokens"] for group in logged] == pytest.approx([0, 5e-4, 1e-3, 1e-3])
 
 
-def test_accumulating_parts_is_the_mean_over_them(
-    configure: Configure, make_batches: MakeBatches, accelerator: Accelerator
-) -> None:
+def test_accumulating_parts_is_the_mean_over_them(configure: Configure, make_run: MakeRun) -> None:
     pipeline = tiny("guided", "residual")
     config = configure(decoder={"steps": 1, "batch_size": 4, "accumulation": 2, "clip_norm": 0.0})
     assert config.decoder is not None
-    batches = make_batches(pipeline, config)
-    train_decoder(pipeline, batches, config.decoder, config, accelerator)
+    task = train(make_run(config, pipeline))
     parts = []
     fresh = tiny("guided", "residual")
     fresh.register_to_config(residual_scale=pipeline.config.residual_scale)
     objective = DecoderObjective(fresh, 0.2, 0.3)
     for part in range(2):
-        batch = batches.batch(Place(0, 0, 0, part))
+        batch = task.draw(DrawKey(0, 0, 0, part))
         assert len(batch.target) == 2
-        seed_torch(Place(0, 0, 0, part))
+        seed_torch(DrawKey(0, 0, 0, part))
         parts.append(float(objective(batch).detach()))
     (line,) = read_log(config.output / "decoder")
     assert line["loss"] == pytest.approx(sum(parts) / 2, rel=1e-5)
 
 
-def test_bfloat16_keeps_weights_in_float32(configure: Configure, make_batches: MakeBatches) -> None:
+def test_bfloat16_keeps_weights_in_float32(configure: Configure, make_run: MakeRun) -> None:
     pipeline = tiny("guided", "residual")
-    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
-    train(pipeline, configure(decoder={"steps": 2}), make_batches, accelerator)
+    train(make_run(configure(top={"mixed_precision": "bf16"}, decoder={"steps": 2}), pipeline))
     assert all(torch.isfinite(w).all() for w in weights(pipeline.unet))
     assert {p.dtype for p in pipeline.unet.parameters()} == {torch.float32}
 
 
-def test_without_averages(configure: Configure, make_batches: MakeBatches, accelerator: Accelerator) -> None:
+def test_without_averages(configure: Configure, make_run: MakeRun) -> None:
     pipeline = tiny("guided", "residual")
     config = configure(decoder={"steps": 2, "ema_decay": 0.0})
-    train(pipeline, config, make_batches, accelerator)
+    train(make_run(config, pipeline))
     assert not list(config.output.rglob("ema.safetensors"))
 
 
-def test_the_residuals_unit_is_measured_and_saved(
-    configure: Configure, make_batches: MakeBatches, accelerator: Accelerator
-) -> None:
+def test_the_residuals_unit_is_measured_and_saved(configure: Configure, make_run: MakeRun) -> None:
     pipeline = tiny("guided", "residual")
     config = configure(decoder={"steps": 1})
-    batches = make_batches(pipeline, config)
-    drawn = [batches.batch(Place(0, step, 0, MEASURING)) for step in range(SCALE_BATCHES)]
+    task = train(make_run(config, pipeline))
+    drawn = [task.draw(DrawKey(0, step, 0, MEASURING)) for step in range(SCALE_BATCHES)]
     expected = torch.cat([batch.target - batch.proxy for batch in drawn]).square().mean().sqrt()
-    assert config.decoder is not None
-    folder = train_decoder(pipeline, batches, config.decoder, config, accelerator)
-    assert load_checkpoint(folder).config.residual_scale == pytest.approx(float(expected), rel=1e-5)
+    assert load_checkpoint(task.folder).config.residual_scale == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["v_prediction", "epsilon", "sample"])
@@ -189,12 +170,10 @@ def test_timesteps_are_uniform_but_for_a_share_at_the_last() -> None:
     assert float(rest.mean()) == pytest.approx(499, abs=10)
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(
-    configure: Configure, make_batches: MakeBatches, accelerator: Accelerator
-) -> None:
+def test_a_loss_that_is_not_finite_ends_the_run(configure: Configure, make_run: MakeRun) -> None:
     pipeline = tiny("guided", "residual")
     with torch.no_grad():
         pipeline.unet.conv_in.weight.fill_(np.nan)
     config = replace(configure(), log_every=1)
     with pytest.raises(TrainingError, match="decoder: the loss or its gradient is no longer finite"):
-        train(pipeline, config, make_batches, accelerator)
+        train(make_run(config, pipeline))

@@ -1,4 +1,4 @@
-"""The detector's stage: it learns boxes from photos, resumes, and has runs of its own."""
+"""The detector: it learns boxes from photos, resumes, and trains alone or beside other tasks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from na_core.detection.embedded import load_detector
+from na_core.detection.network import BoxDetector
 from na_core.training.config import DetectorConfig, load_config
-from na_core.training.detector import draw_labelled, families, load_shown, trained_detector
+from na_core.training.detector import check_families, draw_labelled, families, load_shown
 from na_core.training.errors import ConfigError, TrainingError
-from na_core.training.randomness import Place
+from na_core.training.randomness import DrawKey
+from na_core.training.run_folder import export_folder
 from na_core.training.run_log import read_log
 from na_core.training.scene_shards import shard_of
 from na_core.training.train import main
-from tests.na_core.training.conftest import WriteConfig, equal, weights
+from tests.na_core.training.conftest import Configure, MakeRun, WriteConfig, equal, weights
 
 CPU = torch.device("cpu")
 DETECTOR = {
@@ -26,6 +28,7 @@ DETECTOR = {
     "size": "tiny",
     "ema_decay": 0.5,
 }
+NO_VAE_KEYS = dict.fromkeys(("steps", "batch_size", "crop", "learning_rate", "warmup_steps", "latent_noise"))
 ALONE = {"vae": None, "decoder": None}
 TOP = {"preset": None, "size": None, "save_every": 30, "log_every": 10}
 
@@ -34,11 +37,10 @@ def test_it_learns_and_a_resumed_run_ends_with_the_same_weights(write_config: Wr
     whole = main(write_config("whole", top=TOP, detector=DETECTOR, **ALONE))
     losses = [line["loss"] for line in read_log(whole.parent)]
     assert losses[-1] < 0.7 * losses[0]
+    detector = BoxDetector.from_pretrained(whole)
     again = main(write_config("whole", top=TOP, detector=DETECTOR, **ALONE), step=30)
-    assert again == whole == trained_detector(whole.parent.parent)
-    detector = load_detector(whole)
-    fresh = main(write_config("fresh", top=TOP, detector=DETECTOR, **ALONE))
-    assert equal(weights(detector), weights(load_detector(fresh)))
+    assert again == whole == export_folder(whole.parent.parent, "detector")
+    assert equal(weights(detector), weights(BoxDetector.from_pretrained(again)))
     assert detector.config.names
 
 
@@ -48,13 +50,25 @@ def test_a_run_may_start_from_another_ones_detector(write_config: WriteConfig) -
     second = main(write_config("second", top=TOP, detector=then, **ALONE))
     assert equal(weights(load_detector(first)), weights(load_detector(second)))
     missing = DETECTOR | {"initial": str(first.parent / "none")}
-    with pytest.raises(ConfigError, match=r"'initial'.*no detector there"):
+    with pytest.raises(ConfigError, match="detector: 'initial': There is no checkpoint"):
         main(write_config("third", top=TOP, detector=missing, **ALONE))
 
 
-def test_it_shares_its_run_with_no_other_stage(write_config: WriteConfig) -> None:
-    with pytest.raises(ConfigError, match="'vae' does not go with \\[detector\\]"):
-        load_config(write_config(top=TOP, detector=DETECTOR, decoder=None))
+def test_it_trains_beside_others_as_it_does_alone(write_config: WriteConfig) -> None:
+    few = DETECTOR | {"steps": 2}
+    alone = main(write_config("alone", top=TOP, detector=few, **ALONE))
+    main(write_config("beside", detector=few, vae={"steps": 1}, decoder={"steps": 1}))
+    beside = export_folder(alone.parents[2] / "beside", "detector")
+    assert equal(weights(load_detector(alone)), weights(load_detector(beside)))
+
+
+def test_what_it_does_not_need_is_refused(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError, match="'preset' does not go with \\[detector\\] alone"):
+        load_config(write_config(detector=DETECTOR, **ALONE))
+    with pytest.raises(ConfigError, match="'vae' does not go with \\[detector\\] alone"):
+        load_config(
+            write_config(top=TOP, detector=DETECTOR, vae={"from": "mini", **NO_VAE_KEYS}, decoder=None)
+        )
     with pytest.raises(ConfigError, match="missing key 'preset'"):
         load_config(write_config(top={"preset": None}))
 
@@ -62,13 +76,13 @@ def test_it_shares_its_run_with_no_other_stage(write_config: WriteConfig) -> Non
 def test_unknown_families_are_refused(painted_scenes: Path) -> None:
     shard = shard_of(painted_scenes)
     with pytest.raises(TrainingError, match="knows no"):
-        load_shown(shard, ("mug",), CPU)
+        check_families(shard, ("mug",))
 
 
-def test_photos_are_a_function_of_their_place(painted_scenes: Path) -> None:
-    shard = shard_of(painted_scenes)
-    shown = load_shown(shard, families(shard), CPU)
-    settings = DetectorConfig(1, 4, 1e-3, 1)
-    first, again = (draw_labelled(shown, 4, settings, Place(0, 7), CPU) for _ in range(2))
+def test_photos_are_a_function_of_their_key(configure: Configure, make_run: MakeRun) -> None:
+    run = make_run(configure())
+    shown = load_shown(run, families(run.scenes))
+    settings = DetectorConfig(steps=1, batch_size=4, learning_rate=1e-3, warmup_steps=1)
+    first, again = (draw_labelled(shown, 4, settings, DrawKey(0, 7), CPU) for _ in range(2))
     assert torch.equal(first.pictures, again.pictures)
     assert torch.equal(first.boxes, again.boxes)

@@ -105,4 +105,4 @@ class TestTakenVae:
         for file in (damaged / "vae").glob("*.safetensors"):
             file.write_bytes(file.read_bytes()[:50])
         text = error_of(write_config(vae={"from": str(damaged), **NO_VAE_KEYS}))
-        assert "holds no usable VAE" in text
+        assert "holds no usable vae" in text

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from na_core.data.labels import Edit
-from na_core.data.pairs import Pair, frame_message
+from na_core.data.pairs import DrawnPair, Pair, frame_message
 from na_core.data.scenes import Scene, load_scene
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
@@ -20,13 +20,11 @@ from na_core.model.conditioning import conditions
 from na_core.model.pipeline import Batch, decode, encode
 from na_core.model.presets import build_pipeline
 from na_core.model.residual import COVERAGE, VALIDITY
-from na_core.training.batches import TrainingBatch
 from na_core.training.decoder import DecoderObjective
 from na_core.training.errors import TrainingError
 from na_core.training.initial import set_start
-from na_core.training.pair_batches import PairBatches
-from na_core.training.pair_lists import DrawnPair
-from na_core.training.randomness import Place
+from na_core.training.pair_batches import TrainingBatch
+from na_core.training.randomness import DrawKey
 from tests.na_core.training.conftest import Configure, MakeBatches
 
 PAIRS = {
@@ -119,16 +117,12 @@ def test_what_is_diffused_decodes_to_the_target(
     assert np.abs(found.astype(int) - expected).max() <= 1  # latents of targets are kept in float16
 
 
-def test_the_place_decides(split: Path, configure: Configure, make_batches: MakeBatches) -> None:
+def test_the_key_decides(split: Path, configure: Configure, make_batches: MakeBatches) -> None:
     pipeline = build_pipeline("guided", "tiny")
     config = configure(top={"scenes": str(split)}, decoder={"batch_size": 4})
-
-    def draws(batches: PairBatches) -> list[list[DrawnPair]]:
-        return [batches.draw(Place(0, step)) for step in (3, 1)]
-
     first, second = (make_batches(pipeline, config) for _ in range(2))
-    assert draws(first) == draws(second)
-    one, other = (batches.batch(Place(0, 7)) for batches in (first, second))
+    first.batch(DrawKey(0, 3))  # what came before does not count
+    one, other = (batches.batch(DrawKey(0, 7)) for batches in (first, second))
     for name in vars(one):
         assert torch.equal(getattr(one, name), getattr(other, name)), name
 
@@ -140,10 +134,10 @@ def test_batches_that_were_prepared_ahead_are_the_same(
     config = configure(top={"scenes": str(split)}, decoder={"accumulation": 2, "batch_size": 4})
     plain, ahead = (make_batches(pipeline, config) for _ in range(2))
     ahead._ahead = ThreadPoolExecutor(1)  # as where the pictures are not on the device that trains
-    for place in (Place(0, 0), Place(0, 0, part=1), Place(0, 1), Place(0, 7)):  # in order, and a jump
-        one, other = plain.batch(place), ahead.batch(place)
+    for key in (DrawKey(0, 0), DrawKey(0, 0, part=1), DrawKey(0, 1), DrawKey(0, 7)):  # in order, and a jump
+        one, other = plain.batch(key), ahead.batch(key)
         for name in vars(one):
-            assert torch.equal(getattr(one, name), getattr(other, name)), (place, name)
+            assert torch.equal(getattr(one, name), getattr(other, name)), (key, name)
 
 
 def test_scenes_without_pairs(
@@ -196,13 +190,13 @@ class TestAugmentation:
         assert torch.equal(moved, plain.filled)
         assert torch.equal(plain.target, jittered.target)
 
-    def test_a_place_decides_it(self, split: Path, configure: Configure, make_batches: MakeBatches) -> None:
+    def test_a_key_decides_it(self, split: Path, configure: Configure, make_batches: MakeBatches) -> None:
         pipeline = build_pipeline("guided", "tiny")
         changes = {"jitter_boxes": 0.5, "mask_sources": 0.5, "blur_proxies": 0.5}
         config = configure(top={"scenes": str(split)}, augmentation=changes)
         first, second = (make_batches(pipeline, config) for _ in range(2))
-        first.batch(Place(0, 6))  # what came before does not count
-        one, other = (batches.batch(Place(0, 7)) for batches in (first, second))
+        first.batch(DrawKey(0, 6))  # what came before does not count
+        one, other = (batches.batch(DrawKey(0, 7)) for batches in (first, second))
         for name in vars(one):
             assert torch.equal(getattr(one, name), getattr(other, name)), name
 
@@ -212,16 +206,16 @@ def test_noise_sticks_to_what_frames_show_if_it_is_to(
 ) -> None:
     pipeline = build_pipeline("guided", "tiny")
     batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
-    noise = batches.batch(Place(0, 0)).noise
+    noise = batches.batch(DrawKey(0, 0)).noise
     assert noise is not None
-    assert noise.shape == batches.batch(Place(0, 0)).target.shape
+    assert noise.shape == batches.batch(DrawKey(0, 0)).target.shape
     assert float(noise.std()) == pytest.approx(1, abs=0.15)
-    again, later = batches.batch(Place(0, 0)).noise, batches.batch(Place(0, 1)).noise
+    again, later = batches.batch(DrawKey(0, 0)).noise, batches.batch(DrawKey(0, 1)).noise
     assert again is not None and later is not None
     assert torch.equal(noise, again)
     assert abs(float((noise * later).mean())) < 0.1
     pipeline.register_to_config(anchored_noise=False)
-    assert batches.batch(Place(0, 0)).noise is None
+    assert batches.batch(DrawKey(0, 0)).noise is None
 
 
 @pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
@@ -231,7 +225,7 @@ def test_what_is_switched_off_does_not_reach_the_loss(
     pipeline = build_pipeline("guided", "tiny")
     torch.nn.init.normal_(pipeline.unet.conv_out.weight, std=0.1)
     set_start(pipeline, "noise")
-    batch = make_batches(pipeline, configure(top={"scenes": str(split)})).batch(Place(0, 0))
+    batch = make_batches(pipeline, configure(top={"scenes": str(split)})).batch(DrawKey(0, 0))
     poses = batch.poses.clone()
     poses[..., :12] += 0.5
     maps = batch.maps.clone()

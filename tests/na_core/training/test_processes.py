@@ -13,17 +13,19 @@ from na_core.training.config import load_config
 from na_core.training.decoder import MEASURING, SCALE_BATCHES, DecoderObjective
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.initial import starting_pipeline
-from na_core.training.pair_batches import pair_batches
-from na_core.training.randomness import Place, seed_torch
+from na_core.training.pair_batches import PairBatches
+from na_core.training.randomness import DrawKey, seed_torch
+from na_core.training.run_folder import export_folder
 from na_core.training.run_log import read_log
-from na_core.training.scene_shards import load_pictures, shard_of
+from na_core.training.scene_shards import shard_of
 from na_core.training.train import main
 from na_core.training.training_state import state_folder
-from na_core.training.vae import trained_vae
-from tests.na_core.training.conftest import WriteConfig, start_training
+from tests.na_core.training.conftest import MakeRun, WriteConfig, start_training
 
 
-def test_two_processes_learn_from_both_shards(write_config: WriteConfig, painted_scenes: Path) -> None:
+def test_two_processes_learn_from_both_shards(
+    write_config: WriteConfig, painted_scenes: Path, make_run: MakeRun
+) -> None:
     file = write_config(
         top={"processes": 2, "save_every": 1, "keep_states": 0},
         vae={"steps": 2},
@@ -31,8 +33,7 @@ def test_two_processes_learn_from_both_shards(write_config: WriteConfig, painted
         validation={"scenes": str(painted_scenes), "every": 1, "pairs": 1},
     )
     process = start_training(file)
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, said
+    assert process.wait(120) == 0, process.said()
     config = load_config(file)
     lines = read_log(config.output / "decoder")
     assert [line["samples"] for line in lines if "loss" in line] == [4, 8]
@@ -42,21 +43,21 @@ def test_two_processes_learn_from_both_shards(write_config: WriteConfig, painted
     # The first step again, one shard after the other, by hand.
     assert config.decoder is not None
     pipeline = starting_pipeline(config, file)
-    pipeline.register_modules(vae=type(pipeline.vae).from_pretrained(trained_vae(config.output)))
+    pipeline.register_modules(vae=type(pipeline.vae).from_pretrained(export_folder(config.output, "vae")))
     pipeline.vae.requires_grad_(False)
     makers = []
     for rank in range(2):
-        shard = shard_of(config.scenes, rank, 2)
-        pictures = load_pictures(shard, torch.device("cpu"))
-        makers.append(pair_batches(shard, pictures, pipeline, config.decoder, 2))
-    drawn = [m.batch(Place(0, s, r, MEASURING)) for r, m in enumerate(makers) for s in range(SCALE_BATCHES)]
+        run = make_run(config, pipeline)
+        run.scenes = shard_of(config.scenes, rank, 2)
+        makers.append(PairBatches(run, config.decoder, 2))
+    drawn = [m.batch(DrawKey(0, s, r, MEASURING)) for r, m in enumerate(makers) for s in range(SCALE_BATCHES)]
     residual = torch.cat([batch.target - batch.proxy for batch in drawn])
     pipeline.register_to_config(residual_scale=float(residual.square().mean().sqrt()))
     objective = DecoderObjective(pipeline, 0.0, config.decoder.first_step_share).train()
     losses = []
     for rank, maker in enumerate(makers):
-        batch = maker.batch(Place(0, 0, rank))
-        seed_torch(Place(0, 0, rank))
+        batch = maker.batch(DrawKey(0, 0, rank))
+        seed_torch(DrawKey(0, 0, rank))
         losses.append(objective(batch))
     mean = torch.stack(losses).mean()
     assert lines[0]["loss"] == pytest.approx(float(mean.detach()), rel=1e-4)
@@ -92,10 +93,9 @@ class TestWhatIsSaidBeforeAnythingStarts:
 
     def test_a_process_says_it_in_a_sentence(self, write_config: WriteConfig) -> None:
         process = start_training(write_config(top={"scenes": "nowhere"}))
-        said = process.communicate(timeout=60)[0]
-        assert process.returncode == 1
-        assert "'scenes' is nowhere, which holds no complete scene" in said
-        assert "Traceback" not in said
+        assert process.wait(60) == 1
+        assert "'scenes' is nowhere, which holds no complete scene" in process.said()
+        assert "Traceback" not in process.said()
 
     def test_pictures_that_the_model_cannot_take(self, write_config: WriteConfig, tmp_path: Path) -> None:
         from tests.na_core.conftest import write_scenes

@@ -1,4 +1,4 @@
-"""The relief network's stage: it learns outlines, depths and far sides, and goes on like other stages."""
+"""The relief network: it learns outlines, depths and far sides, and goes on like other tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 
 from na_core.data.labels import LABELS_FILE
 from na_core.model.checkpoints import load_checkpoint
@@ -17,19 +16,21 @@ from na_core.model.presets import build_pipeline
 from na_core.training.config import ReliefConfig
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.frame_labels import labelled_frames
-from na_core.training.randomness import Place
+from na_core.training.loop import train_task
+from na_core.training.randomness import DrawKey
 from na_core.training.relief import (
     ReliefObjective,
+    ReliefTask,
     all_reliefs,
+    check_depths,
     draw_photos,
     load_truth,
-    train_relief,
-    trained_relief,
 )
+from na_core.training.run_folder import export_folder
 from na_core.training.run_log import read_log
 from na_core.training.scene_shards import load_pictures, shard_of
 from na_core.training.train import main
-from tests.na_core.training.conftest import Configure, WriteConfig, equal, weights
+from tests.na_core.training.conftest import Configure, MakeRun, WriteConfig, equal, weights
 
 CPU = torch.device("cpu")
 RELIEF = {"steps": 60, "batch_size": 4, "learning_rate": 5e-3, "warmup_steps": 5, "ema_decay": 0.5}
@@ -41,7 +42,7 @@ PLAIN = {
     "smallest_crop": 1,
     "recolour": 0,
 }
-RIGHT = ReliefConfig(1, 4, 1e-3, 1, **PLAIN)
+RIGHT = ReliefConfig(steps=1, batch_size=4, learning_rate=1e-3, warmup_steps=1, **PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +50,16 @@ def shard(painted_scenes: Path):
     return shard_of(painted_scenes)
 
 
-def test_it_learns_outlines_and_saves_what_it_learnt(
-    configure: Configure, shard, accelerator: Accelerator
-) -> None:
+def test_it_learns_outlines_and_saves_what_it_learnt(configure: Configure, make_run: MakeRun) -> None:
     config = configure(relief=RELIEF, top={"save_every": 1000, "log_every": 20})
     assert isinstance(config.relief, ReliefConfig)
-    network = build_pipeline("guided", "tiny", relief=True).relief
-    labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
-    train_relief(network, labels, truth, config.relief, config, accelerator)
+    run = make_run(config, build_pipeline("guided", "tiny", relief=True))
+    network, labels, truth = run.pipeline.relief, run.frames, load_truth(run.scenes)
+    task = ReliefTask(run, config.relief)
+    train_task(task)
     losses = [line["loss"] for line in read_log(config.output / "relief")]
     assert losses[-1] < 0.6 * losses[0]
-    assert equal(weights(type(network).from_pretrained(trained_relief(config.output))), weights(network))
+    assert equal(weights(type(network).from_pretrained(task.folder)), weights(network))
     found = all_reliefs(network, labels)
     owner, depth, far = truth[torch.arange(len(labels.pictures))]
     assert (found.owner == owner).float().mean() > 0.9
@@ -70,8 +70,8 @@ def test_it_learns_outlines_and_saves_what_it_learnt(
 
 def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
     labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
-    batch = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
-    again = draw_photos(labels, truth, 4, RIGHT, Place(0, 3), CPU)
+    batch = draw_photos(labels, truth, 4, RIGHT, DrawKey(0, 3), CPU)
+    again = draw_photos(labels, truth, 4, RIGHT, DrawKey(0, 3), CPU)
     assert torch.equal(batch.inputs, again.inputs)
     rows = torch.from_numpy(np.random.default_rng((0, 3, 0, 0)).integers(len(labels.pictures), size=4))
     owner, _, _ = truth[rows]
@@ -86,7 +86,7 @@ def test_a_steps_truth_is_what_the_masks_and_depths_say(shard) -> None:
 
 def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
     labels, truth = labelled_frames(shard, load_pictures(shard, CPU)), load_truth(shard)
-    batch = draw_photos(labels, truth, 4, RIGHT, Place(0, 0), CPU)
+    batch = draw_photos(labels, truth, 4, RIGHT, DrawKey(0, 0), CPU)
 
     class Oracle(torch.nn.Module):
         """Says what is true, as the network would."""
@@ -106,24 +106,24 @@ def test_the_loss_of_the_truth_is_next_to_nothing(shard) -> None:
     assert untrained(batch).item() > 0.1
 
 
-def test_a_run_trains_all_three_stages_and_its_checkpoint_holds_the_network(
+def test_a_run_trains_them_all_and_its_checkpoint_holds_the_network(
     write_config: WriteConfig,
 ) -> None:
-    file = write_config(relief={**RELIEF, "steps": 4}, vae={"steps": 2}, decoder={"steps": 2})
+    file = write_config(relief={**RELIEF, "steps": 2}, vae={"steps": 1}, decoder={"steps": 1})
     folder = main(file)
     pipeline = load_checkpoint(folder)
     assert pipeline.relief is not None
-    trained = type(pipeline.relief).from_pretrained(trained_relief(folder.parent))
+    trained = type(pipeline.relief).from_pretrained(export_folder(folder.parent, "relief"))
     assert equal(weights(pipeline.relief), weights(trained.half().float()))
     # Taken by another run, by the checkpoint's folder.
-    other = write_config("other", relief={"from": str(folder)}, vae={"steps": 2}, decoder={"steps": 2})
+    other = write_config("other", relief={"from": str(folder)}, vae={"steps": 1}, decoder={"steps": 1})
     assert equal(weights(load_checkpoint(main(other)).relief), weights(pipeline.relief))
 
 
 def test_a_checkpoint_gets_a_network_and_keeps_the_rest(write_config: WriteConfig) -> None:
-    bare = main(write_config(vae={"steps": 2}, decoder={"steps": 2}))
+    bare = main(write_config(vae={"steps": 1}, decoder={"steps": 1}))
     top = {"initial": str(bare), "size": None}
-    folder = main(write_config("more", top, vae=None, relief={**RELIEF, "steps": 3}, decoder=None))
+    folder = main(write_config("more", top, vae=None, relief={**RELIEF, "steps": 1}, decoder=None))
     before, after = load_checkpoint(bare), load_checkpoint(folder)
     assert before.relief is None
     assert after.relief is not None
@@ -131,7 +131,7 @@ def test_a_checkpoint_gets_a_network_and_keeps_the_rest(write_config: WriteConfi
     assert dict(before.config)["residual_scale"] == after.config.residual_scale
 
 
-def test_a_stage_goes_on_to_the_bit(write_config: WriteConfig) -> None:
+def test_it_goes_on_to_the_bit(write_config: WriteConfig) -> None:
     tables = {"relief": {**RELIEF, "steps": 6}, "decoder": None, "top": {"save_every": 3, "keep_states": 0}}
     whole = main(write_config("whole", **tables))
     part = write_config("part", **tables)
@@ -140,7 +140,7 @@ def test_a_stage_goes_on_to_the_bit(write_config: WriteConfig) -> None:
     main(part, step=3)
     after = weights(
         build_pipeline("guided", "tiny", relief=True).relief.from_pretrained(
-            trained_relief(part.parent / "part")
+            export_folder(part.parent / "part", "relief")
         )
     )
     assert equal(before, after)
@@ -155,7 +155,7 @@ def test_scenes_without_depth_are_refused(missing: str, painted_scenes: Path, tm
             frame[missing] = None
         file.write_text(json.dumps(labels))
     with pytest.raises(TrainingError, match="without --no-depth"):
-        load_truth(shard_of(bare))
+        check_depths(shard_of(bare))
 
 
 def test_the_paper_has_none_and_a_missing_one_is_named(write_config: WriteConfig) -> None:

@@ -47,7 +47,11 @@ def test_another_configuration_is_refused(tables: dict[str, Any], key: str, conf
 def test_what_does_not_change_the_result_may_change(change: dict[str, Any], configure: Configure) -> None:
     config = configure()
     claim_folder(config, FILE, NAMES, resume=False)
-    claim_folder(replace(config, **change), FILE, NAMES, resume=True)
+    record = (config.output / RECORD).read_text()
+    changed = replace(config, **change)
+    assert changed != config
+    claim_folder(changed, FILE, NAMES, resume=True)
+    assert (config.output / RECORD).read_text() == record
 
 
 @pytest.mark.parametrize("names", [NAMES[:1], [*NAMES, "00000002"], ["00000000", "00000003"]])
