@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from na_core.compose.averaging import averaged
 from na_core.compose.background import background_positions, plate_weight, unmoved_positions
 from na_core.compose.objects import object_points
 from na_core.compose.passes import Passes
@@ -24,7 +25,9 @@ GREY = 0.5
 
 
 @torch.no_grad()
-def compose(layers: Layers, frames: FrameBatch, width: int, height: int) -> Passes:
+def compose(
+    layers: Layers, frames: FrameBatch, width: int, height: int, oversampling: int = 1
+) -> Passes:
     """Compose frames from the layers of their photos.
 
     Args:
@@ -32,7 +35,13 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int) -> Pass
             unmoved photo is reproduced exactly.
         frames: B of them.
         width, height: of the frames in pixels.
+        oversampling: rays along each side of a pixel; layers are best at the scale of the rays then.
     """
+    if oversampling > 1:
+        larger = compose(layers, frames, oversampling * width, oversampling * height)
+        boxes = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
+        return averaged(larger, boxes, oversampling)
+
     # 1. Which boxes a pixel's ray hits.
     boxes = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
 

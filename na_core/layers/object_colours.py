@@ -42,9 +42,8 @@ def object_colours(pictures: Tensor, owner: Tensor, objects: int) -> ObjectColou
     number = torch.where(owned < 0, photos * objects, photo * objects + owned)  # of no object: one more
     left, across = _span(number, column, photos * objects + 1, width)
     top, down = _span(number, row, photos * objects + 1, height)
-    # A cell is a power of two of pixels, so that a growing object does not make its colours swim.
-    side = torch.exp2((torch.maximum(across, down).double() / CANVAS).log2().ceil().clamp_min(0))
-    place = torch.stack([left, top, 1 / side], dim=-1).float()
+    side = torch.maximum(across, down).float() / CANVAS  # of a cell, in pixels
+    place = torch.stack([left.float(), top.float(), 1 / side], dim=-1)
 
     x = ((column + 0.5 - left[number]) / side[number]).long().clamp_(0, CANVAS - 1)
     y = ((row + 0.5 - top[number]) / side[number]).long().clamp_(0, CANVAS - 1)

@@ -82,9 +82,13 @@ def enlarged_depth(
 
 
 def _colours(pictures: Tensor, width: int, height: int) -> Tensor:
+    """Return pictures (M, height, width, 3): what a larger one, smooth between the pixels, averages to."""
     rows, columns = pictures.shape[1:3]
-    how = cv2.INTER_AREA if width <= columns and height <= rows else cv2.INTER_CUBIC
-    each = [cv2.resize(picture, (width, height), interpolation=how) for picture in pictures.numpy()]
+    times = max(-(-columns // width), -(-rows // height))
+    each = []
+    for picture in pictures.numpy():
+        larger = cv2.resize(picture, (times * width, times * height), interpolation=cv2.INTER_CUBIC)
+        each.append(cv2.resize(larger, (width, height), interpolation=cv2.INTER_AREA))
     return torch.from_numpy(np.stack(each))
 
 

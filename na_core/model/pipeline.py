@@ -30,7 +30,13 @@ from na_core.model.enlarge import at_output_size
 from na_core.model.latents import Vae, latent_factor
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.model.tokens import FrameTokens
-from na_core.model.working_size import DecoderSize, decoder_frame, decoder_size, photo_side
+from na_core.model.working_size import (
+    DecoderSize,
+    decoder_frame,
+    decoder_size,
+    photo_side,
+    rays_per_side,
+)
 from na_core.scene import Frame, Sampling
 from na_core.tensors.frames import FrameBatch, frame_batch
 from na_core.tensors.views import SourceView, source_views
@@ -218,11 +224,12 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         views = source_views(frame)
         rows, columns = photos[views[0].sha256].shape[:2]
         side = photo_side(frame, columns, rows, width, height)
-        layers = self.layers.sampled(views, photos, side, self.taking_apart, self.device)
+        rays = rays_per_side(side, max(rows, columns), width, height)
+        layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, self.device)
 
         # 2. Compose the frame.
         batch = self._batch(frame, views)
-        passes = compose(layers, batch, width, height)
+        passes = compose(layers, batch, width, height, rays)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
             report(1, lambda: proxy)
@@ -231,7 +238,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         # 3. Compose it again at the decoder's size, where that is another.
         size = decoder_size(side, width, height, working_size, self.multiple)
         small_batch, small_layers, small = batch, layers, passes
-        if size != DecoderSize(width, height, 1.0):
+        if rays > 1 or size != DecoderSize(width, height, 1.0):
             small_frame = decoder_frame(frame, width, height, size)
             small_side = side * size.scale
             small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, self.device)

@@ -15,6 +15,10 @@ MAX_DECODED_SHARE = 4.0
 """Pixels that the decoder's picture has at most, in units of the working size's square."""
 
 
+MAX_RAYS = 2**19
+"""Rays of a frame at most that has several per pixel."""
+
+
 @dataclass(frozen=True)
 class DecoderSize:
     """The decoder's picture.
@@ -42,6 +46,19 @@ def photo_side(frame: Frame, photo_width: int, photo_height: int, width: int, he
     side = width * camera.fx / source.fx if wide else height * camera.fy / source.fy
     nearest = round(side)
     return float(nearest) if abs(side - nearest) < 1e-3 else side
+
+
+def rays_per_side(side: float, photo_side: int, width: int, height: int) -> int:
+    """Return how many rays along each side of a pixel show the photo's finer detail: 2, or 1 if it has none.
+
+    Large frames have one: their pixels are small already.
+
+    Args:
+        side: see :func:`photo_side`.
+        photo_side: the photo's own longer side in pixels.
+        width, height: of the frame in pixels.
+    """
+    return 2 if photo_side > 1.25 * side and 4 * width * height <= MAX_RAYS else 1
 
 
 def decoder_size(side: float, width: int, height: int, working_size: int, multiple: int) -> DecoderSize:
