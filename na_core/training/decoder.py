@@ -11,8 +11,10 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from na_core.model.checkpoints import load_checkpoint
-from na_core.model.pipeline import NeuralAssetsPipeline, encode_features
+from na_core.model.encoder import encode_features
+from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.residual import fit_variance, residual_scale
+from na_core.model.switches import Switches
 from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import DecoderConfig
 from na_core.training.errors import ConfigError
@@ -50,6 +52,8 @@ class DecoderObjective(nn.Module):
         self.unet, self.encoder, self.tokenizer3d = pipeline.unet, pipeline.encoder, pipeline.tokenizer3d
         self.null_probability, self.first_step_share = null_probability, first_step_share
         self._pipeline, self._scheduler = pipeline, pipeline.scheduler
+        config = pipeline.config
+        self._switches = Switches(config.box_map, config.proxy, config.source_pose)
 
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the loss of a batch. Random numbers come from torch's default generators."""
@@ -62,7 +66,7 @@ class DecoderObjective(nn.Module):
         timesteps = self.draw_timesteps(count, device)
         inputs = self._scheduler.add_noise(clean, noise, timesteps)
         if self._pipeline.config.spatial_conditioning:
-            proxy, maps = self._pipeline.switches.spatial(batch.proxy, batch.maps)
+            proxy, maps = self._switches.spatial(batch.proxy, batch.maps)
             inputs = torch.cat([inputs, proxy, maps * (~null)[:, None, None, None]], dim=1)
         tokens, mask = self.tokens(batch, null)
         prediction = self.unet(
@@ -109,7 +113,7 @@ class DecoderObjective(nn.Module):
         shown, behind = features[:objects], features[objects:]
         # One picture shows all objects of most pairs: then no copy per slot is needed.
         each = shown[:, None] if objects == len(behind) else shown[batch.views]
-        poses = self._pipeline.switches.poses(batch.poses)
+        poses = self._switches.poses(batch.poses)
         tokens = self.tokenizer3d(each, behind, batch.rectangles, poses, batch.background_poses, null)
         if self._pipeline.config.preset == "paper":
             return tokens, None
@@ -158,8 +162,9 @@ class DecoderTask(TrainingTask[DecoderConfig]):
         return self.run.pipeline.unet, self.run.pipeline.encoder
 
     def prepare(self, begins: bool) -> None:
-        """Encode the pictures, find their reliefs, and measure the residual's unit."""
+        """Take the pictures apart, encode them, and measure the residual's unit."""
         pipeline = self.run.pipeline.to(self.run.device)
+        pipeline.register_to_config(picture_size=max(self.run.picture_size))
         for frozen in (pipeline.vae, pipeline.relief):
             if frozen is not None:
                 frozen.to(memory_format=torch.channels_last).requires_grad_(False).eval()

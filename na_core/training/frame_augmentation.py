@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from na_core.model.batched.boxes import front_scores, moved_along
-from na_core.model.batched.cameras import Cameras
-from na_core.model.batched.frames import FrameBatch
-from na_core.model.batched.proxy import Proxy
-from na_core.model.conditioning import GREY
+from na_core.compose.passes import Passes
+from na_core.model.encoder import GREY
+from na_core.tensors.boxes import front_scores, moved_along
+from na_core.tensors.cameras import Cameras
+from na_core.tensors.frames import FrameBatch
 
 DIMENSIONS = 0.1
 """Largest error of a detector's dimensions, as a share of them."""
@@ -135,7 +135,7 @@ def drop_objects(
         generator: of all random numbers.
         probability: of each unseen asset.
         unseen: (B, N) bool, assets that the target picture does not show; see
-            :func:`na_core.model.batched.boxes.bounds_2d` for those outside it.
+            :func:`na_core.tensors.boxes.bounds_2d` for those outside it.
     """
     drawn = _draw(frames, frames.present.shape, generator) < probability
     return dataclasses.replace(frames, present=frames.present & ~(drawn & unseen))
@@ -156,28 +156,28 @@ def mask_sources(frames: FrameBatch, generator: torch.Generator, probability: fl
     return dataclasses.replace(frames, shown=frames.shown & ~masked)
 
 
-def drop_proxies(proxy: Proxy, generator: torch.Generator, probability: float) -> Proxy:
+def drop_proxies(passes: Passes, generator: torch.Generator, probability: float) -> Passes:
     """Replace whole proxies by grey that is nowhere valid, each with the given probability."""
-    dropped = _draw_like(proxy, generator) < probability
-    return Proxy(
-        picture=proxy.picture.masked_fill(dropped[:, None], GREY),
-        validity=proxy.validity & ~dropped,
-        shift=proxy.shift.masked_fill(dropped, torch.inf),
-        boxes=proxy.boxes,
+    dropped = _draw_like(passes, generator) < probability
+    return dataclasses.replace(
+        passes,
+        proxy=passes.proxy.masked_fill(dropped[:, None], GREY),
+        validity=passes.validity & ~dropped,
+        shift=passes.shift.masked_fill(dropped, torch.inf),
     )
 
 
-def blur_proxies(proxy: Proxy, generator: torch.Generator, probability: float) -> Proxy:
+def blur_proxies(passes: Passes, generator: torch.Generator, probability: float) -> Passes:
     """Take the detail out of proxies, each with the given probability: that of a smaller photo stays.
 
     Validity stays: the photo still shows those points, only not sharply.
     """
-    blurred = _draw_like(proxy, generator) < probability
-    size = proxy.picture.shape[-2:]
+    blurred = _draw_like(passes, generator) < probability
+    size = passes.proxy.shape[-2:]
     small = [max(1, side // BLUR) for side in size]
-    coarse = F.interpolate(proxy.picture, small, mode="area")
+    coarse = F.interpolate(passes.proxy, small, mode="area")
     smooth = F.interpolate(coarse, list(size), mode="bilinear", align_corners=False)
-    return dataclasses.replace(proxy, picture=torch.where(blurred[:, None], smooth, proxy.picture))
+    return dataclasses.replace(passes, proxy=torch.where(blurred[:, None], smooth, passes.proxy))
 
 
 def _draw(frames: FrameBatch, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -186,7 +186,7 @@ def _draw(frames: FrameBatch, shape: tuple[int, ...], generator: torch.Generator
     return drawn.to(frames.boxes.device)
 
 
-def _draw_like(proxy: Proxy, generator: torch.Generator) -> Tensor:
+def _draw_like(passes: Passes, generator: torch.Generator) -> Tensor:
     """Draw a uniform number in [0, 1) per picture, (B, 1, 1)."""
-    drawn = torch.rand((len(proxy.picture), 1, 1), generator=generator, device=generator.device)
-    return drawn.to(proxy.picture.device)
+    drawn = torch.rand((len(passes.proxy), 1, 1), generator=generator, device=generator.device)
+    return drawn.to(passes.proxy.device)

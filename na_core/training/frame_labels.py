@@ -10,9 +10,9 @@ from torch import Tensor
 
 from na_core.data.pairs import SEEN
 from na_core.data.scenes import Scene
-from na_core.model.batched.cameras import Cameras
-from na_core.model.batched.labelled import LabelledFrames
-from na_core.model.relief_network import Views
+from na_core.tensors.cameras import cameras_of
+from na_core.tensors.views import SourceViews
+from na_core.training.labelled import LabelledFrames
 
 
 def labelled_frames(scenes: Sequence[Scene], pictures: Tensor, slots: int = 1) -> LabelledFrames:
@@ -34,13 +34,9 @@ def labelled_frames(scenes: Sequence[Scene], pictures: Tensor, slots: int = 1) -
                 boxes[row, slot], there[row, slot] = box.world_from_box, True
         rectangles[row, : len(frame.boxes_2d)] = frame.boxes_2d
         seen[row, : len(frame.visible)] = np.array(frame.visible) >= SEEN
-    cameras = [frame.camera for frame in frames]
     return LabelledFrames(
         pictures=pictures,
-        camera=Cameras(
-            torch.from_numpy(np.stack([camera.world_from_camera for camera in cameras])),
-            torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=torch.float64),
-        ),
+        camera=cameras_of([frame.camera for frame in frames]),
         boxes=torch.from_numpy(boxes),
         there=torch.from_numpy(there),
         rectangles=torch.from_numpy(rectangles),
@@ -48,13 +44,14 @@ def labelled_frames(scenes: Sequence[Scene], pictures: Tensor, slots: int = 1) -
     )
 
 
-def photo_views(labels: LabelledFrames, rows: Tensor) -> Views:
-    """Return labelled frames by number as photos with all their boxes."""
-    return Views(
+def photo_views(labels: LabelledFrames, rows: Tensor) -> SourceViews:
+    """Return labelled frames by number as photos with all their boxes, which are hidden from them."""
+    return SourceViews(
         pictures=labels.pictures[rows.to(labels.pictures.device)],
         camera=labels.camera[rows],
         boxes=labels.boxes[rows],
         rectangles=labels.rectangles[rows],
         known=labels.there[rows],
         filled=labels.there[rows],
+        hidden=labels.there[rows],
     )

@@ -10,11 +10,12 @@ import torch
 from diffusers import AutoencoderKL, UNet2DModel
 
 from na_core.detection.network import BoxDetector
+from na_core.layers.relief_network import build_relief_network
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
+from na_core.model.latents import latent_channels, latent_factor
 from na_core.model.patch_autoencoder import PatchAutoencoder
-from na_core.model.pipeline import NeuralAssetsPipeline, latent_channels, latent_factor
+from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import RELIEF, build_pipeline
-from na_core.model.relief_network import build_relief_network
 from na_core.training.config import ConditionsConfig, ReliefConfig, Taken, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from na_core.model.batched.boxes import source_quarter_turns
-from na_core.model.batched.cameras import Cameras
-from na_core.model.batched.frames import FrameBatch
+from na_core.tensors.boxes import source_quarter_turns
+from na_core.tensors.cameras import Cameras
+from na_core.tensors.frames import FrameBatch
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,6 @@ def pair_frames(
     present = labels.there[shown_in, slots] & labels.there[target]
     source_boxes = labels.boxes[shown_in, slots]
     return FrameBatch(
-        pictures=labels.pictures,
         camera=labels.camera[target],
         photo=photo,
         view_camera=labels.camera[photo],
@@ -74,6 +73,7 @@ def pair_frames(
         asset_entry=slots,
         boxes=labels.boxes[target],
         quarter_turns=source_quarter_turns(source_boxes, labels.camera[shown_in]),
+        noise_keys=slots,
         present=present,
         shown=torch.ones_like(present),
     )

@@ -8,31 +8,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from na_core.compose.compose import compose
 from na_core.data.pairs import DrawnPair, draw_pairs, pair_lists
-from na_core.model.anchored_noise import anchored_noise, batch_addresses
-from na_core.model.batched import augment
-from na_core.model.batched.boxmap import BoxMap
-from na_core.model.batched.conditioning import (
-    Conditions,
-    background_pictures,
-    conditions,
-    frame_poses,
-    object_pictures,
-)
-from na_core.model.batched.frames import FrameBatch
-from na_core.model.batched.labelled import pair_frames
-from na_core.model.batched.reliefs import Reliefs
-from na_core.model.pipeline import encode
-from na_core.model.residual import VALIDITY
+from na_core.layers.layers import Layers, stacked
+from na_core.layers.take_apart import take_apart
+from na_core.model.anchored_noise import anchored_noise, noise_ids
+from na_core.model.box_channels import box_channels
+from na_core.model.encoder import background_pictures, object_pictures
+from na_core.model.latents import to_latents
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.poses import frame_poses
+from na_core.tensors.frames import FrameBatch
+from na_core.training import frame_augmentation as augment
 from na_core.training.config import DecoderConfig
 from na_core.training.errors import TrainingError
-from na_core.training.frame_labels import labelled_frames
+from na_core.training.frame_labels import labelled_frames, photo_views
+from na_core.training.labelled import LabelledFrames, pair_frames
 from na_core.training.randomness import DrawKey, generator
-from na_core.training.relief import all_reliefs
 from na_core.training.run import Run
 from na_core.training.vae import encode_pictures
 
@@ -44,7 +39,7 @@ class TrainingBatch:
     Attributes:
         target: (B, c, h, w) scaled latents of the targets, float32.
         proxy: (B, c, h, w) scaled latents of the proxies, float32; zero where the decoder sees none.
-        maps: (B, 11, h, w) box maps, float32; of no channels where the decoder sees none.
+        maps: (B, 11, h, w) box channels, float32; of no channels where the decoder sees none.
         object_pictures: (E, 3, H, W) in [0, 1], photos with all but their objects painted grey.
         views: (B, S) which of them shows each object; any for empty slots.
         background_pictures: (B, 3, H, W) in [0, 1], photos with all objects' 2D boxes painted grey.
@@ -71,7 +66,9 @@ class PreparedPairs:
     """What the CPU does for B pairs, before the device takes over.
 
     Attributes:
-        frames: that ask for the pairs' targets, with only the pictures that they use.
+        frames: that ask for the pairs' targets.
+        pictures: (M, H, W, 3) uint8, the photos that they use.
+        layers: of those; None where the decoder sees no proxy.
         targets: (B,) rows of the bank.
         unseen: (B, N) bool, assets that the targets do not show.
         view_rows, view_numbers: (E,) the row and the number of each view that shows an asset.
@@ -79,6 +76,8 @@ class PreparedPairs:
     """
 
     frames: FrameBatch
+    pictures: Tensor
+    layers: Layers | None
     targets: Tensor
     unseen: Tensor
     view_rows: Tensor
@@ -114,11 +113,9 @@ class PairBatches:
         self._count = count
         precision = run.accelerator.mixed_precision
         self._autocast = precision == "bf16"
-        self._reliefs: Reliefs | None = None
-        if pipeline.relief is not None:
-            self._reliefs = all_reliefs(
-                pipeline.relief, run.frames, title=run.title("reliefs"), precision=precision
-            )
+        self._layers: Layers | None = None
+        if pipeline.config.spatial_conditioning or pipeline.config.residual:
+            self._layers = all_layers(pipeline, run.frames, run.title("layers"), precision)
         self._labels = run.frames
         if pipeline.config.preset == "paper":
             self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
@@ -158,9 +155,10 @@ class PairBatches:
         view_rows, view_numbers = shows.nonzero(as_tuple=True)
         used, photo = frames.photo.unique(return_inverse=True)
         bank = self._labels.pictures
-        reliefs = None if self._reliefs is None else self._reliefs[used.to(bank.device)]
         return PreparedPairs(
-            replace(frames, pictures=bank[used.to(bank.device)], photo=photo, reliefs=reliefs),
+            replace(frames, photo=photo),
+            bank[used.to(bank.device)],
+            None if self._layers is None else self._layers[used],
             target,
             ~self._labels.seen[target],
             view_rows,
@@ -178,55 +176,49 @@ class PairBatches:
         frames = augment.drop_objects(frames, random, wanted.drop_objects, prepared.unseen.to(device))
         frames = augment.mask_sources(frames, random, wanted.mask_sources)
         target = self._targets[prepared.targets.to(self._targets.device)].to(device).float()
-        guided = self._pipeline.config.preset == "guided"
-        if self._pipeline.config.spatial_conditioning or self._pipeline.config.residual:
-            found = conditions(frames, factor=self._pipeline.factor, guided=guided)
-            poses, background_poses = found.poses, found.background_poses
-            proxies, maps = self._encoded(found, random)
-            boxes = found.proxy.boxes
-        else:  # the paper's decoder sees no proxy and no box map
-            poses, background_poses, _ = frame_poses(frames, guided)
+        poses, background_poses = frame_poses(frames, self._pipeline.guided)
+        if prepared.layers is None:  # the paper's decoder sees no proxy and no boxes
             proxies, maps = torch.zeros_like(target), target.new_zeros((len(target), 0, *target.shape[2:]))
-            boxes = None
+            noise = None
+        else:
+            proxies, maps, noise = self._composed(prepared.layers.to(device), frames, target, random)
         rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
         order = torch.zeros_like(frames.photo)
         order[rows, numbers] = torch.arange(len(rows), device=device)
+        pictures = prepared.pictures.to(device)
         return TrainingBatch(
             target=target,
             proxy=proxies,
             maps=maps,
-            object_pictures=object_pictures(frames)[rows, numbers],
+            object_pictures=object_pictures(frames, pictures)[rows, numbers],
             views=order[frames.rows, frames.asset_view],
-            background_pictures=background_pictures(frames),
+            background_pictures=background_pictures(frames, pictures),
             rectangles=frames.source_rectangles.float(),
             poses=poses,
             background_poses=background_poses,
             filled=frames.present,
-            noise=self._noise(frames, boxes, target, random),
+            noise=noise,
         )
 
-    def _noise(
-        self, frames: FrameBatch, boxes: BoxMap | None, target: Tensor, random: torch.Generator
-    ) -> Tensor | None:
-        """Return noise like the targets' latents that is anchored to what frames show, if it is to be."""
-        if boxes is None or not self._pipeline.config.anchored_noise:
-            return None
-        seeds = torch.randint(2**31, (len(target),), generator=random).to(target.device)
-        fresh = torch.randn(target.shape, generator=random).to(target.device)
-        addresses = batch_addresses(frames, boxes)
-        return anchored_noise(addresses, seeds, target.shape[1], self._pipeline.factor, fresh)
-
-    def _encoded(self, found: Conditions, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the scaled latents (B, c, h, w) of proxies, augmented, and box maps (B, 11, h, w)."""
-        device, factor, wanted = self._pipeline.unet.device, self._pipeline.factor, self._augmentation
-        proxy = augment.drop_proxies(found.proxy, random, wanted.drop_proxies)
-        proxy = augment.blur_proxies(proxy, random, wanted.blur_proxies)
-        picture = (proxy.picture * 2 - 1).contiguous(memory_format=torch.channels_last)
+    def _composed(
+        self, layers: Layers, frames: FrameBatch, target: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the scaled latents (B, c, h, w) of augmented proxies, box channels, and anchored noise."""
+        device, wanted, pipeline = target.device, self._augmentation, self._pipeline
+        height, width = layers.picture.shape[1:3]
+        passes = compose(layers, frames, width, height)
+        passes = augment.drop_proxies(passes, random, wanted.drop_proxies)
+        passes = augment.blur_proxies(passes, random, wanted.blur_proxies)
+        picture = (passes.proxy * 2 - 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
-            latents = encode(self._pipeline.vae, picture).float()
-        maps = found.map_channels.clone()
-        maps[:, VALIDITY] = F.avg_pool2d(proxy.validity.float(), factor)  # of what is left
-        return latents, maps
+            latents = to_latents(pipeline.vae, picture).float()
+        noise = None
+        if pipeline.config.anchored_noise:
+            seeds = torch.randint(2**31, (len(target),), generator=random).to(device)
+            fresh = torch.randn(target.shape, generator=random).to(device)
+            ids = noise_ids(frames, passes.boxes, layers.canvas)
+            noise = anchored_noise(ids, seeds, target.shape[1], pipeline.factor, fresh)
+        return latents, box_channels(frames, passes, pipeline.factor, pipeline.guided), noise
 
     def _rows(self, drawn: DrawnPair) -> tuple[int, int, int, int]:
         """Return a pair's source, target, background and donor as rows of the bank, -1 for no donor."""
@@ -240,3 +232,34 @@ def _following(key: DrawKey, parts: int) -> DrawKey:
     if key.part + 1 < parts:
         return replace(key, part=key.part + 1)
     return replace(key, step=key.step + 1, part=0)
+
+
+def all_layers(
+    pipeline: NeuralAssetsPipeline,
+    labels: LabelledFrames,
+    title: str | None = None,
+    precision: str = "no",
+    batch_size: int = 16,
+) -> Layers:
+    """Take all labelled frames apart as use will, by the slots of their objects.
+
+    Args:
+        pipeline: whose relief network finds outlines and depths, on the device that computes.
+        labels: of the frames.
+        title: of the progress bar; None for none.
+        precision: "bf16" for the network to compute in it, or "no".
+        batch_size: frames that are taken apart at once.
+    """
+    how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
+    parts = []
+    rows = torch.arange(len(bank)).split(batch_size)
+    for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            layers = take_apart(
+                photo_views(labels, some).to(device),
+                how.network,
+                working_size=how.working_size,
+                texture=how.texture,
+            )
+        parts.append(layers.to(bank.device))
+    return replace(stacked(parts), picture=bank)

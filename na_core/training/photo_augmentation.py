@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from na_core.model.batched.cameras import Cameras, camera_from_pixel, image_from_camera
-from na_core.model.relief_network import Views
+from na_core.tensors.cameras import Cameras, camera_from_pixel, image_from_camera
+from na_core.tensors.views import SourceViews
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Photos:
         depths: (B, H, W) float32 each, metres to whatever of it.
     """
 
-    views: Views
+    views: SourceViews
     owner: Tensor
     depths: tuple[Tensor, ...] = ()
 

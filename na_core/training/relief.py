@@ -12,23 +12,14 @@ import torch.nn.functional as F
 from diffusers import UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from na_core.data.scenes import DEPTH_UNIT, Scene
-from na_core.model.batched.augment import wrong_boxes
-from na_core.model.batched.labelled import LabelledFrames
-from na_core.model.batched.reliefs import Reliefs, joined
-from na_core.model.relief_network import (
-    Layers,
-    find_reliefs,
-    owner_logits,
-    relief_inputs,
-    run_network,
-    shares,
-)
+from na_core.layers.relief_network import BoxLayers, owner_logits, relief_inputs, run_network, shares
 from na_core.training.config import ReliefConfig
 from na_core.training.errors import TrainingError
+from na_core.training.frame_augmentation import wrong_boxes
 from na_core.training.frame_labels import photo_views
+from na_core.training.labelled import LabelledFrames
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
@@ -68,13 +59,13 @@ class ReliefBatch:
     """What a step sees of B photos.
 
     Attributes:
-        inputs, layers: see :func:`na_core.model.relief_network.relief_inputs`.
+        inputs, layers: see :func:`na_core.layers.relief_network.relief_inputs`.
         kind: (B, H, W) int64: 1 where the nearest box's object shows, 2 where the second's, else 0.
         met, left: (B, 2, H, W), shares of the way through each box at which its object is met and left.
     """
 
     inputs: Tensor
-    layers: Layers
+    layers: BoxLayers
     kind: Tensor
     met: Tensor
     left: Tensor
@@ -198,30 +189,3 @@ def draw_photos(
     way = (layers.leave - layers.enter).clamp_min(1e-6)
     met, left = (((of[:, None] - layers.enter) / way).clamp(0, 1) for of in photos.depths)
     return ReliefBatch(inputs, layers, kind, met, left)
-
-
-@torch.no_grad()
-def all_reliefs(
-    network: UNet2DModel,
-    labels: LabelledFrames,
-    batch_size: int = 16,
-    title: str | None = None,
-    precision: str = "no",
-) -> Reliefs:
-    """Return the reliefs of all labelled frames, by the slots of their objects, where the pictures are.
-
-    Args:
-        network: on the device that computes.
-        labels: of the frames.
-        batch_size: of them at once.
-        title: of the progress bar; None for none.
-        precision: "bf16" to compute in it, or "no".
-    """
-    found = []
-    rows = torch.arange(len(labels.pictures)).split(batch_size)
-    for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
-        views = photo_views(labels, some).to(network.device)
-        with torch.autocast(network.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            reliefs = find_reliefs(network, views)
-        found.append(reliefs.to(labels.pictures.device))
-    return joined(found)

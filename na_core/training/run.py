@@ -12,11 +12,11 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from na_core.data.scenes import Scene
-from na_core.model.batched.labelled import LabelledFrames
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training.config import Optimisation, TrainingConfig
 from na_core.training.frame_labels import labelled_frames
 from na_core.training.initial import starting_pipeline
+from na_core.training.labelled import LabelledFrames
 from na_core.training.scene_shards import load_pictures
 
 

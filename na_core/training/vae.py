@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from na_core.model.latents import to_latents
 from na_core.model.patch_autoencoder import PatchAutoencoder
-from na_core.model.pipeline import encode
 from na_core.training.config import VaeConfig
 from na_core.training.errors import ConfigError
 from na_core.training.randomness import DrawKey, generator
@@ -133,7 +133,7 @@ def encode_pictures(
     device = next(vae.parameters()).device
     out = []
     for batch in tqdm(pictures.split(batch_size), desc=title, disable=title is None, unit="batch"):
-        out.append(encode(vae, _values(batch.to(device, non_blocking=True))).half().to(pictures.device))
+        out.append(to_latents(vae, _values(batch.to(device, non_blocking=True))).half().to(pictures.device))
     return torch.cat(out)
 
 
