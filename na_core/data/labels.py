@@ -14,8 +14,8 @@ LABELS_VERSION = 3
 """Version of ``scene.json``; a reader refuses any other."""
 
 REQUESTED_KINDS = ("duplicate", "orbit")
-"""Edits that are rendered only where they are asked for by name: whatever takes the kinds in turn, or averages
-over all scenes, goes on without them, so that old seeds give old scenes and old figures stay comparable."""
+"""Edits that are rendered only where they are asked for by name. Whatever takes the kinds in turn, or
+averages over all scenes, leaves them out, so that a seed keeps its scene and figures stay comparable."""
 
 EDIT_KINDS = (
     *("translate", "rotate", "scale", "remove", "add", "camera", "background", "transfer"),
@@ -86,7 +86,7 @@ class Edit:
         kind: of :data:`EDIT_KINDS`.
         source, target: frames before and after.
         donor: for ``add`` and ``transfer`` the frame that shows what is new, for ``background`` the one that
-            shows the new background, for ``duplicate`` the source's own picture once more, labelled as if each
+            shows the new background, for ``duplicate`` the source's own picture again, labelled as if each
             copy stood where its original does; None otherwise.
         object: the object that changes (for ``transfer`` the one that goes away, for ``duplicate`` the copy),
             None for ``camera``, ``orbit`` and ``background``.

@@ -19,7 +19,7 @@ from na_core.scene import Frame, Sampling
 
 
 @dataclass(frozen=True)
-class Task:
+class RenderRequest:
     """One picture to render.
 
     Attributes:
@@ -49,7 +49,7 @@ class Method(Protocol):
     identity: str
     sampled: bool
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the picture (height, width, 3)."""
         ...
 
@@ -60,9 +60,9 @@ class Copy:
     name = identity = "copy"
     sampled = False
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the source."""
-        return _resized(task.source, task.width, task.height)
+        return _resized(request.source, request.width, request.height)
 
 
 class ProxyOnly:
@@ -76,13 +76,13 @@ class ProxyOnly:
     name = identity = "proxy"
     sampled = False
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the proxy picture."""
         floats = {
-            sha256: _resized(photo, task.width, task.height).astype(np.float32) / 255
-            for sha256, photo in task.photos.items()
+            sha256: _resized(photo, request.width, request.height).astype(np.float32) / 255
+            for sha256, photo in request.photos.items()
         }
-        return to_bytes(proxy_picture(task.frame, floats, task.width, task.height).picture)
+        return to_bytes(proxy_picture(request.frame, floats, request.width, request.height).picture)
 
 
 class Rendered:
@@ -101,10 +101,10 @@ class Rendered:
         self.pipeline = pipeline
         self._sampling = sampling
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the pipeline's picture."""
-        sampling = replace(self._sampling, seed=seed, width=task.width, height=task.height)
-        return self.pipeline([task.frame], task.photos, sampling).images[0]
+        sampling = replace(self._sampling, seed=seed, width=request.width, height=request.height)
+        return self.pipeline([request.frame], request.photos, sampling).images[0]
 
 
 def method_name(checkpoint: str | Path) -> str:

@@ -72,7 +72,8 @@ def test_an_edit_changes_one_thing_and_nothing_else(kind, seed):
         else:
             assert changed == {edit.object}
             old, new_pose = before.poses[edit.object], after.poses[edit.object]
-            assert (old is None) == (kind in ("add", "duplicate")) and (new_pose is None) == (kind == "remove")
+            assert (old is None) == (kind in ("add", "duplicate"))
+            assert (new_pose is None) == (kind == "remove")
             if old is not None and new_pose is not None:
                 moves, turns = (old.x, old.y) != (new_pose.x, new_pose.y), old.yaw != new_pose.yaw
                 assert (moves, turns, old.scale != new_pose.scale) == (
@@ -110,8 +111,9 @@ def test_an_orbit_goes_around_the_middle_at_the_same_distance(seed):
         assert state.view.position[2] == first.view.position[2]
         turn = math.atan2(after[1], after[0]) - math.atan2(before[1], before[0])
         assert 10 <= abs(math.degrees(math.remainder(turn, 2 * math.pi))) <= 40
-        seen = [np.linalg.inv(view.world_from_camera()) @ [*middle, 0, 1] for view in (first.view, state.view)]
-        assert seen[0] == pytest.approx(seen[1])
+        views = first.view, state.view
+        before_it, after_it = (np.linalg.inv(view.world_from_camera()) @ [*middle, 0, 1] for view in views)
+        assert after_it == pytest.approx(before_it)
 
 
 @pytest.mark.parametrize("kind", CLIP_KINDS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from na_core.data.labels import Edit
+from na_core.data.labels import REQUESTED_KINDS, Edit
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation.suite_pairs import PAIR_SUITES, clip_pairs, is_half_turn, spread, suite_pairs
@@ -26,7 +26,7 @@ def ends(suite: str, scene: Scene) -> list[tuple[int, int]]:
 def test_the_names_of_the_suites() -> None:
     assert (
         *("video", "translate", "rotate", "turn180", "scale", "remove", "add"),
-        *("camera", "background", "transfer", "reconstruct"),
+        *("camera", "background", "transfer", "duplicate", "orbit", "reconstruct"),
     ) == PAIR_SUITES
 
 
@@ -42,6 +42,8 @@ def test_the_names_of_the_suites() -> None:
         "camera": [8],
         "background": [10],
         "transfer": [11],
+        "duplicate": [13],
+        "orbit": [14],
         "video": [],
     }.items(),
 )
@@ -106,7 +108,12 @@ class TestHalfTurns:
 
 
 def test_a_frame_is_asked_back_from_itself(edits: Scene) -> None:
-    assert suite_pairs("reconstruct", edits) == [Pair(0, 0, 0), Pair(6, 6, 6)]
+    assert suite_pairs("reconstruct", edits) == [Pair(0, 0, 0), Pair(7, 7, 7)]
+
+
+@pytest.mark.parametrize("clip", REQUESTED_KINDS)
+def test_scenes_of_suites_that_came_later_are_not_asked_back(clip: str, edits: Scene) -> None:
+    assert suite_pairs("reconstruct", relabelled(edits, clip=clip)) == []
 
 
 def test_spread_keeps_the_order() -> None:
