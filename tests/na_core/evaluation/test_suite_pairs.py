@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from na_core.data.labels import REQUESTED_KINDS, Edit
-from na_core.data.pairs import Pair
-from na_core.data.scenes import Scene
+from na_core.data.pairs import Pair, frame_message
+from na_core.data.scenes import Scene, scenes
+from na_core.evaluation.evaluate import BENCH
 from na_core.evaluation.suite_pairs import PAIR_SUITES, clip_pairs, is_half_turn, spread, suite_pairs
 from na_core.geometry.boxes import box_matrix
 from na_core.scene import Box
@@ -119,3 +120,20 @@ def test_scenes_of_suites_that_came_later_are_not_asked_back(clip: str, edits: S
 def test_spread_keeps_the_order() -> None:
     assert spread(range(10), 3) == [0, 3, 6]
     assert spread(range(2), 3) == spread(range(2), None) == [0, 1]
+
+
+def test_the_embedded_bench_has_scenes_for_every_suite() -> None:
+    found = list(scenes(BENCH))
+    counts = {suite: sum(bool(suite_pairs(suite, scene)) for scene in found) for suite in PAIR_SUITES}
+    assert min(counts.values()) >= 5
+    assert (counts["duplicate"], counts["orbit"]) == (5, 5)
+    assert counts["reconstruct"] == 54
+
+
+def test_what_a_copy_looks_like_is_told_by_the_photo_that_shows_the_original() -> None:
+    for scene in scenes(BENCH):
+        for pair in suite_pairs("duplicate", scene):
+            frame, photos = frame_message(scene, pair)
+            looks = [placed.asset.source_box for placed in frame.assets]
+            assert len(photos) == 1
+            assert len({box.to_json() for box in looks}) == len(looks) - 1
