@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/photographs.py
 
 The photographs come with scikit-image; boxes are by hand (photographs.json beside this file). Writes
-docs/images/photographs.jpg and, into photographs_results.json, PSNR in dB of each photograph unmoved
+docs/images/photographs.webp and, into photographs_results.json, PSNR in dB of each photograph unmoved
 (``unmoved``) and, while an object moves, of what lies beyond it and the strip around it (``untouched``).
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pictures import IMAGES, save_for_docs
 from PIL import Image, ImageDraw
 from skimage import data
 
@@ -31,7 +32,10 @@ from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset, Sampling
 
 HERE = Path(__file__).parent
-SHEET = HERE.parent / "docs" / "images" / "photographs.jpg"
+SHEET = IMAGES / "photographs.webp"
+
+SHEET_WIDTH = 1920
+"""Pixels: a row holds nine pictures."""
 
 Picture = NDArray[np.uint8]
 
@@ -212,7 +216,7 @@ def main() -> None:
         images, figures[subject.name] = row(pipeline, subject, subjects[number - 1])
         rows.append(images)
         print(subject.name, figures[subject.name], flush=True)
-    laid_out(rows).save(SHEET, quality=88)
+    save_for_docs(laid_out(rows), SHEET, SHEET_WIDTH)
     (HERE / "photographs_results.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,8 +1,11 @@
 """Writes ``docs/results.md`` from what ``neural-assets evaluate`` measured: goals, suites, ablation.
 
     python benchmarks/results_page.py out/evaluation/results.json --ablation out/ablation/results.json
+    python benchmarks/results_page.py
 
-The sheets of some suites, which stand beside results.json, become the page's pictures.
+The first takes new figures into ``docs/results.json``, the only place where they are kept; the sheets of some
+suites, which stand beside results.json, become the page's pictures. Both write the page, and the marked
+tables of README and docs (figure_blocks.py), from the figures that are kept.
 
 What stands below the line ``<!-- notes -->`` of the page is written by hand and stays.
 """
@@ -11,12 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from figure_blocks import COPY, GUIDED, PROXY, Suites, quality, suites_table, write_pages
+from pictures import save_for_docs
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,12 +32,9 @@ NOTES = "<!-- notes -->"
 SHEETS = ("video", "translate", "rotate", "remove", "camera")
 """Suites whose sheets are shown."""
 
-SHEET_WIDTH = 1400
-"""Of the pictures in pixels."""
+PAPER = "mini-paper"
 
-GUIDED, PAPER, PROXY, COPY = "mini-guided", "mini-paper", "proxy", "copy"
-
-Suites = Mapping[str, Mapping[str, Mapping[str, float]]]
+Results = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,23 @@ class Goal:
 
     Attributes:
         text: what it is. target: in words.
-        figures: what it measures, by name, of the suites.
+        figures: what it measures, by name, of results.
         reached: whether one of these figures is good enough.
         form: how a figure is written.
     """
 
     text: str
     target: str
-    figures: Callable[[Suites], Mapping[str, float]]
+    figures: Callable[[Results], Mapping[str, float]]
     reached: Callable[[float], bool]
     form: str = "+.2f"
 
 
-def margin(other: str, *suites: str) -> Callable[[Suites], Mapping[str, float]]:
+def margin(other: str, *suites: str) -> Callable[[Results], Mapping[str, float]]:
     """Return what ``guided`` has over another method in object PSNR, in dB, where both are measured."""
 
-    def figures(measured: Suites) -> Mapping[str, float]:
+    def figures(results: Results) -> Mapping[str, float]:
+        measured: Suites = results["suites"]
         return {
             suite: quality(measured[suite][GUIDED]) - quality(measured[suite][other])
             for suite in suites or measured
@@ -67,26 +69,34 @@ def margin(other: str, *suites: str) -> Callable[[Suites], Mapping[str, float]]:
     return figures
 
 
-def quality(scores: Mapping[str, float]) -> float:
-    """Return object PSNR; where no object is left, that of what it uncovers; 0 without either."""
-    return scores.get("object_psnr", scores.get("vacated_psnr", 0.0))
-
-
-def own(metric: str, *suites: str) -> Callable[[Suites], Mapping[str, float]]:
+def own(metric: str, *suites: str) -> Callable[[Results], Mapping[str, float]]:
     """Return a metric of ``guided`` in suites."""
-    return lambda measured: {
-        suite: measured[suite][GUIDED][metric]
-        for suite in suites or measured
-        if metric in measured.get(suite, {}).get(GUIDED, {})
-    }
+
+    def figures(results: Results) -> Mapping[str, float]:
+        measured: Suites = results["suites"]
+        return {
+            suite: measured[suite][GUIDED][metric]
+            for suite in suites or measured
+            if metric in measured.get(suite, {}).get(GUIDED, {})
+        }
+
+    return figures
 
 
-def weights(measured: Suites) -> Mapping[str, float]:
+def embedded_megabytes() -> float:
     """Return the size of all embedded weights in MB."""
-    return {"all": sum(file.stat().st_size for file in EMBEDDED.rglob("*.safetensors")) / 1e6}
+    return sum(file.stat().st_size for file in EMBEDDED.rglob("*.safetensors")) / 1e6
 
 
-EDITS = ("video", "translate", "rotate", "scale", "add", "camera", "background", "transfer")
+def weights(results: Results) -> Mapping[str, float]:
+    """Return the size of the embedded weights when the figures were taken, in MB."""
+    return {"all": results["embedded_mb"]} if "embedded_mb" in results else {}
+
+
+EDITS = (
+    *("video", "translate", "rotate", "scale", "add", "camera", "background", "transfer"),
+    *("duplicate", "orbit"),
+)
 
 GOALS: Sequence[Goal] = (
     Goal("over `paper`, object PSNR", "+5.2 dB", margin(PAPER, "video"), lambda x: x >= 5.2),
@@ -107,11 +117,11 @@ GOALS: Sequence[Goal] = (
 )
 
 
-def goals_table(measured: Suites) -> list[str]:
+def goals_table(results: Results) -> list[str]:
     """Return the goals, what was measured and whether it is enough, as a table's lines."""
     lines = ["| goal for `guided` | target | measured | |", "|---|---|---|---|"]
     for goal in GOALS:
-        found = goal.figures(measured)
+        found = goal.figures(results)
         if not found:
             continue
         several = len(found) > 1
@@ -121,17 +131,6 @@ def goals_table(measured: Suites) -> list[str]:
         if missed and len(missed) < len(found):
             verdict = f"**missed** on {', '.join(missed)}"
         lines.append(f"| {goal.text} | {goal.target} | {said} | {verdict} |")
-    return lines
-
-
-def suites_table(measured: Suites, methods: Sequence[str]) -> list[str]:
-    """Return object PSNR and sharpness of every suite and method as a table's lines."""
-    lines = [f"| suite | {' | '.join(f'`{m}`' for m in methods)} |", "|---" * (len(methods) + 1) + "|"]
-    for suite, of in measured.items():
-        if suite in ("vae", "reconstruct") or not any(quality(of.get(m, {})) for m in methods):
-            continue
-        title = suite if any("object_psnr" in of.get(m, {}) for m in methods) else f"{suite} (vacated)"
-        lines.append(f"| {title} | {' | '.join(_cell(of.get(m, {})) for m in methods)} |")
     return lines
 
 
@@ -149,68 +148,76 @@ def metric_rows(measured: Suites, methods: Sequence[str]) -> list[str]:
     return rows
 
 
-def _cell(scores: Mapping[str, float]) -> str:
-    if not quality(scores):
-        return ""
-    sharp = scores.get("sharpness")
-    return f"{quality(scores):.2f}" + (f" ({sharp:.2f})" if sharp is not None else "")
-
-
-def copy_sheets(sheets: Path) -> list[str]:
-    """Copy the sheets in a folder to the page's pictures, smaller; return the page's lines about them."""
-    lines = []
+def copy_sheets(sheets: Path) -> None:
+    """Copy the sheets in a folder to the page's pictures, smaller."""
     for suite in SHEETS:
         file = sheets / f"{suite}.png"
-        if not file.exists():
-            continue
-        with Image.open(file) as sheet:
-            size = (SHEET_WIDTH, round(sheet.height * SHEET_WIDTH / sheet.width))
-            IMAGES.mkdir(exist_ok=True)
-            sheet.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(
-                IMAGES / f"results-{suite}.jpg", quality=82
-            )
-        lines.append(f"`{suite}`:\n\n![{suite}](images/results-{suite}.jpg)")
-    return lines
+        if file.exists():
+            with Image.open(file) as sheet:
+                save_for_docs(sheet, IMAGES / f"results-{suite}.webp")
 
 
-def page(
-    results: Mapping[str, Any], ablation: Mapping[str, Any] | None, pictures: Sequence[str] = ()
-) -> str:
+def sheet_lines() -> list[str]:
+    """Return the page's lines about the sheets that are there."""
+    there = [suite for suite in SHEETS if (IMAGES / f"results-{suite}.webp").exists()]
+    return [f"`{suite}`:\n\n![{suite}](images/results-{suite}.webp)" for suite in there]
+
+
+def page(results: Results) -> str:
     """Return the page above its notes."""
     measured, settings = results["suites"], results["settings"]
     methods = [m for m in (COPY, PROXY, PAPER, GUIDED) if m in measured["video"]]
     seeds = ", ".join(map(str, range(settings["seeds"])))
     parts = [
         "# Results",
-        f"On the embedded bench (54 held-out scenes), preset {settings['preset']} ({settings['steps']} step, "
+        f"On the embedded bench, preset {settings['preset']} ({settings['steps']} step, "
         f"guidance {settings['guidance']:g}), seeds {seeds}; all figures: [results.json](results.json).",
-        "\n".join(goals_table(measured)),
+        "\n".join(goals_table(results)),
         "## Object PSNR in dB (sharpness)",
         "\n".join(suites_table(measured, methods) + metric_rows(measured, methods)),
     ]
-    if ablation is not None:
-        runs = [m for m in ablation["suites"]["video"] if m.startswith("ablation-")]
-        rows = suites_table(ablation["suites"], runs) + metric_rows(ablation["suites"], runs)
+    ablation: Suites = results.get("ablation", {})
+    if ablation:
+        runs = [m for m in ablation["video"] if m.startswith("ablation-")]
+        rows = suites_table(ablation, runs) + metric_rows(ablation, runs)
         parts += ["## Ablation", "\n".join(rows)]
+    pictures = sheet_lines()
     if pictures:
         shown = "Source, target, and each method's picture with its error, three times as bright."
         parts += ["## Sheets", shown, *pictures]
     return "\n\n".join(parts) + "\n\n"
 
 
-def main() -> None:
-    """Read the arguments and write the page."""
-    parser = argparse.ArgumentParser(description="Write docs/results.md and docs/results.json.")
-    parser.add_argument("results", type=Path, help="results.json of an evaluation")
-    parser.add_argument("--ablation", type=Path, help="results.json of the ablation's checkpoints")
-    options = parser.parse_args()
-    results = json.loads(options.results.read_text(encoding="utf-8"))
-    ablation = options.ablation and json.loads(options.ablation.read_text(encoding="utf-8"))
+def take(results: Path, ablation: Path | None) -> None:
+    """Keep new figures in :data:`FIGURES`, and their sheets; an ablation stays until there is another."""
+    kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    found = json.loads(results.read_text(encoding="utf-8"))
+    found["embedded_mb"] = round(embedded_megabytes(), 1)
+    if ablation is not None:
+        found["ablation"] = json.loads(ablation.read_text(encoding="utf-8"))["suites"]
+    elif "ablation" in kept:
+        found["ablation"] = kept["ablation"]
+    FIGURES.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    copy_sheets(results.parent / "sheets")
+
+
+def written() -> str:
+    """Return the whole page, from the figures that are kept and from its notes."""
     before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     notes = before.partition(NOTES)[2] or "\n"
-    pictures = copy_sheets(options.results.parent / "sheets")
-    PAGE.write_text(page(results, ablation, pictures) + NOTES + notes, encoding="utf-8")
-    shutil.copyfile(options.results, FIGURES)
+    return page(json.loads(FIGURES.read_text(encoding="utf-8"))) + NOTES + notes
+
+
+def main() -> None:
+    """Read the arguments and write the page and the tables elsewhere."""
+    parser = argparse.ArgumentParser(description="Write docs/results.md and the tables of README and docs.")
+    parser.add_argument("results", type=Path, nargs="?", help="results.json of a new evaluation")
+    parser.add_argument("--ablation", type=Path, help="results.json of the ablation's checkpoints")
+    options = parser.parse_args()
+    if options.results is not None:
+        take(options.results, options.ablation)
+    PAGE.write_text(written(), encoding="utf-8")
+    write_pages()
 
 
 if __name__ == "__main__":

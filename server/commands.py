@@ -227,7 +227,9 @@ def train(
 @app.command()
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for results.json.")],
-    checkpoint: Annotated[list[str] | None, typer.Option(help="A checkpoint; may be repeated.")] = None,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="A checkpoint; may be repeated. Without one, mini is measured.")
+    ] = None,
     suite: Annotated[list[str] | None, typer.Option(help="A suite's name or 'all'; may be repeated.")] = None,
     scenes: Annotated[
         Path | None, typer.Option(help="Folder or .tar with held-out scenes; default: the embedded ones.")
@@ -244,7 +246,7 @@ def evaluate(
     from na_core.evaluation.evaluate import main
 
     main(
-        checkpoints=checkpoint or [],
+        checkpoints=checkpoint or ["mini"],
         suites=suite or ["all"],
         scenes=scenes,
         limit=limit,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from na_core.data.labels import CLIP_KINDS
+from na_core.data.labels import CLIP_KINDS, CYCLE_KINDS
 
 from .farm import render, tell_in_json, warn_in_json
 from .order import EACH, MAXIMUM_OBJECTS, MINIMUM_OBJECTS, Order
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "--clip",
         choices=(*CLIP_KINDS, EACH),
         metavar="KIND",
-        help=f"what the frames are: {', '.join(CLIP_KINDS)}, or {EACH}: films and every kind of edit in turn "
+        help=f"what the frames are: {', '.join(CLIP_KINDS)}, or {EACH}: {', '.join(CYCLE_KINDS)} in turn "
         f"(train: mixed; other splits: {EACH})",
     )
     add("--jobs", type=int, metavar="J", help="worker processes (one per core)")

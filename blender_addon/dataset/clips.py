@@ -27,6 +27,7 @@ from .layout import (
     place,
     scatter,
 )
+from .requested_clips import duplicate, orbit
 
 EDIT_MARGIN = 0.14
 """An object that is edited has its centre at least this far inside the picture, if there is one."""
@@ -402,4 +403,6 @@ PLANS: dict[str, Callable[[Cast, int], Clip]] = {
     "camera": _camera,
     "background": _background,
     "transfer": _transfer,
+    "duplicate": lambda cast, frames: Clip(*duplicate(cast, frames)),
+    "orbit": lambda cast, frames: Clip(*orbit(cast, frames)),
 }

@@ -95,8 +95,10 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
     from PIL import Image
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    things = _things(order, seed)
     kind, aspect = order.clip_of(seed), order.height / order.width
+    things = _things(order, seed)
+    if kind == "duplicate":
+        things += _copies(things)
     sizes = [thing.size for thing in things]
     clip = plan(kind, stream(order.split, seed, "layout"), sizes, order.frames, aspect)
     stages = [
@@ -227,6 +229,18 @@ def _things(order: Order, seed: int) -> list[Thing]:
         shape = outline(thing)
         things.append(Thing(thing, shape, search_tree(shape), size, family, symmetry))
     return things
+
+
+def _copies(things: Sequence[Thing]) -> list[Thing]:
+    """Return a copy of each object, which shares its mesh and materials."""
+    scene: Any = bpy.context.scene
+    copies = []
+    for i, thing in enumerate(things):
+        copy = thing.object.copy()
+        copy.name, copy.pass_index = f"{thing.object.name} copy", len(things) + i + 1
+        scene.collection.objects.link(copy)
+        copies.append(dataclasses.replace(thing, object=copy))
+    return copies
 
 
 def _from_families(

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from na_core.data.labels import CLIP_KINDS
+from na_core.data.labels import CLIP_KINDS, CYCLE_KINDS
 
 from .blend_file import Library
 from .families import FAMILY_NAMES
 from .streams import SPLITS
 
 EACH = "each"
-"""The clip of an order whose scenes take turns: a film, then the edits of every kind."""
+"""The clip of an order whose scenes are :data:`na_core.data.labels.CYCLE_KINDS` in turn."""
 
 MINIMUM_OBJECTS, MAXIMUM_OBJECTS = 2, 8
 
@@ -68,12 +68,13 @@ class Order:
             _one_of("families", family, FAMILY_NAMES)
         if self.clip is not None:
             _one_of("clip", self.clip, (*CLIP_KINDS, EACH))
+        if self.clip == "duplicate" and (self.objects or 0) > 127:
+            raise ValueError(f"objects: expected 1 to 127 where each has a copy, got {self.objects}")
 
     def clip_of(self, seed: int) -> str:
         """Return what the frames of the scene with this seed are, one of ``CLIP_KINDS``."""
         clip = self.clip or ("mixed" if self.split == "train" else EACH)
-        kinds = CLIP_KINDS[1:]
-        return kinds[seed % len(kinds)] if clip == EACH else clip
+        return CYCLE_KINDS[seed % len(CYCLE_KINDS)] if clip == EACH else clip
 
 
 def _one_of(name: str, value: str, choices: Sequence[str]) -> None:

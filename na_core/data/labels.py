@@ -13,14 +13,24 @@ from na_core.scene import Box, Camera, SceneError
 LABELS_VERSION = 3
 """Version of ``scene.json``; a reader refuses any other."""
 
-EDIT_KINDS = ("translate", "rotate", "scale", "remove", "add", "camera", "background", "transfer")
+REQUESTED_KINDS = ("duplicate", "orbit")
+"""Edits that are rendered only where they are asked for by name. Whatever takes the kinds in turn, or
+averages over all scenes, leaves them out, so that a seed keeps its scene and figures stay comparable."""
+
+EDIT_KINDS = (
+    *("translate", "rotate", "scale", "remove", "add", "camera", "background", "transfer"),
+    *REQUESTED_KINDS,
+)
 """What a controlled edit changes, and nothing else."""
 
-DONATED_KINDS = ("add", "background", "transfer")
-"""Edits that take an object or the surroundings from a donor frame."""
+DONATED_KINDS = ("add", "background", "transfer", "duplicate")
+"""Edits that take an object or the background from a donor frame."""
 
 CLIP_KINDS = ("mixed", "video", *EDIT_KINDS)
 """What a scene's frames are: for training, a film, or the edits of one kind."""
+
+CYCLE_KINDS = tuple(kind for kind in CLIP_KINDS[1:] if kind not in REQUESTED_KINDS)
+"""What the scenes of a split for measuring are in turn: a film, then the edits of one kind after another."""
 
 LABELS_FILE = "scene.json"
 
@@ -50,7 +60,7 @@ class FrameLabels:
         picture, mask, depth, far: file names beside ``scene.json``. In the mask 0 is the background, n
             object n - 1. Depth, and the far side's, are 16-bit, see :data:`na_core.data.scenes.DEPTH_UNIT`;
             None if they were left out.
-        stage: number of the surroundings (ground, walls, light) that the picture was taken in.
+        stage: number of the set (ground, walls, light) that the picture was taken in.
         camera: that took the picture.
         boxes: for each object, None where it is absent.
         boxes_2d: for each object, tight around its visible pixels, half-open in [0, 1]; zeros if unseen.
@@ -76,9 +86,10 @@ class Edit:
         kind: of :data:`EDIT_KINDS`.
         source, target: frames before and after.
         donor: for ``add`` and ``transfer`` the frame that shows what is new, for ``background`` the one that
-            shows the new surroundings; None otherwise.
-        object: the object that changes (for ``transfer`` the one that goes away), None for ``camera`` and
-            ``background``.
+            shows the new background, for ``duplicate`` the source's own picture again, labelled as if each
+            copy stood where its original does; None otherwise.
+        object: the object that changes (for ``transfer`` the one that goes away, for ``duplicate`` the copy),
+            None for ``camera``, ``orbit`` and ``background``.
     """
 
     kind: str

@@ -1,7 +1,8 @@
 """Scenes: their labels and pictures, from a folder or a tar shard.
 
 A scene is a folder of plain files: ``scene.json``, and for each frame a picture, an index mask and, unless
-it was left out, a depth picture. A shard is a tar file of such folders; see :mod:`na_core.data.shards`.
+it was left out, a depth picture (:mod:`na_core.data.index_pictures`). A shard is a tar file of such folders;
+see :mod:`na_core.data.shards`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.data.index_pictures import read_indices, read_steps
 from na_core.data.labels import LABELS_FILE, SceneLabels, load_labels, parse_labels
 from na_core.data.shards import shard_scenes
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 DEPTH_UNIT = 1 / 1024
 """Metres that one step of a 16-bit depth picture stands for; 65535 is anything farther than 64 metres."""
@@ -62,7 +67,7 @@ class Scene:
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
         """Return a frame's picture, (H, W, 3) sRGB."""
-        return self._image(self.labels.frames[frame].picture, "RGB")
+        return self._pixels(self.labels.frames[frame].picture, _read_colours)
 
     def picture_bytes(self, frame: int) -> bytes:
         """Return the bytes of a frame's picture file: a photo, as a message names it."""
@@ -70,7 +75,7 @@ class Scene:
 
     def mask(self, frame: int) -> NDArray[np.uint8]:
         """Return a frame's index mask, (H, W): 0 is the background, n is object n - 1."""
-        return self._image(self.labels.frames[frame].mask, "P")
+        return self._pixels(self.labels.frames[frame].mask, read_indices)
 
     def depth(self, frame: int) -> NDArray[np.float32] | None:
         """Return a frame's depth, (H, W) metres along the viewing direction; None if it was left out.
@@ -90,19 +95,17 @@ class Scene:
     def _metres(self, name: str | None) -> NDArray[np.float32] | None:
         if name is None:
             return None
-        steps = self._image(name, "I;16")
+        steps = self._pixels(name, read_steps)
         return np.where(steps == 65535, np.inf, steps * DEPTH_UNIT).astype(np.float32)
 
-    def _image(self, name: str, mode: str) -> NDArray:
+    def _pixels(self, name: str, read: Callable[[Image.Image], NDArray]) -> NDArray:
         from PIL import Image
 
-        # Pillow lets through whatever its PNG reader stumbles over in a damaged file.
+        # Pillow lets through whatever its readers stumble over in a damaged file.
         damage = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
         try:
             with Image.open(io.BytesIO(self.storage.read(name))) as file:
-                if file.mode != mode and mode != "RGB":
-                    raise ValueError(f"expected mode {mode}, got {file.mode}")
-                pixels = np.asarray(file.convert(mode))
+                pixels = read(file)
         except (*damage, Image.DecompressionBombError) as error:
             raise OSError(f"{self.storage}/{name}: not a readable picture ({error})") from error
         if pixels.shape[:2] != (self.labels.height, self.labels.width):
@@ -110,6 +113,10 @@ class Scene:
             expected = f"{self.labels.width} x {self.labels.height}"
             raise OSError(f"{self.storage}/{name}: {width} x {height} pixels, the labels say {expected}")
         return pixels
+
+
+def _read_colours(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image.convert("RGB"))
 
 
 def scene_folders(folder: str | Path) -> list[Path]:

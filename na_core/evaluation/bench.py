@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from na_core.data.labels import REQUESTED_KINDS
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation import autoencoder, detection_suite
@@ -59,8 +60,11 @@ class Bench:
 
     def chosen_scenes(self, suite: str) -> list[int]:
         """Return the scenes that a suite measures."""
-        every = self._pairs.get(suite, range(len(self._scenes)))
-        return spread(list(every), self._limit)
+        every = list(self._pairs.get(suite, range(len(self._scenes))))
+        if suite not in self._pairs:  # scenes that came to the bench for suites of their own count only there
+            usual = [i for i in every if self._scenes[i].labels.clip not in REQUESTED_KINDS]
+            every = usual or every
+        return spread(every, self._limit)
 
     def notices(self, suites: Sequence[str]) -> dict[str, str]:
         """Return why metrics are missing from some of the suites, by the metric's name."""

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
-THINNEST = 1e-6
+MIN_INTERSECTION_RADIUS = 1e-6
 """Radius of the largest ball in an intersection, in units of the first box, up to which it is empty."""
 
 
@@ -43,7 +43,7 @@ def _intersection(first: NDArray[np.float64], second: NDArray[np.float64]) -> fl
     ball = linprog(
         (0, 0, 0, -1), A_ub=np.c_[spaces[:, :3], np.ones(12)], b_ub=-spaces[:, 3], bounds=[(None, None)] * 4
     )
-    if not ball.success or ball.x[3] <= THINNEST:
+    if not ball.success or ball.x[3] <= MIN_INTERSECTION_RADIUS:
         return 0.0
     corners = HalfspaceIntersection(spaces, ball.x[:3]).intersections
     return float(ConvexHull(corners, qhull_options="QJ").volume) * abs(float(np.linalg.det(first[:3, :3])))

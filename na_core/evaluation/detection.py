@@ -21,16 +21,16 @@ from na_core.evaluation.scores import Scores
 from na_core.geometry.camera import camera_from_world, pitch_and_roll
 from na_core.scene import Camera
 
-VISIBLE = 0.2
+MIN_VISIBLE_SHARE = 0.2
 """Share of a silhouette that shows, from which an object is to be found."""
 
-FEWEST = 24
+MIN_OBJECT_PIXELS = 24
 """Pixels of an object, of 65,536, from which it is to be found."""
 
-SAME = 0.5
+SAME_OBJECT_IOU = 0.5
 """IoU of 2D boxes from which a detection is of an object, where errors of its 3D box are measured."""
 
-THRESHOLDS = (0.25, 0.5)
+RIGHT_IOUS = (0.25, 0.5)
 """IoU of 3D boxes from which a detection is right."""
 
 
@@ -66,7 +66,9 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
     there = [i for i, box in enumerate(frame.boxes) if box is not None and frame.visible[i] > 0]
     mask = scene.mask(number)
     pixels = np.bincount(mask.ravel(), minlength=len(frame.boxes) + 1)[1:] * 65536 / mask.size
-    wanted = np.array([frame.visible[i] >= VISIBLE and pixels[i] >= FEWEST for i in there], bool)
+    wanted = np.array(
+        [frame.visible[i] >= MIN_VISIBLE_SHARE and pixels[i] >= MIN_OBJECT_PIXELS for i in there], bool
+    )
     true = [frame.boxes[i].world_from_box for i in there]  # type: ignore[union-attr]
     mine = _in_camera(frame.camera, true)
     found = _in_camera(detection.camera, [thing.box.world_from_box for thing in detection.objects])
@@ -78,7 +80,7 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
     symmetric: list[float] = []
     axes: list[float] = []
     for j, i in enumerate(there):
-        if not wanted[j] or not len(found) or flat[:, j].max() < SAME:
+        if not wanted[j] or not len(found) or flat[:, j].max() < SAME_OBJECT_IOU:
             continue
         box, truth = found[flat[:, j].argmax()], mine[j]
         centres.append(float(np.linalg.norm(box[:3, 3] - truth[:3, 3]) / np.linalg.norm(truth[:3, 3])))
@@ -103,7 +105,7 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
 def summarise(matches: Sequence[Matches]) -> Scores:
     """Return the suite's metrics over photos; medians are over objects, of cameras over photos."""
     scores: Scores = {}
-    for threshold in THRESHOLDS:
+    for threshold in RIGHT_IOUS:
         scores[f"ap3d_{round(100 * threshold)}"] = 100 * average_precision(matches, threshold)
     wanted = sum(int(each.wanted.sum()) for each in matches)
     found = [error for each in matches for error in each.centre_errors]

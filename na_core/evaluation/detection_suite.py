@@ -29,23 +29,23 @@ from na_core.geometry.boxes import box_corners
 from na_core.geometry.camera import pitch_and_roll, project_points
 from na_core.scene import Box, Camera
 
-FAINTEST = 0.05
+MIN_DETECTION_SCORE = 0.05
 """Score from which detections count: precision at high recall needs the unsure ones."""
 
-FEWEST_TO_FIT = 30
+MIN_FITTED_PIXELS = 30
 """Pixels of an object from which a box is fitted to it."""
 
 Told = Literal["nothing", "focal length", "camera"]
 
 YawOf = Callable[[Footprint], tuple[float, float]]
 
-PERTURBED_SCALE = 0.1
+DEPTH_SCALE_ERROR = 0.1
 """By how much at most the depth of a whole photo is off, in the fitting's second measurement."""
 
-PERTURBED_NOISE = 0.03
+DEPTH_NOISE = 0.03
 """Standard deviation of each pixel's depth, relative, there."""
 
-UNOCCLUDED, HALF = 0.95, (0.3, 0.7)
+UNOCCLUDED_SHARE, HALF_OCCLUDED_SHARES = 0.95, (0.3, 0.7)
 """Shares of a silhouette that show, of objects that count as unoccluded, and as half-occluded."""
 
 
@@ -71,7 +71,7 @@ def measure_detector(chosen: Sequence[Scene], told: Told) -> Scores:
                 pitch=pitch if matched else None,
                 roll=roll if matched else None,
                 camera_height=float(frame.camera.world_from_camera[2, 3]),
-                threshold=FAINTEST,
+                threshold=MIN_DETECTION_SCORE,
             )
             found.append(match(scene, number, detection))
     return summarise(found) | {"scenes": len(chosen)}
@@ -83,7 +83,7 @@ def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> 
     Args:
         chosen: held-out scenes; their pictures without depth are left out.
         yaw_of: see :func:`na_core.detection.lifting.fit_box`.
-        perturbed: make the depths wrong, as an estimate's: :data:`PERTURBED_SCALE`, :data:`PERTURBED_NOISE`.
+        perturbed: make the depths wrong, as an estimate's: :data:`DEPTH_SCALE_ERROR`, :data:`DEPTH_NOISE`.
     """
     overlaps: dict[str, list[float]] = {"iou_unoccluded": [], "iou_half_occluded": []}
     for scene in chosen:
@@ -94,16 +94,16 @@ def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> 
             mask = scene.mask(number)
             if perturbed:
                 random = np.random.default_rng((scene.labels.seed, number))
-                noise = 1 + PERTURBED_NOISE * random.standard_normal(depth.shape)
-                depth = depth * noise * (1 + PERTURBED_SCALE * (2 * random.random() - 1))
+                noise = 1 + DEPTH_NOISE * random.standard_normal(depth.shape)
+                depth = depth * noise * (1 + DEPTH_SCALE_ERROR * (2 * random.random() - 1))
                 depth = depth * scale_to_ground(frame.camera, depth, mask == 0)
             for i, box in enumerate(frame.boxes):
                 visible = frame.visible[i]
-                kind = "iou_unoccluded" if visible >= UNOCCLUDED else "iou_half_occluded"
-                if box is None or not (visible >= UNOCCLUDED or HALF[0] < visible < HALF[1]):
+                kind = occlusion(visible)
+                if box is None or kind is None:
                     continue
                 shown = mask == i + 1
-                if shown.sum() < FEWEST_TO_FIT:
+                if shown.sum() < MIN_FITTED_PIXELS:
                     continue
                 points = points_of_depth(frame.camera, smoothed(depth, shown), shown)
                 fitted = fit_box(points, frame.camera.world_from_camera[:3, 3], 0.0, yaw_of=yaw_of)
@@ -111,6 +111,14 @@ def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> 
     scores: Scores = {name: float(np.median(values)) for name, values in overlaps.items() if values}
     counts = {name.replace("iou", "objects"): len(values) for name, values in overlaps.items() if values}
     return scores | counts | {"scenes": len(chosen)} if scores else {}
+
+
+def occlusion(visible: float) -> str | None:
+    """Return the metric that an object counts for, by the share of it that shows; None for neither."""
+    if visible >= UNOCCLUDED_SHARE:
+        return "iou_unoccluded"
+    least, most = HALF_OCCLUDED_SHARES
+    return "iou_half_occluded" if least < visible < most else None
 
 
 def measure(chosen: Sequence[Scene], sheet: Path, sheet_rows: int) -> dict[str, Scores]:

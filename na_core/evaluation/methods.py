@@ -23,7 +23,7 @@ from na_core.tensors.views import source_views
 
 
 @dataclass(frozen=True)
-class Task:
+class RenderRequest:
     """One picture to render.
 
     Attributes:
@@ -53,7 +53,7 @@ class Method(Protocol):
     identity: str
     sampled: bool
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the picture (height, width, 3)."""
         ...
 
@@ -64,9 +64,9 @@ class Copy:
     name = identity = "copy"
     sampled = False
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the source."""
-        return _resized(task.source, task.width, task.height)
+        return _resized(request.source, request.width, request.height)
 
 
 class ProxyOnly:
@@ -80,14 +80,14 @@ class ProxyOnly:
     name = identity = "proxy"
     sampled = False
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the proxy picture."""
-        frame, width, height = task.frame, task.width, task.height
+        frame, width, height = request.frame, request.width, request.height
         views = source_views(frame)
-        rows, columns = task.photos[views[0].sha256].shape[:2]
+        rows, columns = request.photos[views[0].sha256].shape[:2]
         side = photo_side(frame, columns, rows, width, height)
         cpu = torch.device("cpu")
-        layers = LayerStore().sampled(views, task.photos, side, TakingApart(), cpu)
+        layers = LayerStore().sampled(views, request.photos, side, TakingApart(), cpu)
         batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
         return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
@@ -108,10 +108,10 @@ class Rendered:
         self.pipeline = pipeline
         self._sampling = sampling
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the pipeline's picture."""
-        sampling = replace(self._sampling, seed=seed, width=task.width, height=task.height)
-        return self.pipeline([task.frame], task.photos, sampling).images[0]
+        sampling = replace(self._sampling, seed=seed, width=request.width, height=request.height)
+        return self.pipeline([request.frame], request.photos, sampling).images[0]
 
 
 def method_name(checkpoint: str | Path) -> str:

@@ -13,7 +13,7 @@ Picture = NDArray[np.uint8]
 Region = NDArray[np.bool_]
 Rectangle = Sequence[float]
 
-BEST_PSNR = 60.0
+MAX_PSNR = 60.0
 """Decibels at which PSNR stops: less error than rounding to 8 bits makes counts as none."""
 
 SSIM_WINDOW = 11
@@ -31,7 +31,7 @@ SHARPNESS_BAND = (0.25, 0.5)
 ROUNDING_POWER = 1 / 12
 """Variance, in squared 8-bit levels, of the noise that rounding to whole levels makes."""
 
-SMALLEST_CROP = 16
+MIN_CROP_SIDE = 16
 """Pixels a side below which a crop holds too few waves of the band to have a sharpness."""
 
 
@@ -55,12 +55,12 @@ def squared_error(result: Picture, truth: Picture, region: Region | None = None)
 
 
 def psnr(result: Picture, truth: Picture, region: Region | None = None) -> float:
-    """Return the peak signal-to-noise ratio in decibels, at most :data:`BEST_PSNR`.
+    """Return the peak signal-to-noise ratio in decibels, at most :data:`MAX_PSNR`.
 
     Arguments and errors are those of :func:`squared_error`.
     """
     mean = squared_error(result, truth, region)
-    return BEST_PSNR if mean == 0 else min(BEST_PSNR, 10 * math.log10(255**2 / mean))
+    return MAX_PSNR if mean == 0 else min(MAX_PSNR, 10 * math.log10(255**2 / mean))
 
 
 def ssim(result: Picture, truth: Picture) -> float:
@@ -91,13 +91,13 @@ def sharpness(result: Picture, truth: Picture) -> float | None:
     rounding noise added, so where the truth is flat a flat result is right and nothing is divided by zero.
 
     Returns:
-        The ratio, or None for pictures of less than :data:`SMALLEST_CROP` pixels a side.
+        The ratio, or None for pictures of less than :data:`MIN_CROP_SIDE` pixels a side.
 
     Raises:
         ValueError: the sizes differ.
     """
     _check(result, truth)
-    if min(truth.shape[:2]) < SMALLEST_CROP:
+    if min(truth.shape[:2]) < MIN_CROP_SIDE:
         return None
     return _fine_detail(result) / _fine_detail(truth)
 

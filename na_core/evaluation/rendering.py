@@ -7,7 +7,7 @@ from functools import cached_property
 from na_core.data.pairs import Pair, frame_message
 from na_core.data.scenes import Scene
 from na_core.evaluation.films import Film, film_of
-from na_core.evaluation.methods import Method, Task
+from na_core.evaluation.methods import Method, RenderRequest
 from na_core.evaluation.metrics import Picture
 
 
@@ -37,12 +37,12 @@ class SceneRenderer:
         key = (method.name, used, pair.source, pair.target, pair.background, pair.donor)
         if key not in self._results:
             frame, photos = frame_message(self.scene, pair)
-            task = Task(
+            request = RenderRequest(
                 frame=frame,
                 photos={sha256: self.pictures[number] for sha256, number in photos.items()},
                 source=self.pictures[pair.source],
                 width=self.scene.labels.width,
                 height=self.scene.labels.height,
             )
-            self._results[key] = method.render(task, used)
+            self._results[key] = method.render(request, used)
         return self._results[key]

@@ -46,7 +46,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 
 LEGEND = """\
 PSNR in dB. Objects are measured in their 2D boxes grown by 10 %; *vacated* is what an edited object uncovers,
-*unchanged* what neither shows nor showed a changed object while camera and surroundings stand still.
+*unchanged* what neither shows nor showed a changed object while camera and background stand still.
 *Sharpness* is the power of fine detail over the truth's: 1 is right, less is blurred, more is noisy. *Right
 way* is the share of half turns that look more like the turned object than like the unturned one. *Warp error*
 is how much a film's surfaces change from frame to frame, *warp ratio* the same over the true film's. Each

@@ -22,13 +22,13 @@ from na_core.evaluation.scores import Scores, mean_scores
 VACATING_SUITES = frozenset({"translate", "rotate", "scale", "remove", "transfer"})
 """Suites in which an object may leave pixels behind."""
 
-MOVING_SUITES = frozenset({"camera", "background", "reconstruct"})
+MOVING_SUITES = frozenset({"camera", "orbit", "background", "reconstruct"})
 """Suites in which everything changes, or nothing: no part of the picture is to stay as it was."""
 
-SMALLEST_VACATED = 0.005
+MIN_VACATED_SHARE = 0.005
 """Share of the picture below which a vacated region is too small to be measured."""
 
-SMALLEST_UNCHANGED = 0.01
+MIN_UNCHANGED_SHARE = 0.01
 """Share of the picture below which an unchanged region is too small to be measured."""
 
 
@@ -71,11 +71,11 @@ def score(
     was, now = ([grown(frame.boxes_2d[i]) for i in changed] for frame in (before, after))
     if suite in VACATING_SUITES:
         vacated = touched(was, width, height) & ~touched(now, width, height)
-        if vacated.mean() >= SMALLEST_VACATED:
+        if vacated.mean() >= MIN_VACATED_SHARE:
             scores["vacated_psnr"] = psnr(result, truth, vacated)
     if suite not in MOVING_SUITES and _same_view(before, after):
         unchanged = ~touched(was + now, width, height)
-        if unchanged.mean() >= SMALLEST_UNCHANGED:
+        if unchanged.mean() >= MIN_UNCHANGED_SHARE:
             scores["unchanged_psnr"] = psnr(result, truth, unchanged)
     if suite == "turn180":
         turned = touched([before.boxes_2d[i] for i in changed], width, height)

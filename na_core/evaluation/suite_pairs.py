@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from na_core.data.labels import EDIT_KINDS
+from na_core.data.labels import EDIT_KINDS, REQUESTED_KINDS
 from na_core.data.pairs import Pair, edit_pairs, video_pairs
 from na_core.data.scenes import Scene
 from na_core.scene import Box
@@ -30,13 +30,15 @@ Item = TypeVar("Item")
 def suite_pairs(suite: str, scene: Scene) -> list[Pair]:
     """Return what a suite of :data:`PAIR_SUITES` asks for of a scene, in order; often nothing.
 
-    ``video``: pairs of frames of one stage, in films and in scenes for training. ``turn180``: those
+    ``video``: pairs of frames of one set, in films and in scenes for training. ``turn180``: those
     ``rotate`` edits that turn an object by 180 degrees. ``reconstruct``: frames whose target is their own
-    source. Any other: the controlled edits of that kind.
+    source, not of :data:`na_core.data.labels.REQUESTED_KINDS`. Any other: the controlled edits of that kind.
     """
     if suite == "video":
         return _film_pairs(scene) if scene.labels.clip in ("video", "mixed") else []
     if suite == "reconstruct":
+        if scene.labels.clip in REQUESTED_KINDS:
+            return []
         frames = range(len(scene.labels.frames))
         return [Pair(i, i, background=i) for i in spread(frames, RECONSTRUCTIONS)]
     kind = "rotate" if suite == "turn180" else suite

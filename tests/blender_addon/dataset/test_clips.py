@@ -22,6 +22,8 @@ WIDTH = {"video": 8, "rotate": 8, "mixed": 8}
 def make(kind: str, seed: int, frames: int | None = None) -> tuple[Clip, list[np.ndarray]]:
     random = stream("train", seed, "layout")
     sizes = [random.uniform(0.1, 0.4, size=3) for _ in range(int(random.integers(2, 9)))]
+    if kind == "duplicate":  # the second half of a cast are the first half's copies
+        sizes *= 2
     return plan(kind, random, sizes, frames or WIDTH.get(kind, 4)), sizes
 
 
@@ -56,7 +58,7 @@ def test_an_edit_changes_one_thing_and_nothing_else(kind, seed):
         assert edit.kind == kind
         before, after = clip.states[edit.source], clip.states[edit.target]
         changed = difference(before, after)
-        if kind == "camera":
+        if kind in ("camera", "orbit"):
             assert changed == {"camera"}
         elif kind == "background":
             donor = clip.states[edit.donor]
@@ -70,7 +72,8 @@ def test_an_edit_changes_one_thing_and_nothing_else(kind, seed):
         else:
             assert changed == {edit.object}
             old, new_pose = before.poses[edit.object], after.poses[edit.object]
-            assert (old is None) == (kind == "add") and (new_pose is None) == (kind == "remove")
+            assert (old is None) == (kind in ("add", "duplicate"))
+            assert (new_pose is None) == (kind == "remove")
             if old is not None and new_pose is not None:
                 moves, turns = (old.x, old.y) != (new_pose.x, new_pose.y), old.yaw != new_pose.yaw
                 assert (moves, turns, old.scale != new_pose.scale) == (
@@ -78,6 +81,39 @@ def test_an_edit_changes_one_thing_and_nothing_else(kind, seed):
                     kind == "rotate",
                     kind == "scale",
                 )
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_a_copy_is_seen_in_the_originals_place_and_stands_elsewhere(seed):
+    clip, sizes = make("duplicate", seed)
+    half = len(sizes) // 2
+    source, donor = clip.states[:2]
+    assert source.poses[:half] == donor.poses[half:]
+    assert source.poses[half:] == donor.poses[:half] == (None,) * half
+    for edit in clip.edits:
+        assert (edit.source, edit.donor) == (0, 1)
+        copy, original = clip.states[edit.target].poses[edit.object], source.poses[edit.object - half]
+        assert (copy.yaw, copy.scale) == (original.yaw, original.scale)
+        assert math.hypot(copy.x - original.x, copy.y - original.y) > 0.05
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_an_orbit_goes_around_the_middle_at_the_same_distance(seed):
+    clip, _ = make("orbit", seed, 6)
+    first = clip.states[0]
+    middle = np.mean([(pose.x, pose.y) for pose in first.poses if pose is not None], axis=0)
+    before = first.view.position[:2] - middle
+    for state in clip.states[1:]:
+        after = state.view.position[:2] - middle
+        assert np.linalg.norm(after) == pytest.approx(np.linalg.norm(before))
+        assert state.view.position[2] == first.view.position[2]
+        turn = math.atan2(after[1], after[0]) - math.atan2(before[1], before[0])
+        assert 10 <= abs(math.degrees(math.remainder(turn, 2 * math.pi))) <= 40
+        views = first.view, state.view
+        before_it, after_it = (np.linalg.inv(view.world_from_camera()) @ [*middle, 0, 1] for view in views)
+        assert after_it == pytest.approx(before_it)
 
 
 @pytest.mark.parametrize("kind", CLIP_KINDS)

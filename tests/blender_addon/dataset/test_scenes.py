@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from na_core.data.labels import CLIP_KINDS, load_labels
+from na_core.data.labels import CYCLE_KINDS, load_labels
 from na_core.data.scenes import scenes
 from na_core.geometry.boxes import box_corners
 
@@ -128,10 +128,25 @@ def test_splits_have_different_scenes(data_set, tmp_path, render_scenes):
 
 def test_held_out_scenes_take_turns_and_training_scenes_are_mixed(data_set, tmp_path, render_scenes):
     render_scenes(tmp_path, scenes=9, split="test", width=16, height=16)
-    assert [scene.labels.clip for scene in scenes(tmp_path)] == list(CLIP_KINDS[1:])
+    assert [scene.labels.clip for scene in scenes(tmp_path)] == list(CYCLE_KINDS)
     assert {scene.labels.clip for scene in scenes(data_set)} == {"mixed"}
     kinds = {scene.labels.clip: {edit.kind for edit in scene.labels.edits} for scene in scenes(tmp_path)}
-    assert kinds == {kind: ({kind} if kind != "video" else set()) for kind in CLIP_KINDS[1:]}
+    assert kinds == {kind: ({kind} if kind != "video" else set()) for kind in CYCLE_KINDS}
+
+
+def test_a_duplicates_donor_is_the_sources_picture_with_the_copies_labels(tmp_path, render_scenes):
+    render_scenes(tmp_path, scenes=1, split="test", clip="duplicate", frames=3)
+    scene = next(iter(scenes(tmp_path)))
+    source, donor, target = scene.labels.frames
+    assert scene.picture_bytes(0) == scene.picture_bytes(1)
+    assert source.boxes[:2] == donor.boxes[2:]
+    assert source.boxes_2d[:2] == donor.boxes_2d[2:]
+    assert source.boxes[2:] == donor.boxes[:2] == (None, None)
+    assert np.array_equal(scene.mask(0), np.where(scene.mask(1) > 0, scene.mask(1) - 2, 0))
+    (edit,) = scene.labels.edits
+    assert (edit.kind, edit.source, edit.target, edit.donor) == ("duplicate", 0, 2, 1)
+    assert target.boxes[:2] == source.boxes[:2]
+    assert target.boxes[edit.object] not in (None, source.boxes[edit.object - 2])
 
 
 def test_the_command_line_renders_in_several_processes(tmp_path, command_line):

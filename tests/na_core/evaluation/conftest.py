@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from na_core.data.labels import Edit
@@ -13,6 +15,7 @@ from na_core.data.scenes import Scene, load_scene
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from na_core.model.presets import build_pipeline
+from na_core.scene import Camera
 
 SIDE = 64
 
@@ -26,8 +29,19 @@ EDITS = (
     Edit("camera", 0, 8, None, None),
     Edit("background", 0, 10, 9, None),
     Edit("transfer", 0, 11, 6, 1),
+    Edit("duplicate", 0, 13, 12, 3),
+    Edit("orbit", 0, 14, None, None),
 )
-"""The first rotation is a half turn, the second is not."""
+"""The first rotation is a half turn, the second is not. Object 3 is a copy of object 0."""
+
+
+def around(camera: Camera, middle: tuple[float, float], angle: float) -> Camera:
+    """Return the camera turned about the upright axis through a point of the ground."""
+    there, turn = np.eye(4), np.eye(4)
+    there[:2, 3] = middle
+    turn[:2, :2] = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    orbited = there @ turn @ np.linalg.inv(there) @ camera.world_from_camera
+    return replace(camera, world_from_camera=orbited)
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +66,16 @@ def bench_scenes(make_scene: Callable[..., Path], tmp_path_factory: pytest.TempP
         [None, None, box_matrix((0, 3.5, 0.35), (0.5, 0.5, 0.7), 0.2)],
         [left, right, None],
         [left, None, new],
+        [None, right, None, left],
+        [left, right, None, box_matrix((0.1, 3, 0.4), (0.7, 0.5, 0.8), 0.4)],
+        [left, right, None],
     ]
-    cameras = [moved if i == 8 else still for i in range(len(placements))]
+    for boxes in placements:
+        boxes += [None] * (4 - len(boxes))
+    cameras = {8: moved, 14: around(still, (0.0, 3.8), 0.3)}
     stages = [1 if i in (9, 10) else 0 for i in range(len(placements))]
-    make_scene(root / "edits", cameras, placements, SIDE, SIDE, clip="translate", stages=stages, edits=EDITS)
+    views = [cameras.get(i, still) for i in range(len(placements))]
+    make_scene(root / "stills", views, placements, SIDE, SIDE, clip="translate", stages=stages, edits=EDITS)
     steps = range(4)
     film_cameras = [
         camera_of_photo(1.2 * SIDE, SIDE, SIDE, camera_height=1.5 + 0.05 * t, pitch=0.35) for t in steps
@@ -68,7 +88,7 @@ def bench_scenes(make_scene: Callable[..., Path], tmp_path_factory: pytest.TempP
 @pytest.fixture
 def edits(bench_scenes: Path) -> Scene:
     """Return the scene with an edit of every kind."""
-    return load_scene(bench_scenes / "edits")
+    return load_scene(bench_scenes / "stills")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from na_core.data.scenes import load_scene, scene_folders, scenes
 from na_core.data.shards import pack
@@ -50,9 +51,12 @@ def renderings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(scope="module")
 def out(bench_scenes: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a whole run."""
+    """Return the folder of a run of every suite, to be read only.
+
+    One scene each: the edits come from the stills, and the film is all that the detector looks at.
+    """
     folder = tmp_path_factory.mktemp("out")
-    assert main([checkpoint], ["all"], bench_scenes, None, folder) == folder / "results.json"
+    assert main([checkpoint], ["all"], bench_scenes, 1, folder) == folder / "results.json"
     return folder
 
 
@@ -87,7 +91,7 @@ class TestResults:
         for suite in SUITES:
             assert f"\n## {suite}\n" in table
             with Image.open(out / "sheets" / f"{suite}.png") as sheet:
-                assert sheet.width >= (4 * 64 if suite == "detection" else 3 * 200)
+                assert sheet.width >= (2 * 64 if suite == "detection" else 3 * 200)
 
     def test_a_shard_gives_the_numbers_of_its_folders(
         self, out: Path, bench_scenes: Path, tmp_path: Path
@@ -166,7 +170,7 @@ class TestResuming:
         record = tmp_path / "measurements.jsonl"
         lines = record.read_text().splitlines(keepends=True)
         assert len(lines) == 4
-        record.write_text("".join(lines[:2]) + lines[2][:30])  # killed while it wrote the third
+        record.write_text("".join(lines[2:]) + lines[0][:30])  # killed while it wrote the third
         renderings.clear()
         again = main((), ["translate", "video"], bench_scenes, None, tmp_path, sheet_rows=0).read_text()
         assert again == first
@@ -194,7 +198,7 @@ class TestResuming:
         copied = Path(shutil.copytree(bench_scenes, tmp_path / "test"))
         main((), ["scale"], copied, None, tmp_path / "out")
         renderings.clear()
-        file = copied / "edits" / f"{kind}_000.png"
+        file = copied / "stills" / f"{kind}_000.png"
         file.write_bytes(file.read_bytes() + b" ")
         main((), ["scale"], copied, None, tmp_path / "out")
         assert renderings == ["copy", "proxy"]
@@ -283,17 +287,33 @@ class TestErrors:
 
     def test_a_picture_that_cannot_be_read(self, bench_scenes: Path, tmp_path: Path) -> None:
         copied = Path(shutil.copytree(bench_scenes, tmp_path / "test"))
-        (copied / "edits" / "frame_000.png").write_text("no picture")
+        (copied / "stills" / "frame_000.png").write_text("no picture")
         with pytest.raises(OSError, match=r"frame_000\.png: not a readable picture"):
             main((), ["scale"], copied, None, tmp_path / "out")
 
 
-def test_the_command_line_calls_it() -> None:
-    from server.commands import evaluate as command
+class TestCommandLine:
+    def test_its_options_are_the_functions(self) -> None:
+        from server.commands import evaluate as command
 
-    options = set(inspect.signature(command).parameters)
-    assert {"checkpoint", "suite", "scenes", "limit", "out"} <= options
-    assert options - {"checkpoint", "suite"} <= set(inspect.signature(main).parameters)
+        options = set(inspect.signature(command).parameters)
+        assert {"checkpoint", "suite", "scenes", "limit", "out"} <= options
+        assert options - {"checkpoint", "suite"} <= set(inspect.signature(main).parameters)
+
+    @pytest.mark.parametrize(
+        ("options", "measured"),
+        [([], ["mini"]), (["--checkpoint", "a", "--checkpoint", "b"], ["a", "b"])],
+    )
+    def test_without_a_checkpoint_it_measures_mini(
+        self, options: list[str], measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from server.commands import app
+
+        asked: dict[str, Any] = {}
+        monkeypatch.setattr(evaluate, "main", lambda **options: asked.update(options))
+        done = CliRunner().invoke(app, ["evaluate", "--out", str(tmp_path), *options])
+        assert done.exit_code == 0, done.output
+        assert (asked["checkpoints"], asked["suites"]) == (measured, ["all"])
 
 
 def test_the_fixture_has_every_suite(bench_scenes: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from na_core.data.scenes import Scene
-from na_core.evaluation.methods import Copy, ProxyOnly, Task, method_name
+from na_core.evaluation.methods import Copy, ProxyOnly, RenderRequest, method_name
 from na_core.evaluation.metrics import Picture, psnr
 from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
@@ -21,9 +21,9 @@ class Counting:
         self.sampled = sampled
         self.seeds: list[int] = []
 
-    def render(self, task: Task, seed: int) -> Picture:
+    def render(self, request: RenderRequest, seed: int) -> Picture:
         self.seeds.append(seed)
-        return task.source
+        return request.source
 
 
 @pytest.mark.parametrize("suite", [suite for suite in PAIR_SUITES if suite != "video"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from na_core.evaluation.metrics import (
-    BEST_PSNR,
+    MAX_PSNR,
     grown,
     psnr,
     sharpness,
@@ -60,18 +60,18 @@ class TestPsnr:
         assert psnr(noisy, grey) == pytest.approx(expected, abs=0.05)
 
     def test_identical_pictures_score_the_best_and_not_infinity(self, truth: Picture) -> None:
-        assert psnr(truth, truth) == BEST_PSNR
+        assert psnr(truth, truth) == MAX_PSNR
         almost = truth.copy()
         almost[0, 0, 0] ^= 1
-        assert psnr(almost, truth) == BEST_PSNR
+        assert psnr(almost, truth) == MAX_PSNR
 
     def test_only_the_region_counts(self, truth: Picture) -> None:
         result = truth.copy()
         result[:10] = 255 - result[:10]
         region = np.ones(truth.shape[:2], bool)
         region[:10] = False
-        assert psnr(result, truth, region) == BEST_PSNR
-        assert psnr(result, truth, ~region) < psnr(result, truth) < BEST_PSNR
+        assert psnr(result, truth, region) == MAX_PSNR
+        assert psnr(result, truth, ~region) < psnr(result, truth) < MAX_PSNR
 
     def test_nothing_to_compare(self, truth: Picture) -> None:
         with pytest.raises(ValueError, match="at least one pixel"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,13 +16,16 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module")
-def results_page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("results_page", ROOT / "benchmarks" / "results_page.py")
-    assert spec is not None and spec.loader is not None
-    module = sys.modules["results_page"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def results_page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("results_page")
+
+
+@pytest.fixture
+def figure_blocks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("figure_blocks")
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def results() -> dict[str, Any]:
 def test_every_goal_has_its_figures_and_its_verdict(
     results_page: ModuleType, results: dict[str, Any]
 ) -> None:
-    lines = results_page.goals_table(results["suites"])
+    lines = results_page.goals_table(results)
     said = {line.split(" | ")[0].removeprefix("| "): line for line in lines}
     assert said["over `paper`, object PSNR"].endswith("| +5.2 dB | +5.50 | reached |")
     assert "+5.50, remove -0.50 | **missed** on remove" in said["over `paper`, every suite"]
@@ -62,6 +67,8 @@ def test_every_goal_has_its_figures_and_its_verdict(
     assert "translate 0.70" in said["sharpness"]
     assert said["sharpness"].endswith("**missed** on translate |")
     assert "half turns facing the right way" not in said  # that was not measured
+    assert "embedded weights" not in said
+    assert "| 36.4 | reached |" in results_page.goals_table(results | {"embedded_mb": 36.4})[-1]
 
 
 def test_the_page_keeps_its_notes(
@@ -70,17 +77,19 @@ def test_the_page_keeps_its_notes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import json
-
     page, figures = tmp_path / "results.md", tmp_path / "results.json"
     monkeypatch.setattr(results_page, "PAGE", page)
     monkeypatch.setattr(results_page, "FIGURES", figures)
     monkeypatch.setattr(results_page, "IMAGES", tmp_path / "images")
+    monkeypatch.setattr(results_page, "write_pages", lambda: None)
+    ablation = {"suites": {"video": {"ablation-whole": {"object_psnr": 12.5, "sharpness": 0.5}}}}
+    (tmp_path / "ablation.json").write_text(json.dumps(ablation))
     (tmp_path / "sheets").mkdir()
     Image.new("RGB", (2800, 100)).save(tmp_path / "sheets" / "video.png")
     page.write_text(f"# Old\n\n{results_page.NOTES}\n\nWhy it is so.\n")
     (tmp_path / "measured.json").write_text(json.dumps(results))
-    monkeypatch.setattr(sys, "argv", ["results_page.py", str(tmp_path / "measured.json")])
+    options = [str(tmp_path / "measured.json"), "--ablation", str(tmp_path / "ablation.json")]
+    monkeypatch.setattr(sys, "argv", ["results_page.py", *options])
     results_page.main()
     text = page.read_text()
     assert "Old" not in text
@@ -88,8 +97,39 @@ def test_the_page_keeps_its_notes(
     assert "seeds 0, 1, 2" in text
     assert "| remove (vacated) |  | 21.00 | 22.00 | 21.50 |" in text
     assert "| video, warp error over the truth's |  |  |  | 1.20 |" in text
-    assert json.loads(figures.read_text()) == results
-    assert "![video](images/results-video.jpg)" in text
+    assert "| video | 12.50 (0.50) |" in text
+    kept = json.loads(figures.read_text())
+    assert kept == results | {"ablation": ablation["suites"], "embedded_mb": kept["embedded_mb"]}
+    assert "![video](images/results-video.webp)" in text
     assert "results-rotate" not in text  # that sheet was not made
-    with Image.open(tmp_path / "images" / "results-video.jpg") as picture:
-        assert picture.size == (1400, 50)
+    with Image.open(tmp_path / "images" / "results-video.webp") as picture:
+        assert picture.size == (1280, 46)
+    for again in ([], options[:1]):  # the page alone; and new figures, beside which the ablation stays
+        monkeypatch.setattr(sys, "argv", ["results_page.py", *again])
+        results_page.main()
+        assert page.read_text() == text
+
+
+class TestCommittedFigures:
+    def test_the_page_of_results_is_up_to_date(self, results_page: ModuleType) -> None:
+        assert results_page.PAGE.read_text(encoding="utf-8") == results_page.written()
+
+    def test_the_tables_of_readme_and_docs_are_up_to_date(self, figure_blocks: ModuleType) -> None:
+        found = []
+        for page in figure_blocks.PAGES:
+            text = page.read_text(encoding="utf-8")
+            assert figure_blocks.filled(text) == text, f"{page}: run python benchmarks/results_page.py"
+            found += [match[1] for match in figure_blocks.BLOCK.findall(text)]
+        assert sorted(found) == sorted(figure_blocks.TABLES)
+
+    def test_a_stale_table_is_written_anew_and_the_rest_stays(self, figure_blocks: ModuleType) -> None:
+        text = "before\n<!-- results:begin steps -->\nold\n<!-- results:end -->\nafter\n"
+        new = figure_blocks.filled(text)
+        assert new.startswith("before\n<!-- results:begin steps -->\n| steps | guidance |")
+        assert new.endswith("|\n<!-- results:end -->\nafter\n")
+        assert "old" not in new
+
+    def test_pictures_that_pages_show_are_there(self) -> None:
+        for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+            for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+                assert (page.parent / name).is_file(), f"{page.name}: {name}"

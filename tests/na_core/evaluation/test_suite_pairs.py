@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from na_core.data.labels import Edit
-from na_core.data.pairs import Pair
-from na_core.data.scenes import Scene
+from na_core.data.labels import REQUESTED_KINDS, Edit
+from na_core.data.pairs import Pair, frame_message
+from na_core.data.scenes import Scene, scenes
+from na_core.evaluation.evaluate import BENCH
 from na_core.evaluation.suite_pairs import PAIR_SUITES, clip_pairs, is_half_turn, spread, suite_pairs
 from na_core.geometry.boxes import box_matrix
 from na_core.scene import Box
@@ -26,7 +27,7 @@ def ends(suite: str, scene: Scene) -> list[tuple[int, int]]:
 def test_the_names_of_the_suites() -> None:
     assert (
         *("video", "translate", "rotate", "turn180", "scale", "remove", "add"),
-        *("camera", "background", "transfer", "reconstruct"),
+        *("camera", "background", "transfer", "duplicate", "orbit", "reconstruct"),
     ) == PAIR_SUITES
 
 
@@ -42,6 +43,8 @@ def test_the_names_of_the_suites() -> None:
         "camera": [8],
         "background": [10],
         "transfer": [11],
+        "duplicate": [13],
+        "orbit": [14],
         "video": [],
     }.items(),
 )
@@ -106,9 +109,31 @@ class TestHalfTurns:
 
 
 def test_a_frame_is_asked_back_from_itself(edits: Scene) -> None:
-    assert suite_pairs("reconstruct", edits) == [Pair(0, 0, 0), Pair(6, 6, 6)]
+    assert suite_pairs("reconstruct", edits) == [Pair(0, 0, 0), Pair(7, 7, 7)]
+
+
+@pytest.mark.parametrize("clip", REQUESTED_KINDS)
+def test_scenes_of_suites_that_came_later_are_not_asked_back(clip: str, edits: Scene) -> None:
+    assert suite_pairs("reconstruct", relabelled(edits, clip=clip)) == []
 
 
 def test_spread_keeps_the_order() -> None:
     assert spread(range(10), 3) == [0, 3, 6]
     assert spread(range(2), 3) == spread(range(2), None) == [0, 1]
+
+
+def test_the_embedded_bench_has_scenes_for_every_suite() -> None:
+    found = list(scenes(BENCH))
+    counts = {suite: sum(bool(suite_pairs(suite, scene)) for scene in found) for suite in PAIR_SUITES}
+    assert min(counts.values()) >= 5
+    assert (counts["duplicate"], counts["orbit"]) == (5, 5)
+    assert counts["reconstruct"] == 54
+
+
+def test_what_a_copy_looks_like_is_told_by_the_photo_that_shows_the_original() -> None:
+    for scene in scenes(BENCH):
+        for pair in suite_pairs("duplicate", scene):
+            frame, photos = frame_message(scene, pair)
+            looks = [placed.asset.source_box for placed in frame.assets]
+            assert len(photos) == 1
+            assert len({box.to_json() for box in looks}) == len(looks) - 1

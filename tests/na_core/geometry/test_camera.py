@@ -147,7 +147,11 @@ class TestRigid:
 
     def test_result_is_a_camera_for_every_matrix(self, rng: np.random.Generator) -> None:
         for matrix in (np.zeros((4, 4)), np.diag([1.0, 0, 1, 1]), rng.normal(size=(4, 4))):
-            Camera(rigid(matrix), 1, 1)
+            pose = Camera(rigid(matrix), 1, 1).world_from_camera
+            np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-12)
+            assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
+            np.testing.assert_array_equal(pose[:3, 3], matrix[:3, 3])
+            np.testing.assert_array_equal(pose[3], [0, 0, 0, 1])
 
 
 class TestPhoto:
