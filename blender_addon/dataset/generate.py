@@ -25,9 +25,9 @@ from .annotations import mask_bounds, mask_palette, silhouette_area, visible_sha
 from .blend_file import Library
 from .blend_objects import load
 from .capture import Response, develop, keep_synced, prepare, render_labels, render_picture, response, silence
-from .carved import ALL_FAMILIES
 from .clips import Clip, State, plan
 from .families import SYMMETRY
+from .families.carved import ALL_FAMILIES
 from .far_side import far_side, search_tree
 from .folders import partial_folder, scene_folder
 from .layout import Pose, View, corners, spread

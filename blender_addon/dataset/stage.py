@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from .carved import ALL_FAMILIES
+from .families.carved import ALL_FAMILIES
 from .layout import View
 from .materials import glowing, textured, wardrobe
 from .objects import build
