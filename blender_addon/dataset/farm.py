@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from .blend_file import check, collect
+from .artist_file.checks import check
+from .artist_file.collect import collect
 from .folders import scene_folder, sweep
 from .order import Order
 

@@ -22,8 +22,8 @@ from na_core.geometry.camera import camera_from_projection
 from na_core.scene import Box, Camera
 
 from .annotations import mask_bounds, mask_palette, silhouette_area, visible_share
-from .blend_file import Library
-from .blend_objects import load
+from .artist_file.checks import Library
+from .artist_file.library import load
 from .capture import Response, develop, keep_synced, prepare, render_labels, render_picture, response, silence
 from .clips import Clip, State, plan
 from .families import SYMMETRY

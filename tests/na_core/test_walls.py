@@ -45,7 +45,7 @@ def modules_of(package: str) -> list[str]:
     return names
 
 
-LIGHT = ["na_core", "na_core.scene", *(m for m in modules_of("na_core/geometry"))]
+LIGHT = ["na_core", "na_core.message", "na_core.scene", *(m for m in modules_of("na_core/geometry"))]
 WORKER_SIDE = [*modules_of("na_core"), *modules_of("server")]
 
 
