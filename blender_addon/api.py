@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from na_core.scene import Camera, Frame
 
-from .detection import detect
+from .detection.detect import detect
 from .errors import RenderCancelled, UserError
 from .preferences import worker_settings
 from .render.picture import Observer, render_picture

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import bpy
 
 from . import engine, overlay, panels, preferences
-from .operators import add_asset, adjust, compose, dataset, detect, import_photo
+from .detection import operator as detect_operator
+from .operators import add_asset, adjust, compose, dataset, import_photo
 from .operators import worker as worker_operators
 from .scene import properties
 from .worker import supervisor
@@ -17,7 +18,7 @@ CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     preferences.NeuralAssetsPreferences,
     *import_photo.CLASSES,
-    *detect.CLASSES,
+    *detect_operator.CLASSES,
     *add_asset.CLASSES,
     *adjust.CLASSES,
     *compose.CLASSES,
