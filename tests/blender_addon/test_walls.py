@@ -12,7 +12,7 @@ import pytest
 
 FORBIDDEN = {"torch", "diffusers", "transformers", "PIL", "server", "requests"}
 DATA_LAYER = ("scene/*.py", "detection/apply.py", "detection/result.py")
-DATA_LAYER_KNOWS = ("errors", "scene")
+DATA_LAYER_KNOWS = ("errors", "names", "scene")
 WITHOUT_BPY = ("worker/*.py", "detection/task.py", "detection/result.py")
 ALLOWED_CORE = {"na_core", "na_core.scene", "na_core.geometry"}
 
