@@ -37,6 +37,9 @@ MAX_STEPS = 1000
 MAX_SIDE = 4096
 """Pixels of the longest side of a picture to render, and of a photo: larger photos are reduced to it."""
 
+Picture = NDArray[np.uint8]
+"""(height, width, 3) sRGB, top row first."""
+
 Rectangle = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in image coordinates, ordered: x0 <= x1 and y0 <= y1."""
 

@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.scene import Rectangle
+
 PHOTO_SIDE = 512
 """Longer side in pixels of the small photo that thumbnails are cut from."""
 
@@ -64,7 +66,7 @@ def _set_preview(item: bpy.types.ID, pixels: NDArray[np.float32]) -> None:
 
 
 def _sampled(
-    pixels: NDArray[np.float32], window: tuple[float, float, float, float], size: tuple[float, float]
+    pixels: NDArray[np.float32], window: Rectangle, size: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Return a window (x0, y0, x1, y1) of pixels (H, W, 4), from 0 to 1, at a size (width, height).
 

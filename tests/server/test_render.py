@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from na_core.scene import MAX_SIDE
+
 ABSENT = "0" * 64
 
 
@@ -28,7 +30,7 @@ def test_the_worker_says_what_it_can_do(worker):
     assert answer["preset"] == "guided"
     assert answer["device"] == "cpu"
     assert answer["dtype"] == "float32"
-    assert answer["max_side"] == 2048
+    assert answer["max_side"] == MAX_SIDE
     assert answer["schema_version"] == 1
     assert answer["sampling_presets"]["standard"] == [1, 1.0]
     assert answer["peak_memory_mib"]["process"] > 10
@@ -126,9 +128,18 @@ def test_a_number_that_no_float_holds_is_refused(worker, photo, make_job):
     assert (status, answer["error"]["code"]) == (422, "scene_invalid")
 
 
+def test_a_long_picture_that_the_add_on_lets_pass_is_rendered(worker, photo, make_job):
+    records = worker.render(make_job(photo, steps=0, width=3000, height=40))
+    (picture,) = pictures(records)
+    assert picture.shape == (40, 3000, 3)
+
+
 def test_a_picture_beyond_the_limit_is_refused_with_the_limit(worker, photo, make_job):
-    status, answer = worker.request("POST", "/v1/render", make_job(photo, width=2049).to_json())
-    assert (status, answer["error"]["code"], answer["error"]["max_side"]) == (422, "picture_too_large", 2048)
+    text = make_job(photo, width=MAX_SIDE).to_json().replace(f'"width":{MAX_SIDE}', f'"width":{MAX_SIDE + 1}')
+    status, answer = worker.request("POST", "/v1/render", text)
+    assert (status, answer["error"]["code"]) == (422, "scene_invalid")
+    assert answer["error"]["field"] == "renderjob.sampling.width"
+    assert str(MAX_SIDE) in answer["error"]["message"]
 
 
 def test_a_job_of_too_many_bytes_is_refused(worker):
