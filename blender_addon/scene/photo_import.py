@@ -13,6 +13,7 @@ from na_core.scene import Camera
 
 from ..errors import UserError
 from ..names import ENGINE
+from . import migration
 from .assets import no_photo
 from .camera import camera_message, place_camera
 from .exif import Exif, focal_pixels, read_exif
@@ -74,6 +75,7 @@ def import_photo(
         raise
     _show_photo(target, image, scene.neural_assets.photo)
     _set_up_output(scene, width, height)
+    migration.update(scene)
     settings = scene.neural_assets
     settings.photo = image
     keep_small_photo(image)
