@@ -1,42 +1,54 @@
 """The queue: one render at a time, prompt cancelling, and failures that end one job and no other."""
 
 import contextlib
+import os
 import time
 
-import numpy as np
+import pytest
+
+from na_core.scene import MAX_STEPS
 
 
 def errors(records):
     return [record for record, _, _ in records if record["event"] == "error"]
 
 
+def kinds(records):
+    return [record["event"] for record, _, _ in records]
+
+
+def first_pixel(records):
+    """Return what the scripted worker had done so far: pictures, steps, connections that delay."""
+    (payload,) = [payload for record, payload, _ in records if record["event"] == "frame"]
+    return tuple(payload[:3])
+
+
 def test_heartbeats_fill_a_slow_step(scripted, scripted_photo, make_job):
-    records = scripted.render(make_job(scripted_photo, steps=1, seed=600))
-    beats = [moment for record, _, moment in records if record["event"] == "heartbeat"]
-    assert len(beats) >= 5
-    assert max(np.diff([moment for _, _, moment in records])) <= 0.25
+    seen = kinds(scripted.render(make_job(scripted_photo, steps=1, seed=600)))
+    first = seen.index("progress")
+    assert seen[:first].count("heartbeat") >= 5  # a step of 600 ms, a beat each 25 ms on an idle machine
 
 
 def test_closing_the_connection_frees_the_worker_within_a_step(scripted, scripted_photo, make_job):
+    pictures, steps, _ = first_pixel(scripted.render(make_job(scripted_photo, steps=1, seed=2)))
     with scripted.rendering(make_job(scripted_photo, frames=50, steps=100, seed=500)) as records:
-        for record, _, _ in records:
-            if record["event"] == "progress":
-                break
-    started = time.perf_counter()
+        next(record for record, _, _ in records if record["event"] == "progress")
     records = scripted.render(make_job(scripted_photo, steps=1, seed=1))
-    assert records[-1][0]["event"] == "done"
-    assert time.perf_counter() - started < 0.5 + 1.0  # the job would have taken forty minutes
+    assert kinds(records)[-1] == "done"
+    pictures_then, steps_then, _ = first_pixel(records)
+    assert pictures_then == pictures + 1  # none of the fifty
+    # The step that was seen, the one under way when the connection closed, and the new job's own.
+    assert (steps_then - steps) % 256 <= 3
 
 
 def test_a_real_render_is_cancelled_between_steps(worker, photo, make_job):
-    with worker.rendering(make_job(photo, frames=100, steps=100, seed=31)) as records:
-        for record, _, _ in records:
-            if record["event"] == "progress":
-                break
-    started = time.perf_counter()
-    records = worker.render(make_job(photo, steps=1, seed=32))
-    assert records[-1][0]["event"] == "done"
-    assert time.perf_counter() - started < 5  # the hundred frames would take minutes
+    long = make_job(photo, frames=100, steps=MAX_STEPS, seed=31)
+    with worker.rendering(long) as records:
+        next(record for record, _, _ in records if record["event"] == "progress")
+    assert kinds(worker.render(make_job(photo, steps=1, seed=32)))[-1] == "done"
+    with worker.rendering(long) as records:
+        first = next(record for record, _, _ in records if record["event"] != "heartbeat")
+    assert first["event"] == "progress"  # not even its first picture had been finished
 
 
 def test_a_second_job_waits_and_knows_its_place(scripted, scripted_photo, make_job):
@@ -109,14 +121,7 @@ def test_a_reader_that_is_slow_gets_everything(scripted, scripted_photo, make_jo
     assert frames == 20
 
 
-def test_small_requests_do_not_wait_for_delayed_acknowledgements(scripted):
-    import http.client
-
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", scripted.port)) as connection:
-        times = []
-        for _ in range(15):
-            started = time.perf_counter()
-            connection.request("GET", "/v1/health", headers=scripted.headers())
-            connection.getresponse().read()
-            times.append(time.perf_counter() - started)
-    assert min(times) < 0.03  # Nagle's algorithm would make it 44 ms each
+@pytest.mark.skipif(os.name != "posix", reason="a process cannot list its sockets")
+def test_nothing_waits_for_delayed_acknowledgements(scripted, scripted_photo, make_job):
+    _, _, delaying = first_pixel(scripted.render(make_job(scripted_photo, steps=1, seed=3)))
+    assert delaying == 0  # Nagle's algorithm would hold back small records for 40 ms
