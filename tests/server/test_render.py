@@ -148,7 +148,7 @@ def test_a_job_of_too_many_bytes_is_refused(worker):
 
 
 def test_something_is_heard_all_the_time_while_torch_computes(worker, photo, make_job):
-    # The protocol promises 50 ms; the limit here leaves room for a loaded machine.
-    records = worker.render(make_job(photo, seed=21, steps=3, width=256, height=256))
-    moments = [moment for _, _, moment in records]
-    assert max(np.diff(moments)) <= 0.25
+    records = worker.render(make_job(photo, seed=21, steps=1, width=512, height=512))
+    heard = [record["event"] for record, _, _ in records]
+    # A beat each 25 ms or so: torch at work must not keep the event loop from sending them.
+    assert heard[: heard.index("progress")].count("heartbeat") >= 5
