@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .patterns import Random, Texture, label, palette, texture
+from .patterns import Texture, label, palette, texture
+from .streams import Random
 
 
 def image(name: str, picture: Texture) -> bpy.types.Image:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Random = np.random.Generator
+from .streams import Random
+
 Texture = NDArray[np.float64]
 """(height, width, 3) sRGB in [0, 1], the first row on top; or one channel (height, width)."""
 

@@ -19,7 +19,8 @@ from .families.carved import ALL_FAMILIES
 from .layout import View
 from .materials import glowing, textured, wardrobe
 from .objects import build
-from .patterns import Random, Texture, earthen, panorama, texture
+from .patterns import Texture, earthen, panorama, texture
+from .streams import Random
 from .surfaces import Surface, extrusion, lathe, moved, rounded_box, turned
 
 LIGHTS = {

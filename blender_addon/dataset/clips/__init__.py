@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..layout import Array, Random
+from ..layout import Array
+from ..streams import Random
 from .cast import Cast, Clip, State
 from .edits import add, background, camera, remove, rotate, scale, transfer, translate
 from .film import video

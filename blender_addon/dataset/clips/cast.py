@@ -10,7 +10,8 @@ import numpy as np
 
 from na_core.data.labels import Edit
 
-from ..layout import Array, Pose, Random, View, first_view, is_framed, moved_view, place, scatter
+from ..layout import Array, Pose, View, first_view, is_framed, moved_view, place, scatter
+from ..streams import Random
 
 EDIT_MARGIN = 0.14
 """An object that is edited has its centre at least this far inside the picture, if there is one."""

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..streams import Random
 from ..surfaces import (
     Surface,
     cylinder,
@@ -20,7 +21,7 @@ from ..surfaces import (
     turned,
     worn,
 )
-from .family import Random, solid_box
+from .family import solid_box
 
 
 def shoe(random: Random) -> list[Surface]:

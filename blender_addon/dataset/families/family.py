@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
+from ..streams import Random
 from ..surfaces import Surface, moved, rounded_box, worn
-
-Random = np.random.Generator
 
 Family = Callable[[Random], list[Surface]]
 """Draws one random shape: its object stands on the ground, its front towards -Y, in any size."""

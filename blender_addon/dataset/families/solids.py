@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from ..streams import Random
 from ..surfaces import Surface, ball, loft, moved, rounded_box, tube, worn
-from .family import Random, solid_box
+from .family import solid_box
 
 
 def elbow(random: Random) -> list[Surface]:

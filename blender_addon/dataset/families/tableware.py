@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from ..streams import Random
 from ..surfaces import Surface, ball, cylinder, lathe, moved, polyline, scaled, tube, worn
-from .family import Random
 
 
 def mug(random: Random) -> list[Surface]:

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from ..streams import Random
 from ..surfaces import Surface, ball, cylinder, extrusion, moved, polyline, rounded_box, tube, turned, worn
-from .family import Random, solid_box
+from .family import solid_box
 
 
 def car(random: Random) -> list[Surface]:
