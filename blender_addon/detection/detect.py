@@ -69,4 +69,3 @@ def summary(detection: Detection, new: list[bpy.types.Object]) -> str:
         return f"All {len(detection.objects)} objects that were found are assets already."
     names = ", ".join(item.name for item in new)
     return f"{len(new)} found: {names}"
-
