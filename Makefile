@@ -20,7 +20,7 @@ STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml constraints.txt | cksum | cut
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)
 ZIP     := dist/neural_assets-$(VERSION).zip
 # Folders are listed beside files: their date changes when a file is added or removed.
-ZIP_SOURCES := blender_manifest.toml LICENSE packaging/build_extension.py na_core/__init__.py na_core/scene.py \
+ZIP_SOURCES := blender_manifest.toml LICENSE packaging/build_extension.py na_core/__init__.py na_core/message.py na_core/scene.py \
   $(shell find blender_addon na_core/geometry ! -path '*/__pycache__*' ! -name '.*' ! -name '* *' 2>/dev/null)
 
 .DEFAULT_GOAL := help

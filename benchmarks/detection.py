@@ -29,8 +29,8 @@ from PIL import Image  # noqa: E402
 
 import blender_addon  # noqa: E402
 from blender_addon import api  # noqa: E402
-from blender_addon.detection import start_detection  # noqa: E402
-from blender_addon.scene.detection import apply_detection  # noqa: E402
+from blender_addon.detection.apply import apply_detection  # noqa: E402
+from blender_addon.detection.detect import start_detection  # noqa: E402
 from na_core.data.scenes import scenes  # noqa: E402
 from na_core.evaluation.evaluate import BENCH  # noqa: E402
 

@@ -29,16 +29,13 @@ from na_core.geometry.lifting import box_from_rectangle
 from na_core.layers.plate import PLATE_MARGIN
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset, Sampling
+from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, Picture, PlacedAsset, Sampling
 
 HERE = Path(__file__).parent
 SHEET = IMAGES / "photographs.webp"
 
 SHEET_WIDTH = 1920
 """Pixels: a row holds nine pictures."""
-
-Picture = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from na_core.threads import wait_passively
+
 BENCHMARKS = ("projection.py", "frame.py", "detection.py")
 
 
 def main() -> int:
     """Run every benchmark; return the number that failed."""
     folder = Path(__file__).parent
+    wait_passively()  # as in every command of ours
     runs = [subprocess.run([sys.executable, folder / name], check=False) for name in BENCHMARKS]
     return sum(run.returncode != 0 for run in runs)
 

@@ -37,7 +37,7 @@ from na_core.geometry.lifting import box_from_rectangle  # noqa: E402
 from na_core.model.checkpoints import load_checkpoint  # noqa: E402
 from na_core.model.pipeline import NeuralAssetsPipeline  # noqa: E402
 from na_core.model.working_size import photo_side  # noqa: E402
-from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset, Sampling  # noqa: E402
+from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, Picture, PlacedAsset, Sampling  # noqa: E402
 from na_core.tensors.frames import frame_batch  # noqa: E402
 from na_core.tensors.views import source_views  # noqa: E402
 from server.inference import peak_resident_mib  # noqa: E402
@@ -46,9 +46,6 @@ TIMED = ((256, 256), (1024, 1024), (1920, 1080))
 COMPARED = ((384, 256), (768, 512), (1536, 1024), (1920, 1280))
 NEXT_FRAMES = 5
 RESULTS = Path(__file__).with_name("results.json")
-
-Picture = NDArray[np.uint8]
-
 
 def table_frame(step: int = 0) -> tuple[Frame, Picture]:
     """Return the demo's table: its five assets and a copy of one, each a little further on, and the photo."""

@@ -15,7 +15,6 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 
 from benchmarks.pictures import save_for_docs  # noqa: E402
@@ -27,15 +26,12 @@ from na_core.geometry.boxes import project_boxes  # noqa: E402
 from na_core.model.blend import kept_share  # noqa: E402
 from na_core.model.checkpoints import load_checkpoint  # noqa: E402
 from na_core.model.working_size import photo_side  # noqa: E402
-from na_core.scene import Sampling  # noqa: E402
+from na_core.scene import Picture, Sampling  # noqa: E402
 from na_core.tensors.frames import frame_batch  # noqa: E402
 from na_core.tensors.views import source_views  # noqa: E402
 
 SIZE = (384, 256)
 IMAGES = ROOT / "docs" / "images"
-
-Picture = NDArray[np.uint8]
-
 
 def shades(values: torch.Tensor, shown: torch.Tensor) -> Picture:
     """Return depths (H, W) as grey, the nearest white, black where nothing is shown."""

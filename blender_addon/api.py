@@ -26,8 +26,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from na_core.scene import Camera, Frame
 
-from .detection import detect
+from .detection.detect import detect
 from .errors import RenderCancelled, UserError
+from .names import ENGINE
 from .preferences import worker_settings
 from .render.picture import Observer, render_picture
 from .render.problems import problems as _problems
@@ -36,7 +37,7 @@ from .scene.adjust import mark_front, match_camera, refit, snap_to_ground
 from .scene.camera import resolution
 from .scene.compose import append_asset, replace_asset, swap_background
 from .scene.frame import PhotoStore, frame_message, job_message
-from .scene.photo_import import ENGINE, capture_photo_camera, import_photo
+from .scene.photo_import import capture_photo_camera, import_photo
 from .scene.stored import camera_of
 from .storage import user_folder
 from .training_data import render_training_data

@@ -6,8 +6,8 @@ from typing import Any
 
 import bpy
 
+from .names import ENGINE
 from .render.final import guarded_render
-from .scene.photo_import import ENGINE
 
 
 class NeuralAssetsRenderEngine(bpy.types.RenderEngine):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
-from typing import Any
-
 import bpy
 
+from .drawing import draw_text, draw_worker
+from .names import ENGINE
 from .preferences import worker_settings
 from .render.problems import problems, warnings
 from .scene.assets import asset_objects
-from .scene.photo_import import ENGINE
-from .worker import supervisor
 
-STATE_ICONS = {"STOPPED": "RADIOBUT_OFF", "STARTING": "TIME", "READY": "CHECKMARK", "FAILED": "ERROR"}
-LINE_CHARACTERS = 38
 NOT_OURS = {"VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_freestyle", "RENDER_PT_simplify"}
 """Panels that other engines share, but that mean nothing here."""
 
@@ -161,25 +156,6 @@ def draw_problems(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
             draw_text(box, problem.fix)
     for text in warnings(scene):
         draw_text(layout, text, "INFO")
-
-
-def draw_text(layout: bpy.types.UILayout, text: str, icon: Any = "BLANK1") -> None:
-    """Draw a sentence over as many lines as a sidebar of the usual width needs: labels do not wrap."""
-    column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, LINE_CHARACTERS)):
-        column.label(text=line, icon="BLANK1" if number else icon)
-
-
-def draw_worker(layout: bpy.types.UILayout) -> None:
-    """Draw the worker's state and its buttons."""
-    status = supervisor.status()
-    draw_text(layout, status.text, STATE_ICONS[status.state])
-    row = layout.row(align=True)
-    if status.state in ("READY", "STARTING"):
-        row.operator("neural_assets.stop_worker")
-    else:
-        row.operator("neural_assets.start_worker")
-    row.operator("neural_assets.copy_worker_log", text="Copy Log")
 
 
 CLASSES = (

@@ -6,6 +6,7 @@ import os
 
 import bpy
 
+from .drawing import draw_worker
 from .worker.settings import WorkerSettings
 
 DEVICES = (
@@ -52,8 +53,6 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the fields, the worker's state and its buttons."""
-        from . import panels  # panels read preferences
-
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "worker_python")
@@ -65,7 +64,7 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         row = column.row()
         row.enabled = bpy.app.online_access
         row.prop(self, "download")
-        panels.draw_worker(layout)
+        draw_worker(layout)
 
 
 def worker_settings() -> WorkerSettings:

@@ -8,16 +8,17 @@ from collections.abc import Callable
 import bpy
 
 from . import engine, overlay, panels, preferences
-from .operators import add_asset, adjust, compose, dataset, detect, import_photo
+from .detection import operator as detect_operator
+from .operators import add_asset, adjust, compose, dataset, import_photo
 from .operators import worker as worker_operators
-from .scene import properties
+from .scene import migration, properties
 from .worker import supervisor
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
     preferences.NeuralAssetsPreferences,
     *import_photo.CLASSES,
-    *detect.CLASSES,
+    *detect_operator.CLASSES,
     *add_asset.CLASSES,
     *adjust.CLASSES,
     *compose.CLASSES,
@@ -30,6 +31,7 @@ CLASSES: tuple[type, ...] = (
 
 HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (properties.register, properties.unregister),
+    (migration.register, migration.unregister),
     (import_photo.register, import_photo.unregister),
     (panels.register, panels.unregister),
     (overlay.register, overlay.unregister),

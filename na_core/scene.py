@@ -10,19 +10,13 @@ its local -Z with +Y up; image coordinates are (x right, y down) in [0, 1] with 
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import json
-import math
 import re
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from na_core.message import Message, SceneError, as_integer, as_matrix, as_number
 
 SCHEMA_VERSION = 1
 """Version of the JSON schema; a reader refuses any other."""
@@ -39,172 +33,19 @@ so small a decoder's further steps add texture, and error with it.
 """
 
 MAX_STEPS = 1000
+
 MAX_SIDE = 4096
+"""Pixels of the longest side of a picture to render, and of a photo: larger photos are reduced to it."""
 
-Message = TypeVar("Message", bound="_Message")
+Picture = NDArray[np.uint8]
+"""(height, width, 3) sRGB, top row first."""
 
-
-class SceneError(ValueError):
-    """A message that breaks the schema. The text begins with the path of the offending field."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
-
-    def __reduce__(self) -> tuple[type[SceneError], tuple[str, str]]:
-        return type(self), (self.path, self.problem)  # so that it can leave a worker process
-
-
-def _matrix(value: object, path: str) -> NDArray[np.float64]:
-    """Return a read-only finite (4, 4) affine matrix with last row 0 0 0 1."""
-    expected = "expected a 4x4 matrix of numbers"
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "iuf":
-            raise SceneError(path, f"{expected}, got {value.dtype}")
-        matrix = value.astype(np.float64)
-    else:
-        try:
-            rows = [list(row) for row in value]  # type: ignore[attr-defined]
-        except TypeError as error:
-            raise SceneError(path, expected) from error
-        if [len(row) for row in rows] != [4] * 4:
-            raise SceneError(path, f"{expected}, got rows of length {[len(row) for row in rows]}")
-        # Element by element: numpy would take "1" and True for numbers.
-        matrix = np.array(
-            [[_finite(x, f"{path}[{i}][{j}]") for j, x in enumerate(row)] for i, row in enumerate(rows)]
-        )
-    if matrix.shape != (4, 4):
-        raise SceneError(path, f"{expected}, got shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        raise SceneError(path, "holds a number that is not finite")
-    if not np.allclose(matrix[3], (0.0, 0.0, 0.0, 1.0), atol=1e-6):
-        raise SceneError(path, "the last row must be 0 0 0 1")
-    matrix += 0.0  # -0.0 becomes 0.0: equal messages have equal JSON
-    matrix.flags.writeable = False
-    return matrix
-
-
-def _finite(value: object, path: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise SceneError(path, f"expected a number, got {value!r}")
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number that no float can hold
-        number = math.inf
-    if not math.isfinite(number):
-        raise SceneError(path, f"expected a finite number, got {value!r}")
-    return number + 0.0  # -0.0 becomes 0.0: equal messages have equal JSON
-
-
-def _integer(value: object, path: str, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise SceneError(path, f"expected a whole number, got {value!r}")
-    if not low <= value <= high:
-        raise SceneError(path, f"expected a whole number from {low} to {high}, got {value}")
-    return int(value)
-
-
-class _Message:
-    """Equality, hash and strict JSON for the dataclasses below."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the message as plain lists, numbers, strings and dictionaries."""
-        return {
-            f.name: _plain(getattr(self, f.name))
-            for f in dataclasses.fields(self)  # type: ignore[arg-type]
-        }
-
-    @classmethod
-    def from_dict(cls, data: object, path: str | None = None) -> Self:
-        """Build the message from :meth:`to_dict`'s form.
-
-        Raises:
-            SceneError: an unknown, missing or malformed field; the text names it.
-        """
-        here = path if path is not None else cls.__name__.lower()
-        if not isinstance(data, Mapping):
-            raise SceneError(here, f"expected an object, got {type(data).__name__}")
-        hints = _hints(cls)  # type: ignore[arg-type]
-        fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        for name in data:
-            if name not in fields:
-                raise SceneError(f"{here}.{name}", "unknown field")
-        values = {}
-        for name, f in fields.items():
-            if name in data:
-                values[name] = _parse(hints[name], data[name], f"{here}.{name}")
-            elif f.default is dataclasses.MISSING:
-                raise SceneError(f"{here}.{name}", "missing")
-        try:
-            return cls(**values)
-        except SceneError as error:
-            suffix = error.path.partition(".")[2]
-            raise SceneError(f"{here}.{suffix}" if suffix else here, error.problem) from None
-
-    def to_json(self) -> str:
-        """Return the message as compact JSON with sorted keys (the same message gives the same text)."""
-        # Kept: messages never change, and are compared and looked up by it.
-        text = self.__dict__.get("_json")
-        if text is None:
-            text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-            object.__setattr__(self, "_json", text)
-        return text
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Parse :meth:`to_json`'s text.
-
-        Raises:
-            SceneError: not JSON, or a field is unknown, missing or malformed.
-        """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise SceneError(cls.__name__.lower(), f"not JSON ({error})") from error
-        return cls.from_dict(data)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Message) or type(other) is not type(self):
-            return NotImplemented
-        return other.to_json() == self.to_json()
-
-    def __hash__(self) -> int:
-        return hash(self.to_json())
-
-
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, _Message):
-        return value.to_dict()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _parse(hint: Any, value: object, path: str) -> Any:
-    """Parse nested messages and tuples of them; leaf values are checked by each ``__post_init__``."""
-    if isinstance(hint, type) and issubclass(hint, _Message):
-        return hint.from_dict(value, path)
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType) and value is None:
-        return None
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise SceneError(path, f"expected a list, got {type(value).__name__}")
-        item = typing.get_args(hint)[0]
-        return tuple(_parse(item, part, f"{path}[{i}]") for i, part in enumerate(value))
-    return value
+Rectangle = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) in image coordinates, ordered: x0 <= x1 and y0 <= y1."""
 
 
 @dataclass(frozen=True, eq=False)
-class Camera(_Message):
+class Camera(Message):
     """A pinhole camera.
 
     Attributes:
@@ -220,30 +61,30 @@ class Camera(_Message):
     cy: float = 0.5
 
     def __post_init__(self) -> None:
-        matrix = _matrix(self.world_from_camera, "camera.world_from_camera")
-        rotation = matrix[:3, :3]
+        pose = as_matrix(self.world_from_camera, "camera.world_from_camera")
+        rotation = pose[:3, :3]
         if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4) or np.linalg.det(rotation) < 0:
             raise SceneError("camera.world_from_camera", "must be a rotation and a translation")
-        object.__setattr__(self, "world_from_camera", matrix)
+        object.__setattr__(self, "world_from_camera", pose)
         for name in ("fx", "fy", "cx", "cy"):
-            object.__setattr__(self, name, _finite(getattr(self, name), f"camera.{name}"))
+            object.__setattr__(self, name, as_number(getattr(self, name), f"camera.{name}"))
         for name in ("fx", "fy"):
             if getattr(self, name) <= 0:
                 raise SceneError(f"camera.{name}", "must be positive")
 
 
 @dataclass(frozen=True, eq=False)
-class Box(_Message):
+class Box(Message):
     """A 3D box: the image of the cube [-1/2, 1/2]^3 under ``world_from_box`` (4, 4); shear is legal."""
 
     world_from_box: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "world_from_box", _matrix(self.world_from_box, "box.world_from_box"))
+        object.__setattr__(self, "world_from_box", as_matrix(self.world_from_box, "box.world_from_box"))
 
 
 @dataclass(frozen=True, eq=False)
-class Photo(_Message):
+class Photo(Message):
     """A photo, named by the SHA-256 of its file's bytes (64 lower-case hexadecimal digits)."""
 
     sha256: str
@@ -254,7 +95,7 @@ class Photo(_Message):
 
 
 @dataclass(frozen=True, eq=False)
-class Asset(_Message):
+class Asset(Message):
     """An object as one photo shows it.
 
     Attributes:
@@ -271,7 +112,7 @@ class Asset(_Message):
     photo: Photo
     source_box: Box
     source_camera: Camera
-    source_box_2d: tuple[float, float, float, float]
+    source_box_2d: Rectangle
     quarter_turns: int = 0
 
     def __post_init__(self) -> None:
@@ -280,17 +121,17 @@ class Asset(_Message):
         rectangle = self.source_box_2d
         if not isinstance(rectangle, list | tuple) or len(rectangle) != 4:
             raise SceneError("asset.source_box_2d", "expected four numbers x0, y0, x1, y1")
-        numbers = tuple(_finite(v, f"asset.source_box_2d[{i}]") for i, v in enumerate(rectangle))
+        numbers = tuple(as_number(v, f"asset.source_box_2d[{i}]") for i, v in enumerate(rectangle))
         x0, y0, x1, y1 = numbers
         if not (0 <= x0 <= x1 <= 1 and 0 <= y0 <= y1 <= 1):
             raise SceneError("asset.source_box_2d", f"expected 0 <= x0 <= x1 <= 1, same for y, got {numbers}")
         object.__setattr__(self, "source_box_2d", numbers)
-        turns = _integer(self.quarter_turns, "asset.quarter_turns", 0, 3)
+        turns = as_integer(self.quarter_turns, "asset.quarter_turns", 0, 3)
         object.__setattr__(self, "quarter_turns", turns)
 
 
 @dataclass(frozen=True, eq=False)
-class PlacedAsset(_Message):
+class PlacedAsset(Message):
     """An asset and the box that it fills in the frame to render."""
 
     asset: Asset
@@ -298,7 +139,7 @@ class PlacedAsset(_Message):
 
 
 @dataclass(frozen=True, eq=False)
-class Background(_Message):
+class Background(Message):
     """The photo without its objects.
 
     Attributes:
@@ -313,7 +154,7 @@ class Background(_Message):
 
 
 @dataclass(frozen=True, eq=False)
-class Frame(_Message):
+class Frame(Message):
     """One picture to render, complete in itself."""
 
     camera: Camera
@@ -327,7 +168,7 @@ class Frame(_Message):
 
 
 @dataclass(frozen=True, eq=False)
-class Sampling(_Message):
+class Sampling(Message):
     """How to sample: the same frame, checkpoint and sampling give the same picture.
 
     Attributes:
@@ -347,11 +188,11 @@ class Sampling(_Message):
 
     def __post_init__(self) -> None:
         checked = {
-            "steps": _integer(self.steps, "sampling.steps", 0, MAX_STEPS),
-            "seed": _integer(self.seed, "sampling.seed", 0, 2**31 - 1),
-            "width": _integer(self.width, "sampling.width", 1, MAX_SIDE),
-            "height": _integer(self.height, "sampling.height", 1, MAX_SIDE),
-            "guidance": _finite(self.guidance, "sampling.guidance"),
+            "steps": as_integer(self.steps, "sampling.steps", 0, MAX_STEPS),
+            "seed": as_integer(self.seed, "sampling.seed", 0, 2**31 - 1),
+            "width": as_integer(self.width, "sampling.width", 1, MAX_SIDE),
+            "height": as_integer(self.height, "sampling.height", 1, MAX_SIDE),
+            "guidance": as_number(self.guidance, "sampling.guidance"),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -375,7 +216,7 @@ class Sampling(_Message):
 
 
 @dataclass(frozen=True, eq=False)
-class RenderJob(_Message):
+class RenderJob(Message):
     """Frames to render with one sampling: the body of a render request, and of a frames file."""
 
     frames: tuple[Frame, ...]

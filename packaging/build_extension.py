@@ -1,7 +1,7 @@
 """Build the Blender extension: dist/neural_assets-<version>.zip.
 
 The zip holds the add-on at its root, the manifest, the licence and one pure wheel with the part of na_core
-that Blender's own Python imports (scene and geometry: numpy and the standard library only). Blender's own
+that Blender's own Python imports: message, scene and geometry (numpy and the standard library only). Its own
 packager, which lies inside the bpy package, validates and builds it. The same sources give the same bytes.
 
     python packaging/build_extension.py [--addon DIR] [--out DIR]
@@ -23,7 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WHEEL_SOURCES = ("__init__.py", "scene.py", "geometry")  # of na_core; nothing here may import torch
+# Of na_core. Nothing here may import torch.
+WHEEL_SOURCES = ("__init__.py", "message.py", "scene.py", "geometry")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*~")
 # Archives carry dates. A fixed one makes the build reproducible; 1980 is the first year that zip knows.
 TIMESTAMP = 315619200  # 1980-01-02 00:00 UTC

@@ -191,7 +191,8 @@ def main() -> int:
     parser.add_argument("--pytest-args", default=os.environ.get("PYTEST_ARGS", ""), help="for pytest")
     arguments = parser.parse_args()
     chosen = [
-        blender for blender in BLENDERS
+        blender
+        for blender in BLENDERS
         if not arguments.versions or any(blender.version.startswith(start) for start in arguments.versions)
     ]
     if not chosen:

@@ -20,12 +20,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 import na_core
-from na_core.scene import SAMPLING_PRESETS, SCHEMA_VERSION, RenderJob, SceneError
+from na_core.scene import MAX_SIDE, SAMPLING_PRESETS, SCHEMA_VERSION, Picture, RenderJob, SceneError
 from server.access import AccessGate
 from server.caches import ByteLimitedCache
 from server.detection import DetectionRequest, Detectors
 from server.failures import Failure
-from server.jobs import Job, Picture, Renderer, RenderQueue
+from server.jobs import Job, Renderer, RenderQueue
 from server.photos import decode_photo, file_too_large
 from server.protocol import (
     HEARTBEAT_SECONDS,
@@ -33,7 +33,6 @@ from server.protocol import (
     MAX_FRAMES,
     MAX_JOB_BYTES,
     MAX_PHOTO_BYTES,
-    MAX_PICTURE_SIDE,
     MEDIA_TYPE,
     PREVIEW_HEADER,
     PROTOCOL_VERSION,
@@ -97,7 +96,7 @@ class Capabilities(BaseModel):
     preset: str | None
     device: str
     dtype: str
-    max_side: int = MAX_PICTURE_SIDE
+    max_side: int = MAX_SIDE
     max_frames: int = MAX_FRAMES
     max_photo_bytes: int = MAX_PHOTO_BYTES
     schema_version: int = SCHEMA_VERSION
@@ -214,30 +213,20 @@ def parse_job(body: bytes) -> RenderJob:
     """Parse and check a render request's body.
 
     Raises:
-        Failure: ``scene_invalid``, whose message names the field, or ``picture_too_large``.
+        Failure: ``scene_invalid``, whose message names the field.
     """
     try:
         data = json.loads(body)
         count = len(data["frames"]) if isinstance(data, dict) and isinstance(data.get("frames"), list) else 1
         if not 1 <= count <= MAX_FRAMES:
             raise SceneError("renderjob.frames", f"expected 1 to {MAX_FRAMES} frames, got {count}")
-        job = RenderJob.from_dict(data)
+        return RenderJob.from_dict(data)
     except SceneError as error:
         raise Failure(
             "scene_invalid", f"The request is malformed: {error}.", status=422, field=error.path
         ) from error
     except (ValueError, OverflowError, RecursionError) as error:
         raise Failure("scene_invalid", f"The request is malformed: {error}.", status=422) from error
-    side = max(job.sampling.width, job.sampling.height)
-    if side > MAX_PICTURE_SIDE:
-        raise Failure(
-            "picture_too_large",
-            f"The picture's longer side is {side} pixels, the worker renders up to {MAX_PICTURE_SIDE}: lower "
-            "the resolution.",
-            status=422,
-            max_side=MAX_PICTURE_SIDE,
-        )
-    return job
 
 
 class JobResponse(StreamingResponse):

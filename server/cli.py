@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from na_core.threads import wait_passively
 from server import lifecycle, worker
 from server.failures import Failure
 
@@ -19,6 +20,7 @@ OUR_PACKAGES = ("na_core", "server", "blender_addon")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; always ends with SystemExit."""
+    wait_passively()  # before any command imports torch
     words = list(sys.argv[1:] if arguments is None else arguments)
     if importlib.util.find_spec("typer") is None:
         sys.exit(_fail_without_packages(words))

@@ -115,13 +115,11 @@ def detect(
     threads: Threads = None,
 ) -> None:
     """Find the objects of a photo, their 3D boxes and the camera."""
+    from na_core.threads import use_threads
     from server import offline, worker
 
     worker.check_packages()
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    use_threads(threads)
     settings = worker.DetectorSettings(boxes, masks, depth, download)
     found = offline.detect(photo, settings, device, threshold, camera_height, prompt)
     text = offline.detection_json(found)

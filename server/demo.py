@@ -99,7 +99,7 @@ def _coffee(folder: Path) -> Path:
     except ImportError as error:
         raise Failure(
             "demo_failed",
-            "The coffee photograph comes with scikit-image. Install it with: pip install scikit-image"
+            "The coffee photograph comes with scikit-image. Install it with: pip install scikit-image",
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "coffee.png"

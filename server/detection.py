@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from na_core.scene import Picture
 from server.detector_settings import DetectorSettings
 from server.failures import Failure, is_out_of_memory
-from server.jobs import Picture
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from na_core.scene import Frame, Sampling
+from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure, is_out_of_memory
-from server.jobs import OnStep, Picture
+from server.jobs import OnStep
 
 if TYPE_CHECKING:
     import torch

@@ -14,15 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from na_core.scene import Frame, RenderJob, Sampling
+from na_core.scene import Frame, Picture, RenderJob, Sampling
 from server.caches import ByteLimitedCache
 from server.failures import Failure, is_out_of_memory, out_of_memory, render_failed
 
 logger = logging.getLogger(__name__)
 
-Picture = NDArray[np.uint8]
 OnStep = Callable[[int, int, Callable[[], Picture]], None]
 """Called after each denoising step with step (from 1), steps and a function that decodes a preview."""
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from na_core.scene import RenderJob, SceneError
+from na_core.scene import Picture, RenderJob, SceneError
 from server.failures import Failure
-from server.jobs import OnStep, Picture, Renderer
+from server.jobs import OnStep, Renderer
 from server.photos import decode_photo
 from server.protocol import MAX_PHOTO_BYTES
 

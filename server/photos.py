@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from na_core.geometry.camera import focal_from_35mm
+from na_core.scene import MAX_SIDE, Picture
 from server.failures import Failure
 from server.protocol import MAX_PHOTO_BYTES
 
 MAX_PIXELS = 150_000_000
 """A photo with more pixels is refused before its pixels are decoded (a 108-megapixel phone photo passes)."""
-MAX_SIDE = 2048
-"""Photos are kept with their longer side at most this long, pixels."""
 TRANSPARENT = (128, 128, 128)
 """What shows through transparent pixels: mid grey, the decoder's zero, so that no edge of a cut-out glows."""
 FOCAL_LENGTH_35MM = ExifTags.Base.FocalLengthIn35mmFilm.value
@@ -26,11 +24,11 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-def decode_photo(data: bytes | bytearray) -> NDArray[np.uint8]:
+def decode_photo(data: bytes | bytearray) -> Picture:
     """Return the picture that an image file holds: (height, width, 3) uint8 sRGB, read-only.
 
     EXIF rotation is applied, transparency laid over mid grey, 16 bits reduced to 8, and a picture whose
-    longer side exceeds 2048 pixels made smaller. Colour profiles are ignored, as Blender does.
+    longer side exceeds MAX_SIDE pixels made smaller. Colour profiles are ignored, as Blender does.
 
     Raises:
         Failure: ``photo_too_large`` (file or pixels) or ``photo_unreadable``.

@@ -20,8 +20,6 @@ MAX_PHOTO_BYTES = 64 * 2**20
 MAX_JOB_BYTES = 16 * 2**20
 MAX_DETECTION_BYTES = 2**16
 MAX_FRAMES = 1000
-MAX_PICTURE_SIDE = 2048
-"""Largest width and height of a rendered picture, pixels."""
 MAX_LINE_BYTES = 2**20
 
 HEARTBEAT_SECONDS = 0.025

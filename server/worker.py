@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from na_core.threads import use_threads
 from server import lifecycle
 from server.detector_settings import DetectorSettings
 from server.failures import Failure
@@ -56,8 +57,6 @@ def run_worker(
     settings: WorkerSettings, load: Callable[[WorkerSettings], LoadedRenderer] | None = None
 ) -> int:
     """Serve until the process is ended; returns 1 after a failed start, with its error line on stdout."""
-    # Before torch is loaded: OpenMP threads that spin while they wait slow each other down on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     stdout = lifecycle.claim_stdout()
     if lifecycle.is_supervised():
         lifecycle.die_with_parent()
@@ -135,10 +134,7 @@ def load_renderer(settings: WorkerSettings) -> LoadedRenderer:
     if not settings.detectors.download:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        import torch
-
-        if settings.threads is not None:
-            torch.set_num_threads(max(1, settings.threads))
+        use_threads(settings.threads)
         from server.inference import PipelineRenderer
 
         return PipelineRenderer.load(settings.checkpoint, settings.device, settings.dtype)

@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from na_core.data.contact_sheet import colour_of
 from na_core.geometry.camera import project_points
-from na_core.scene import Camera
-
-Rectangle = tuple[float, float, float, float]
+from na_core.scene import Camera, Rectangle
 
 SILHOUETTE_MARGIN = 0.5
 """How far beyond the picture, in pictures, a silhouette is still counted."""

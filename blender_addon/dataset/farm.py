@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from .blend_file import check, collect
+from .artist_file.checks import check
+from .artist_file.collect import collect
 from .folders import scene_folder, sweep
 from .order import Order
 
@@ -75,10 +76,11 @@ def render(
     if blend is not None:
         check(blend)
     (order.out / order.split).mkdir(parents=True, exist_ok=True)
-    sweep(order)
+    sweep(order.out)
     missing = [s for s in range(seed, seed + scenes) if not scene_folder(order, s).exists()]
     done, start = 0, time.monotonic()
     with ExitStack() as stack:
+        stack.callback(sweep, order.out)  # a stopped run's processes may have lived on for a moment
         if blend is not None and missing:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="neural-assets-"))
             library = collect(blend, Path(scratch) / "objects.blend")
@@ -156,16 +158,16 @@ def _end_with(parent: int) -> None:
 
 
 def _pooled(order: Order, seeds: Sequence[int], jobs: int) -> Iterator[bool]:
-    left, failures = dict.fromkeys(seeds), 0
+    unfinished, failures = dict.fromkeys(seeds), 0
     context = multiprocessing.get_context("spawn")  # Blender does not survive a fork
-    while left:
-        before = len(left)
+    while unfinished:
+        before = len(unfinished)
         try:
             with ProcessPoolExecutor(
                 jobs, context, _end_with, (os.getpid(),), max_tasks_per_child=SCENES_PER_PROCESS
             ) as pool:
                 waiting: dict[Future[bool], int] = {}
-                queue = iter(list(left))
+                queue = iter(list(unfinished))
                 while True:
                     while len(waiting) < jobs * 2 and (seed := next(queue, None)) is not None:
                         waiting[pool.submit(_scene, order, seed)] = seed
@@ -174,13 +176,13 @@ def _pooled(order: Order, seeds: Sequence[int], jobs: int) -> Iterator[bool]:
                     finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in finished:
                         fresh = future.result()
-                        del left[waiting.pop(future)]
+                        del unfinished[waiting.pop(future)]
                         yield fresh
         except BrokenProcessPool as error:
-            failures = failures + 1 if len(left) == before else 1
+            failures = failures + 1 if len(unfinished) == before else 1
             if failures >= ATTEMPTS:
                 raise RuntimeError(
                     f"a worker stopped {failures} times without finishing a scene (out of memory?); "
-                    f"the next scene is seed {next(iter(left))}: try fewer --jobs"
+                    f"the next scene is seed {next(iter(unfinished))}: try fewer --jobs"
                 ) from error
-            sweep(order)
+            sweep(order.out)

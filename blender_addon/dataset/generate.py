@@ -22,12 +22,12 @@ from na_core.geometry.camera import camera_from_projection
 from na_core.scene import Box, Camera
 
 from .annotations import mask_bounds, mask_palette, silhouette_area, visible_share
-from .blend_file import Library
-from .blend_objects import load
+from .artist_file.checks import Library
+from .artist_file.library import load
 from .capture import Response, develop, keep_synced, prepare, render_labels, render_picture, response, silence
-from .carved import ALL_FAMILIES
 from .clips import Clip, State, plan
 from .families import SYMMETRY
+from .families.carved import ALL_FAMILIES
 from .far_side import far_side, search_tree
 from .folders import partial_folder, scene_folder
 from .layout import Pose, View, corners, spread

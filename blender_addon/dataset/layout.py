@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Random = np.random.Generator
+from .streams import Random
+
 Array = NDArray[np.float64]
 
 GAP = 0.015

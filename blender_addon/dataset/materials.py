@@ -7,10 +7,11 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .patterns import Picture, Random, label, palette, texture
+from .patterns import Texture, label, palette, texture
+from .streams import Random
 
 
-def image(name: str, picture: Picture) -> bpy.types.Image:
+def image(name: str, picture: Texture) -> bpy.types.Image:
     """Return a Blender image of an sRGB picture (H, W, 3) in [0, 1] whose first row is on top."""
     height, width = picture.shape[:2]
     pixels = np.ones((height, width, 4), dtype=np.float32)
@@ -21,7 +22,7 @@ def image(name: str, picture: Picture) -> bpy.types.Image:
 
 
 def textured(
-    name: str, picture: Picture, *, roughness: float, metallic: float = 0.0, coat: float = 0.0
+    name: str, picture: Texture, *, roughness: float, metallic: float = 0.0, coat: float = 0.0
 ) -> bpy.types.Material:
     """Return a Principled material whose base colour is ``picture``, laid out by the mesh's UV map."""
     material = bpy.data.materials.new(name)
@@ -38,7 +39,7 @@ def textured(
     return material
 
 
-def glowing(name: str, picture: Picture, strength: float) -> bpy.types.Material:
+def glowing(name: str, picture: Texture, strength: float) -> bpy.types.Material:
     """Return an emitting material: what is far away keeps its look under any lamp."""
     material: Any = bpy.data.materials.new(name)
     material.use_nodes = True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from na_core.data.labels import CLIP_KINDS, CYCLE_KINDS
 
-from .blend_file import Library
+from .artist_file.checks import Library
 from .families import FAMILY_NAMES
 from .streams import SPLITS
 

@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Random = np.random.Generator
-Picture = NDArray[np.float64]
+from .streams import Random
+
+Texture = NDArray[np.float64]
+"""(height, width, 3) sRGB in [0, 1], the first row on top; or one channel (height, width)."""
 
 PHOTO_NAMES = {
     "train": ("brick.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "retina.jpg", "page.png"),
@@ -28,7 +30,7 @@ PHOTO_NAMES = {
 """Material photos that scikit-image bundles, by split. Its everyday photos are kept for testing only."""
 
 
-def noise(random: Random, side: int, slope: float, low: float = 1.0) -> Picture:
+def noise(random: Random, side: int, slope: float, low: float = 1.0) -> Texture:
     """Return seamless noise (side, side) in [0, 1] with a power spectrum f**-slope above ``low`` cycles."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) * side
     weight = np.where(frequency >= low, np.maximum(frequency, 1) ** (-slope), 0.0)
@@ -66,28 +68,28 @@ def earthen(random: Random, count: int) -> NDArray[np.float64]:
     return np.array([colorsys.hsv_to_rgb(*hsv) for hsv in zip(hues, saturations, values, strict=True)])
 
 
-def _grid(side: int) -> tuple[Picture, Picture]:
+def _grid(side: int) -> tuple[Texture, Texture]:
     line = (np.arange(side) + 0.5) / side
     return np.broadcast_to(line, (side, side)), np.broadcast_to(line[:, None], (side, side))
 
 
-def _mix(weight: Picture, colours: NDArray[np.float64]) -> Picture:
+def _mix(weight: Texture, colours: NDArray[np.float64]) -> Texture:
     """Blend colours (N, 3) by a weight in [0, 1] running through them."""
     steps = np.linspace(0, 1, len(colours))
     return np.stack([np.interp(weight, steps, colours[:, c]) for c in range(3)], axis=-1)
 
 
-def _sharp(weight: Picture, edge: float = 0.02) -> Picture:
+def _sharp(weight: Texture, edge: float = 0.02) -> Texture:
     return np.clip((weight - 0.5) / edge + 0.5, 0, 1)
 
 
-def _blotches(random: Random, side: int, colours: Picture) -> Picture:
+def _blotches(random: Random, side: int, colours: Texture) -> Texture:
     field = noise(random, side, random.uniform(1.6, 2.6), random.uniform(1, 4))
     sharp = random.uniform(0.02, 0.5)
     return _mix(_sharp(field, sharp), colours)
 
 
-def _stripes(random: Random, side: int, colours: Picture) -> Picture:
+def _stripes(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     a, b = int(random.integers(-6, 7)), int(random.integers(1, 7))
     wave = a * x + b * y + random.uniform(0, 0.6) * noise(random, side, 2.2, 1)
@@ -97,7 +99,7 @@ def _stripes(random: Random, side: int, colours: Picture) -> Picture:
     )
 
 
-def _checks(random: Random, side: int, colours: Picture) -> Picture:
+def _checks(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     a, b = random.integers(2, 8, size=2)
     cells = random.random((b, a))
@@ -107,7 +109,7 @@ def _checks(random: Random, side: int, colours: Picture) -> Picture:
     return _mix(picked, colours)
 
 
-def _plaid(random: Random, side: int, colours: Picture) -> Picture:
+def _plaid(random: Random, side: int, colours: Texture) -> Texture:
     lines = []
     for _ in range(2):
         widths = random.random(int(random.integers(4, 12)))
@@ -115,7 +117,7 @@ def _plaid(random: Random, side: int, colours: Picture) -> Picture:
     return _mix(lines[0][None] * 0.5 + lines[1][:, None] * 0.5, colours)
 
 
-def _dots(random: Random, side: int, colours: Picture) -> Picture:
+def _dots(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     field = np.zeros((side, side))
     for _ in range(int(random.integers(8, 40))):
@@ -126,7 +128,7 @@ def _dots(random: Random, side: int, colours: Picture) -> Picture:
     return _mix(field, colours)
 
 
-def _wood(random: Random, side: int, colours: Picture) -> Picture:
+def _wood(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     planks = int(random.integers(1, 6))
     index = np.floor(y * planks).astype(int)
@@ -152,7 +154,7 @@ def _wood(random: Random, side: int, colours: Picture) -> Picture:
     return np.where(gap[..., None] & (planks > 1), picture * 0.4, picture)
 
 
-def _tiles(random: Random, side: int, colours: Picture) -> Picture:
+def _tiles(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     a, b = random.integers(2, 6, size=2)
     row = np.floor(y * b)
@@ -164,20 +166,20 @@ def _tiles(random: Random, side: int, colours: Picture) -> Picture:
     return np.where(joint[..., None], colours[-1], tile)
 
 
-def _marble(random: Random, side: int, colours: Picture) -> Picture:
+def _marble(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     warp = noise(random, side, 1.9, 1)
     veins = np.abs(np.sin(2 * math.pi * (int(random.integers(1, 4)) * x + y + random.uniform(1, 3) * warp)))
     return _mix(veins ** random.uniform(0.2, 1.5), colours)
 
 
-def _plain(random: Random, side: int, colours: Picture) -> Picture:
+def _plain(random: Random, side: int, colours: Texture) -> Texture:
     x, y = _grid(side)
     slope = np.sin(2 * math.pi * (x * random.integers(0, 2) + y + random.random())) * random.uniform(0, 0.15)
     return colours[0] * (1 + slope)[..., None]
 
 
-PATTERNS: tuple[Callable[[Random, int, Picture], Picture], ...] = (
+PATTERNS: tuple[Callable[[Random, int, Texture], Texture], ...] = (
     _blotches,
     _stripes,
     _checks,
@@ -191,7 +193,7 @@ PATTERNS: tuple[Callable[[Random, int, Picture], Picture], ...] = (
 
 
 @lru_cache(maxsize=16)
-def _photo_file(name: str) -> Picture | None:
+def _photo_file(name: str) -> Texture | None:
     """Return a bundled photo as a square picture, or None where scikit-image does not bundle it."""
     from PIL import Image
 
@@ -206,7 +208,7 @@ def _photo_file(name: str) -> Picture | None:
     return np.asarray(image, dtype=np.float64) / 255
 
 
-def _photo(random: Random, split: str, side: int) -> Picture | None:
+def _photo(random: Random, split: str, side: int) -> Texture | None:
     """Return a crop of a material photo, turned, recoloured; None where scikit-image is missing."""
     from PIL import Image
 
@@ -230,7 +232,7 @@ def _photo(random: Random, split: str, side: int) -> Picture | None:
     return np.clip(picture * random.uniform(0.7, 1.3, size=3), 0, 1)
 
 
-def _decals(random: Random, picture: Picture, count: int) -> Picture:
+def _decals(random: Random, picture: Texture, count: int) -> Texture:
     """Print words, letters and shapes onto a picture."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -269,9 +271,9 @@ def texture(
     side: int,
     *,
     decals: bool = True,
-    fixed: Picture | None = None,
+    fixed: Texture | None = None,
     photos: float = 0.16,
-) -> Picture:
+) -> Texture:
     """Return a random texture (side, side, 3).
 
     Args:
@@ -290,7 +292,7 @@ def texture(
         picture = PATTERNS[int(random.integers(len(PATTERNS)))](random, side, colours)
         if random.random() < 0.25:
             other = PATTERNS[int(random.integers(len(PATTERNS)))](random, side, palette(random, 2))
-            share: Picture = _sharp(noise(random, side, 2.4, 1), 0.1)[..., None] * random.uniform(0.4, 1)
+            share: Texture = _sharp(noise(random, side, 2.4, 1), 0.1)[..., None] * random.uniform(0.4, 1)
             picture = picture * (1 - share) + other * share
     fine = noise(random, side, random.uniform(0.6, 1.5), 3) - 0.5
     coarse = noise(random, side, 2.2, 1) - 0.5
@@ -300,7 +302,7 @@ def texture(
     return np.clip(picture, 0.02, 0.95)
 
 
-def label(random: Random, split: str, side: int) -> Picture:
+def label(random: Random, split: str, side: int) -> Texture:
     """Return a label: a bright or dark ground with words, shapes and a border."""
     ground = palette(random, 2)
     picture = texture(random, split, side, decals=False, fixed=ground) * 0.25 + ground[0] * 0.75
@@ -312,7 +314,7 @@ def label(random: Random, split: str, side: int) -> Picture:
     return np.clip(_decals(random, picture, int(random.integers(3, 9))), 0.02, 0.95)
 
 
-def panorama(random: Random, width: int, height: int) -> Picture:
+def panorama(random: Random, width: int, height: int) -> Texture:
     """Return a far backdrop (height, width, 3): hazy ridges under a shaded sky."""
     x = np.arange(width)
     rows = np.linspace(1, 0, height)[:, None]

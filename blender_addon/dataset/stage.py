@@ -15,11 +15,12 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from .carved import ALL_FAMILIES
+from .families.carved import ALL_FAMILIES
 from .layout import View
 from .materials import glowing, textured, wardrobe
 from .objects import build
-from .patterns import Picture, Random, earthen, panorama, texture
+from .patterns import Texture, earthen, panorama, texture
+from .streams import Random
 from .surfaces import Surface, extrusion, lathe, moved, rounded_box, turned
 
 LIGHTS = {
@@ -89,7 +90,7 @@ class _Builder:
         mesh.polygons.foreach_set("use_smooth", np.full(len(mesh.polygons), surface.smooth))
         self.collection.objects.link(bpy.data.objects.new(name, mesh))
 
-    def wide(self, side: int = 512) -> Picture:
+    def wide(self, side: int = 512) -> Texture:
         """Return a texture for a large surface: calmer than an object's, mostly of earthen colours."""
         shades = earthen(self.random, 3) if self.random.random() < 0.55 else None
         picture = texture(self.random, self.split, side, decals=False, fixed=shades, photos=0.35)

@@ -6,11 +6,13 @@ import hashlib
 
 import numpy as np
 
+Random = np.random.Generator
+
 SPLITS = ("train", "validation", "test")
 """The splits. A split's name is part of every stream, so no shape or texture occurs in two of them."""
 
 
-def stream(split: str, seed: int, *purpose: str | int) -> np.random.Generator:
+def stream(split: str, seed: int, *purpose: str | int) -> Random:
     """Return the generator for one purpose of one scene; the same arguments give the same numbers.
 
     Raises:

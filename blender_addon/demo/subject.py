@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from na_core.scene import Camera, SceneError
+from na_core.scene import Camera, Rectangle, SceneError
 
 from ..errors import UserError
 
@@ -58,7 +58,7 @@ class BoxedAsset:
     """An asset's rectangle in the photo, and its 3D box (4, 4) if that is known."""
 
     name: str
-    rectangle: tuple[float, float, float, float]
+    rectangle: Rectangle
     world_from_box: list[list[float]] | None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import RenderCancelled, UserError
 from ..preferences import worker_settings
 from ..scene.frame import job_message
-from ..worker.client import Picture, Progress
+from ..worker.client import Progress, ReceivedPicture
 from .border import border_cut
 from .colour import resized, scene_linear
 from .disk_space import check_disk_space
@@ -60,14 +60,14 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
     try:
         combined = result.layers[0].passes["Combined"]
 
-        def show(picture: Picture) -> None:
+        def show(picture: ReceivedPicture) -> None:
             pixels = scene_linear(resized(picture.pixels, width, height))
             cut = border_cut(pixels, scene.render, *_pass_size(result, width, height))
             combined.rect.foreach_set(np.ascontiguousarray(cut[::-1]).ravel())
 
         shown = 0.0
 
-        def preview(picture: Picture) -> None:
+        def preview(picture: ReceivedPicture) -> None:
             nonlocal shown
             if time.monotonic() - shown > PREVIEW_SECONDS:
                 show(picture)

@@ -10,7 +10,7 @@ from na_core.scene import RenderJob
 from ..errors import UserError
 from ..storage import user_folder
 from ..worker import client, supervisor
-from ..worker.client import Picture, Progress, WorkerLost, WorkerStalled
+from ..worker.client import Progress, ReceivedPicture, WorkerLost, WorkerStalled
 from ..worker.process import Address, WorkerProcess
 from ..worker.settings import WorkerSettings
 
@@ -25,7 +25,7 @@ class Observer:
     should_stop: Callable[[], bool] = lambda: False
     on_status: Callable[[str], None] = lambda _: None
     on_progress: Callable[[Progress], None] = lambda _: None
-    on_preview: Callable[[Picture], None] | None = None
+    on_preview: Callable[[ReceivedPicture], None] | None = None
 
 
 def render_picture(
@@ -36,7 +36,7 @@ def render_picture(
     *,
     what: str = "this frame",
     silence_seconds: float = client.SILENCE_SECONDS,
-) -> tuple[Picture, Address]:
+) -> tuple[ReceivedPicture, Address]:
     """Return the picture of a job that holds one frame, and the worker that made it.
 
     Args:
@@ -93,7 +93,7 @@ def _lost(process: WorkerProcess, what: str, error: Exception) -> UserError:
     )
 
 
-def _check_size(picture: Picture, job: RenderJob) -> None:
+def _check_size(picture: ReceivedPicture, job: RenderJob) -> None:
     height, width = picture.pixels.shape[:2]
     if (width, height) != (job.sampling.width, job.sampling.height):
         raise UserError(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import bpy
 
 from ..errors import UserError
+from ..names import ENGINE
 from ..scene.assets import asset_objects, no_photo
 from ..scene.frame import has_assets, no_assets
+from ..scene.migration import newer_version_warning
 from ..scene.stored import has_camera
 from ..worker.settings import WorkerSettings
 
@@ -47,9 +49,9 @@ def problems(scene: bpy.types.Scene, settings: WorkerSettings) -> list[UserError
 
 def warnings(scene: bpy.types.Scene) -> list[str]:
     """Return what does not fail but changes the picture, such as colours that the view transform bends."""
-    found = []
+    found = [newer] if (newer := newer_version_warning(scene)) else []
     view = scene.view_settings
-    if scene.render.engine == "NEURAL_ASSETS":
+    if scene.render.engine == ENGINE:
         if view.view_transform != "Standard" or view.look not in ("None", ""):
             found.append(
                 "Colours differ from the photo's: set the view transform to Standard and the look to None"

@@ -11,14 +11,12 @@ from numpy.typing import ArrayLike
 
 from na_core.geometry.boxes import bounds_2d, source_quarter_turns
 from na_core.geometry.lifting import LiftingError, box_from_rectangle
-from na_core.scene import Box, SceneError
+from na_core.scene import Box, Rectangle, SceneError
 
 from ..errors import UserError
 from .properties import AssetProperties
 from .stored import box_of, camera_of, copy_camera, flat, has_camera
 from .thumbnails import set_thumbnail
-
-Rectangle = Sequence[float]
 
 DEFAULT_NAME = "Asset"
 DEPTH_RATIO = 0.7
@@ -31,7 +29,7 @@ def asset_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def add_asset_from_box(
-    rectangle: Rectangle,
+    rectangle: Sequence[float],
     name: str = DEFAULT_NAME,
     *,
     scene: bpy.types.Scene | None = None,
@@ -73,7 +71,7 @@ def add_asset_from_box(
 
 def add_asset(
     world_from_box: ArrayLike,
-    rectangle: Rectangle | None = None,
+    rectangle: Sequence[float] | None = None,
     name: str = DEFAULT_NAME,
     *,
     scene: bpy.types.Scene | None = None,
@@ -115,7 +113,7 @@ def add_asset(
 
 def capture_source(
     asset: bpy.types.Object,
-    rectangle: Rectangle | None = None,
+    rectangle: Sequence[float] | None = None,
     *,
     scene: bpy.types.Scene | None = None,
 ) -> None:
@@ -185,7 +183,7 @@ def no_photo() -> UserError:
     )
 
 
-def check_rectangle(rectangle: Rectangle) -> tuple[float, float, float, float]:
+def check_rectangle(rectangle: Sequence[float]) -> Rectangle:
     """Return a rectangle as four numbers.
 
     Raises:

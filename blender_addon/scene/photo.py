@@ -56,7 +56,7 @@ def load_photo(path: str, orientation: int = 1) -> bpy.types.Image:
     """Load and pack a photo, upright and in a form that the worker reads.
 
     The file's own bytes are kept where possible. A photo that is stored turned (Blender ignores EXIF
-    orientation), larger than 4096 pixels, deeper than 8 bits or in another format becomes a PNG.
+    orientation), larger than MAX_SIDE pixels, deeper than 8 bits or in another format becomes a PNG.
 
     Args:
         path: of the file.

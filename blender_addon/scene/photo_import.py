@@ -12,6 +12,8 @@ from na_core.geometry.camera import assumed_focal, camera_of_photo, focal_from_3
 from na_core.scene import Camera
 
 from ..errors import UserError
+from ..names import ENGINE
+from . import migration
 from .assets import no_photo
 from .camera import camera_message, place_camera
 from .exif import Exif, focal_pixels, read_exif
@@ -19,7 +21,6 @@ from .photo import load_photo
 from .stored import camera_of, has_camera, store_camera
 from .thumbnails import keep_small_photo
 
-ENGINE = "NEURAL_ASSETS"
 CAMERA_NAME = "Photo Camera"
 CAMERA_HEIGHT = 1.5
 PITCH = math.radians(15.0)
@@ -74,6 +75,7 @@ def import_photo(
         raise
     _show_photo(target, image, scene.neural_assets.photo)
     _set_up_output(scene, width, height)
+    migration.update(scene)
     settings = scene.neural_assets
     settings.photo = image
     keep_small_photo(image)

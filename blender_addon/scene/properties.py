@@ -141,6 +141,14 @@ class TrainingDataProperties(TrainingDataOptions, bpy.types.PropertyGroup):
 class SceneProperties(bpy.types.PropertyGroup):
     """On every scene: the background and how to sample. Sampling can be keyframed."""
 
+    version: bpy.props.IntVectorProperty(
+        name="Version",
+        description="Of the add-on that wrote this scene's data; zeros before versions were kept",
+        size=3,
+        min=0,
+        default=(0, 0, 0),
+        options={"HIDDEN"},
+    )
     photo: bpy.props.PointerProperty(
         name="Photo", description="The picture that the background comes from", type=bpy.types.Image
     )

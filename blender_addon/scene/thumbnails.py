@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.scene import Rectangle
+
 PHOTO_SIDE = 512
 """Longer side in pixels of the small photo that thumbnails are cut from."""
 
@@ -38,9 +40,9 @@ def set_thumbnail(asset: bpy.types.Object) -> None:
     x0, y0, x1, y1 = asset.neural_asset.source_box_2d
     if photo is None or x1 <= x0 or y1 <= y0:
         return
-    if not _has_small_photo(photo):
+    if not _has_picture(photo):
         keep_small_photo(photo)
-        if not _has_small_photo(photo):
+        if not _has_picture(photo):
             return
     width, height = photo.preview.image_size
     pixels = np.empty(width * height * 4, dtype=np.float32)
@@ -52,8 +54,14 @@ def set_thumbnail(asset: bpy.types.Object) -> None:
     _set_preview(asset, _sampled(pixels.reshape(height, width, 4), window, (SIDE, SIDE)))
 
 
-def _has_small_photo(photo: bpy.types.Image) -> bool:
-    return photo.preview is not None and photo.preview.is_image_custom and min(photo.preview.image_size) > 0
+def has_thumbnail(asset: bpy.types.Object) -> bool:
+    """Tell whether an asset has a preview that Blender did not draw."""
+    return _has_picture(asset)
+
+
+def _has_picture(item: bpy.types.ID) -> bool:
+    preview = item.preview
+    return preview is not None and preview.is_image_custom and min(preview.image_size) > 0
 
 
 def _set_preview(item: bpy.types.ID, pixels: NDArray[np.float32]) -> None:
@@ -64,7 +72,7 @@ def _set_preview(item: bpy.types.ID, pixels: NDArray[np.float32]) -> None:
 
 
 def _sampled(
-    pixels: NDArray[np.float32], window: tuple[float, float, float, float], size: tuple[float, float]
+    pixels: NDArray[np.float32], window: Rectangle, size: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Return a window (x0, y0, x1, y1) of pixels (H, W, 4), from 0 to 1, at a size (width, height).
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from na_core.scene import RenderJob
+from na_core.scene import MAX_SIDE, RenderJob
 
 from ..errors import RenderCancelled, UserError
 from .process import PROTOCOL, Address
@@ -31,7 +31,7 @@ SILENCE_SECONDS = 30.0
 UPLOAD_ROUNDS = 3
 """A worker that asks for the same photo again after so many uploads will not be satisfied."""
 
-LARGEST_RECORD = 4 * 4096 * 4096
+LARGEST_RECORD = 4 * MAX_SIDE * MAX_SIDE
 """Bytes of the largest picture that a record may announce."""
 
 
@@ -53,7 +53,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReceivedPicture:
     """A finished picture: pixels (H, W, 3) uint8 sRGB from the top, and how it came about."""
 
     pixels: NDArray[np.uint8]
@@ -82,9 +82,9 @@ def render(
     *,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] = _ignore,
-    on_preview: Callable[[Picture], None] | None = None,
+    on_preview: Callable[[ReceivedPicture], None] | None = None,
     silence_seconds: float = SILENCE_SECONDS,
-) -> Picture:
+) -> ReceivedPicture:
     """Render the one frame of a job.
 
     Args:
@@ -102,7 +102,7 @@ def render(
         WorkerStalled: nothing came for ``silence_seconds``.
     """
     exchange = _Exchange(address, job, photos, preview=on_preview is not None)
-    picture: Picture | None = None
+    picture: ReceivedPicture | None = None
     heard = time.monotonic()
     try:
         while True:
@@ -288,9 +288,10 @@ def _progress(data: Mapping[str, Any]) -> Progress:
     return Progress(int(data.get("step", 0)), int(data.get("steps", 0)), float(data.get("fraction", 0.0)))
 
 
-def _picture(record: _Record) -> Picture:
+def _picture(record: _Record) -> ReceivedPicture:
     width, height = int(record.data["width"]), int(record.data["height"])
     if len(record.payload) != width * height * 3:
         raise WorkerLost(f"a picture of {len(record.payload)} bytes for {width} x {height} pixels")
     pixels = np.frombuffer(record.payload, dtype=np.uint8).reshape(height, width, 3)
-    return Picture(pixels, float(record.data.get("seconds") or 0.0), bool(record.data.get("cached", False)))
+    seconds = float(record.data.get("seconds") or 0.0)
+    return ReceivedPicture(pixels, seconds, bool(record.data.get("cached", False)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from na_core.scene import Box, Camera, SceneError
+from na_core.scene import Box, Camera, Rectangle, SceneError
 
 LABELS_VERSION = 3
 """Version of ``scene.json``; a reader refuses any other."""
@@ -34,7 +34,6 @@ CYCLE_KINDS = tuple(kind for kind in CLIP_KINDS[1:] if kind not in REQUESTED_KIN
 
 LABELS_FILE = "scene.json"
 
-Rectangle = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

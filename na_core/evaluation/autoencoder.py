@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from na_core.data.scenes import Scene
-from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.metrics import psnr
 from na_core.evaluation.scores import Scores
 from na_core.model.latents import to_latents, to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
+from na_core.scene import Picture
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 """Real photos that come inside scikit-image's wheel."""

@@ -11,9 +11,9 @@ from na_core.data.scenes import Scene
 from na_core.evaluation.flicker import warp_error, warp_ratio
 from na_core.evaluation.flow import Flow
 from na_core.evaluation.label_flow import label_flow, labelled_view
-from na_core.evaluation.metrics import Picture
 from na_core.evaluation.scores import Scores
 from na_core.evaluation.suite_pairs import clip_pairs
+from na_core.scene import Picture
 
 
 @dataclass(frozen=True)

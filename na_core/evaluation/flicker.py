@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from na_core.evaluation.flow import Flow, sample_bilinear
-from na_core.evaluation.metrics import ROUNDING_POWER, Picture
+from na_core.evaluation.metrics import ROUNDING_POWER
 from na_core.geometry.camera import pixel_centres
+from na_core.scene import Picture
 
 ROUNDING_ERROR = 2 * ROUNDING_POWER / 255**2
 """Warp error that rounding two pictures to 8 bits makes; less cannot be told from none."""

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from na_core.evaluation.metrics import Picture
 from na_core.model.encoder import IMAGENET_MEAN, IMAGENET_STD
+from na_core.scene import Picture
 
 DINO = "facebook/dino-vitb8"
 """The ViT whose class tokens are compared, unless :data:`DINO_VARIABLE` names a folder."""

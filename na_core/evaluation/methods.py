@@ -12,12 +12,11 @@ import torch
 from PIL import Image
 
 from na_core.compose.compose import compose
-from na_core.evaluation.metrics import Picture
 from na_core.layers.store import LayerStore, TakingApart
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
 from na_core.model.working_size import photo_side
-from na_core.scene import Frame, Sampling
+from na_core.scene import Frame, Picture, Sampling
 from na_core.tensors.frames import frame_batch
 from na_core.tensors.views import source_views
 

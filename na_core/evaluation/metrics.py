@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture = NDArray[np.uint8]
+from na_core.scene import Picture, Rectangle
+
 Region = NDArray[np.bool_]
-Rectangle = Sequence[float]
 
 MAX_PSNR = 60.0
 """Decibels at which PSNR stops: less error than rounding to 8 bits makes counts as none."""

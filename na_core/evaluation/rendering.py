@@ -8,7 +8,7 @@ from na_core.data.pairs import Pair, frame_message
 from na_core.data.scenes import Scene
 from na_core.evaluation.films import Film, film_of
 from na_core.evaluation.methods import Method, RenderRequest
-from na_core.evaluation.metrics import Picture
+from na_core.scene import Picture
 
 
 class SceneRenderer:

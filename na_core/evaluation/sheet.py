@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from na_core.data.contact_sheet import laid_out
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
-from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.metrics import psnr
+from na_core.scene import Picture
 
 CELL = 224
 """Pixels of the longer side of each picture on the sheet."""

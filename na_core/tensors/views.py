@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from na_core.scene import Box, Camera, Frame
+from na_core.scene import Box, Camera, Frame, Rectangle
 from na_core.tensors.cameras import Cameras, cameras_of
 
-Rectangle = tuple[float, float, float, float]
 WHOLE_PICTURE: Rectangle = (0.0, 0.0, 1.0, 1.0)
 
 

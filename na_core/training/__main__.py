@@ -9,6 +9,7 @@ from pathlib import Path
 
 from na_core.data.shards import ShardError
 from na_core.scene import SceneError
+from na_core.threads import wait_passively
 from na_core.training.errors import TrainingError
 from na_core.training.launch import launch
 
@@ -18,6 +19,7 @@ if __name__ == "__main__":
     parser.add_argument("--resume", action="store_true", help="go on from the newest saved state")
     parser.add_argument("--step", type=int, help="go on from the state that was saved at this step")
     options = parser.parse_args()
+    wait_passively()
     try:
         launch(options.config, options.resume, options.step)
     except (TrainingError, SceneError, ShardError, OSError) as error:

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from transformers.utils.logging import disable_progress_bar
 
 from na_core.data.scenes import scenes
+from na_core.threads import use_threads
 from na_core.training.atomic_folder import atomic_folder, recover_folder
 from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import TASKS, TrainingConfig, load_config
@@ -50,7 +51,7 @@ def main(file: Path, resume: bool = False, step: int | None = None) -> Path:
     """
     config = load_config(file)
     disable_progress_bar()  # transformers' own, once for each saved file
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    use_threads(config.threads or None)
     names = scene_names(config, file)
     accelerator = Accelerator(
         mixed_precision=mixed_precision(config.mixed_precision), cpu=not torch.cuda.is_available()

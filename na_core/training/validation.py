@@ -16,14 +16,13 @@ from na_core.data.pairs import Pair, edit_pairs, video_pairs
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.learned import LearnedMetrics
 from na_core.evaluation.methods import Copy, Method, ProxyOnly, Rendered
-from na_core.evaluation.metrics import Picture
 from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
 from na_core.evaluation.sheet import pair_row, write_sheet
 from na_core.evaluation.suite_pairs import spread
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.scene import Sampling
+from na_core.scene import Picture, Sampling
 from na_core.training.atomic_folder import disk_errors
 from na_core.training.config import ValidationConfig
 from na_core.training.errors import TrainingError

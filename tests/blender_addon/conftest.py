@@ -37,6 +37,7 @@ def _zip_to_install() -> Path | None:
     sources = [
         *ROOT.glob("blender_addon/**/*.py"),
         *ROOT.glob("na_core/geometry/*.py"),
+        ROOT / "na_core/message.py",
         ROOT / "na_core/scene.py",
     ]
     if built and os.path.getmtime(built[-1]) > max(path.stat().st_mtime for path in sources):

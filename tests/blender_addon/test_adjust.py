@@ -79,9 +79,7 @@ def test_a_tables_edges_set_the_camera(api, table) -> None:
     api.match_camera(edges[:2], edges[2:], scene=table)
     found = api.photo_camera(table)
     assert found.fx == pytest.approx(80 / width, rel=1e-4)
-    np.testing.assert_allclose(
-        found.world_from_camera[:3, :3], camera.world_from_camera[:3, :3], atol=1e-4
-    )
+    np.testing.assert_allclose(found.world_from_camera[:3, :3], camera.world_from_camera[:3, :3], atol=1e-4)
     np.testing.assert_allclose(found.world_from_camera[:3, 3], stands[:3, 3], atol=1e-5)
     with pytest.raises(api.UserError, match="Draw another one"):
         api.match_camera(edges[:1], edges[2:], scene=table)

@@ -101,8 +101,8 @@ def test_a_matched_camera_stays_and_stands_objects_on_its_ground(api, imported, 
 def test_a_photo_without_objects_ends_in_a_message(api, part, scene, make_photo, settings) -> None:
     api.import_photo(make_photo(), scene=scene)
     assert api.detect(scene, threshold=1.0) == []
-    summary = part("detection").summary
-    assert "Add Asset from Box" in summary(part("scene.found").Found(None, ()), [])
+    summary = part("detection.detect").summary
+    assert "Add Asset from Box" in summary(part("detection.result").Detection(None, ()), [])
     with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
         assert bpy.ops.neural_assets.detect(threshold=1.0) == {"CANCELLED"}  # a warning, not an error
 

@@ -31,7 +31,7 @@ def test_everything_is_there(addon):
 
 def test_unregister_is_the_reverse_and_repeatable(addon, part):
     registration = part("registration")
-    engine = part("scene.photo_import").ENGINE
+    engine = part("names").ENGINE
     panels = [
         panel
         for panel in bpy.types.Panel.__subclasses__()

@@ -29,7 +29,7 @@ def painted(part, monkeypatch):
     """Let the worker's part return given pixels: for what happens to a picture afterwards."""
 
     def paint(pixels):
-        picture = part("worker.client").Picture(pixels)
+        picture = part("worker.client").ReceivedPicture(pixels)
         address = part("worker.process").Address(0, "", 0, "", "cpu", "painted")
         monkeypatch.setattr(part("render.final"), "render_picture", lambda *args, **more: (picture, address))
 
@@ -45,6 +45,12 @@ def test_f12_writes_the_workers_picture(api, output):
     written = pixels_in(output.render.filepath)
     assert written.shape == (64, 96, 3)
     assert (written == api.render_frame()).all()  # bit by bit through sRGB, linear and PNG
+
+
+def test_a_picture_of_3000_pixels_passes_the_add_on_and_the_worker(api, output):
+    output.neural_assets.preset = "draft"
+    output.render.resolution_x, output.render.resolution_y = 3000, 40
+    assert api.render_frame().shape == (40, 3000, 3)
 
 
 def test_metadata_tells_how_to_repeat_it(output):
@@ -196,7 +202,7 @@ def test_previews_are_pushed_into_the_result(part, output, monkeypatch):
     shown = []
 
     def spy(job, photos, settings, observer, **more):
-        small = part("worker.client").Picture(np.zeros((8, 12, 3), dtype=np.uint8))
+        small = part("worker.client").ReceivedPicture(np.zeros((8, 12, 3), dtype=np.uint8))
         if observer.on_preview:
             observer.on_preview(small)
             shown.append(small)

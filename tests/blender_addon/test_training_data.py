@@ -13,7 +13,7 @@ import bpy
 import pytest
 
 SIDE = 32
-GENERATOR = "import bpy, server.blender, blender_addon.dataset.blend_file"
+GENERATOR = "import bpy, server.blender, blender_addon.dataset.artist_file.collect"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell or POSIX signals")
 
 

@@ -11,6 +11,9 @@ import bpy
 import pytest
 
 FORBIDDEN = {"torch", "diffusers", "transformers", "PIL", "server", "requests"}
+DATA_LAYER = ("scene/*.py", "detection/apply.py", "detection/result.py")
+DATA_LAYER_KNOWS = ("errors", "names", "scene")
+WITHOUT_BPY = ("worker/*.py", "detection/task.py", "detection/result.py")
 ALLOWED_CORE = {"na_core", "na_core.scene", "na_core.geometry"}
 
 
@@ -38,22 +41,26 @@ def test_no_torch_and_only_the_core_that_is_shipped(sources):
                 assert ".".join(name.split(".")[:2]) in ALLOWED_CORE, path
 
 
-def test_the_data_layer_has_no_operators_and_knows_no_upper_layer(sources):
-    for path in sources:
-        if path.parent.name != "scene":
-            continue
+def layer(addon, patterns):
+    folder = Path(addon.__file__).parent
+    paths = [path for pattern in patterns for path in folder.glob(pattern)]
+    assert len(paths) >= len(patterns)
+    return paths
+
+
+def test_the_data_layer_has_no_operators_and_knows_no_upper_layer(addon):
+    for path in layer(addon, DATA_LAYER):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.level == 2:
-                assert node.module == "errors", path
+                assert node.module.partition(".")[0] in DATA_LAYER_KNOWS, path
             if isinstance(node, ast.Attribute):
                 assert node.attr != "ops", path
 
 
-def test_the_worker_layer_touches_no_bpy(sources):
-    for path in sources:
-        if path.parent.name == "worker":
-            assert not {"bpy", "mathutils", "gpu"} & set(imports(path)), path
+def test_what_talks_to_the_worker_touches_no_bpy(addon):
+    for path in layer(addon, WITHOUT_BPY):
+        assert not {"bpy", "mathutils", "gpu"} & set(imports(path)), path
 
 
 def test_the_addon_runs_with_torch_blocked(addon):

@@ -328,7 +328,9 @@ class TestValues:
             Asset("a", a_photo(), Box(np.eye(4)), a_camera(), rectangle)  # type: ignore[arg-type]
 
     def test_empty_rectangle_means_not_in_the_photo(self) -> None:
-        Asset("a", a_photo(), Box(np.eye(4)), a_camera(), (0, 0, 0, 0))
+        unseen = Asset("a", a_photo(), Box(np.eye(4)), a_camera(), (0, 0, 0, 0))
+        assert unseen.source_box_2d == (0.0, 0.0, 0.0, 0.0)
+        assert Asset.from_json(unseen.to_json()) == unseen
 
     @pytest.mark.parametrize("turns", [-1, 4])
     def test_quarter_turns(self, turns: int) -> None:

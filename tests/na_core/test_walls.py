@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def modules_of(package: str) -> list[str]:
     return names
 
 
-LIGHT = ["na_core", "na_core.scene", *(m for m in modules_of("na_core/geometry"))]
+LIGHT = ["na_core", "na_core.message", "na_core.scene", *(m for m in modules_of("na_core/geometry"))]
 WORKER_SIDE = [*modules_of("na_core"), *modules_of("server")]
 
 
@@ -72,6 +73,75 @@ def imports_in(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module.partition(".")[0])
     return found
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def import_statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports below a node, also inside functions, but for those that only type checkers see."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif not is_for_types_only(child):
+            yield from import_statements(child)
+
+
+def import_graph(root: Path, packages: Sequence[str]) -> dict[str, set[str]]:
+    """Return what each module of the packages imports of them. A package stands for its ``__init__.py``."""
+    files: dict[str, Path] = {}
+    for package in packages:
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {}
+    for module, path in files.items():
+        inside = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+        graph[module] = set[str]()
+        for statement in import_statements(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(statement, ast.Import):
+                graph[module] |= {alias.name for alias in statement.names if alias.name in files}
+                continue
+            above = inside[: len(inside) - statement.level + 1] if statement.level else []
+            source = ".".join([*above, *([statement.module] if statement.module else [])])
+            for alias in statement.names:
+                named = f"{source}.{alias.name}"
+                graph[module] |= {name for name in (named if named in files else source,) if name in files}
+    return graph
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import one another, directly or not."""
+    reached = {module: set(imports) for module, imports in graph.items()}
+    for middle in graph:  # Warshall's closure
+        for module in graph:
+            if middle in reached[module]:
+                reached[module] |= reached[middle]
+    in_circles = [module for module in graph if module in reached[module]]
+    groups = {tuple(sorted(m for m in in_circles if m in reached[n] and n in reached[m])) for n in in_circles}
+    return [list(group) for group in sorted(groups)]
+
+
+def test_no_module_imports_one_that_imports_it() -> None:
+    graph = import_graph(ROOT, ("na_core", "server", "blender_addon"))
+    assert "na_core.scene" in graph["server.app"]  # the graph is not empty
+    assert cycles(graph) == []
+
+
+def test_a_cycle_is_found_inside_functions_and_through_relative_imports(tmp_path: Path) -> None:
+    sources = {
+        "ring/__init__.py": "",
+        "ring/one.py": "from .two import b",
+        "ring/two.py": "def b():\n    from ring import three",
+        "ring/three.py": "import ring.one",
+        "ring/types_only.py": "import typing\nif typing.TYPE_CHECKING:\n    from ring import user",
+        "ring/user.py": "from . import types_only",
+    }
+    (tmp_path / "ring").mkdir()
+    for name, text in sources.items():
+        (tmp_path / name).write_text(text)
+    assert cycles(import_graph(tmp_path, ["ring"])) == [["ring.one", "ring.three", "ring.two"]]
 
 
 @pytest.mark.parametrize("module", LIGHT)

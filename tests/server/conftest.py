@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -70,23 +69,20 @@ class Worker:
 
     @contextlib.contextmanager
     def rendering(self, job, **headers):
-        """Yield an iterator over (record, payload, seconds since the request); leaving hangs up."""
+        """Yield an iterator over (record, payload); leaving hangs up."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        started = time.perf_counter()
         try:
             connection.request("POST", "/v1/render", job.to_json(), self.headers(**headers))
             response = connection.getresponse()
             assert response.status == 200, response.read()
             assert response.headers["Content-Type"] == "application/x-neural-assets"
-            yield (
-                (record, payload, time.perf_counter() - started) for record, payload in read_records(response)
-            )
+            yield read_records(response)
             response.close()
         finally:
             connection.close()
 
     def render(self, job, **headers):
-        """Return all records of a job as (record, payload, seconds), heartbeats included."""
+        """Return all records of a job as (record, payload), heartbeats included."""
         with self.rendering(job, **headers) as records:
             return list(records)
 

@@ -1,17 +1,35 @@
 """A real worker whose renderer is a stand-in: it needs no torch and does as a job's seed and guidance say.
 
 Each step sleeps ``seed`` milliseconds. Guidance 29 fails like a bug, 30 like a full memory. A picture's
-pixels are the number of pictures rendered so far, so that a cached one can be told from a new one.
+pixels tell what was done so far: (pictures rendered, steps run, connections that delay what they send).
 """
 
 from __future__ import annotations
 
+import os
+import socket
+import stat
 import sys
 import time
 
 import numpy as np
 
 from server.worker import WorkerSettings, run_worker
+
+
+def delaying_connections() -> int:
+    """Return how many of this process's TCP connections gather small packets (Nagle's algorithm)."""
+    delaying = 0
+    for descriptor in map(int, os.listdir("/dev/fd")):
+        try:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.getpeername()
+                delaying += not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        except OSError:  # it is gone, only listens, or is none of TCP's
+            continue
+    return delaying
 
 
 class ScriptedRenderer:
@@ -24,6 +42,7 @@ class ScriptedRenderer:
     def __init__(self) -> None:
         print("something that a library prints, which must not reach stdout")
         self.rendered = 0
+        self.steps = 0
 
     def render(self, frame, photos, sampling, on_step):
         def preview():
@@ -31,13 +50,15 @@ class ScriptedRenderer:
 
         for step in range(1, sampling.steps + 1):
             time.sleep(sampling.seed / 1000)
+            self.steps += 1
             on_step(step, sampling.steps, preview)
             if sampling.guidance == 29:
                 raise RuntimeError("the scripted bug\nwith a second line")
             if sampling.guidance == 30:
                 raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
         self.rendered += 1
-        return np.full((sampling.height, sampling.width, 3), self.rendered, np.uint8)
+        done = [self.rendered, self.steps % 256, delaying_connections() if os.name == "posix" else 0]
+        return np.full((sampling.height, sampling.width, 3), done, np.uint8)
 
     def release_memory(self):
         pass

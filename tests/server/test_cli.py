@@ -1,6 +1,7 @@
 """The command line: pictures from a file of frames, and sentences instead of tracebacks."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from server import offline
 from server.cli import sentence_for
 from server.failures import Failure
+from tests.server.conftest import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +39,42 @@ def frames_file(tmp_path, picture_file, make_job):
     path = tmp_path / "frames.json"
     path.write_text(make_job(hashlib.sha256(data).hexdigest(), frames=2, width=37, height=21).to_json())
     return path
+
+
+STANDS_FOR_TORCH = """
+import os
+print("torch finds", os.environ.get("OMP_WAIT_POLICY"), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("chosen", [None, "ACTIVE"])
+@pytest.mark.parametrize("command", ["worker", "render", "detect", "train", "evaluate"])
+def test_threads_wait_passively_in_every_command(command, chosen, tmp_path, frames_file):
+    (tmp_path / "modules/torch").mkdir(parents=True)
+    (tmp_path / "modules/torch/__init__.py").write_text(STANDS_FOR_TORCH)
+    (tmp_path / "config.toml").write_text("")
+    options = {
+        "worker": [],
+        "render": [frames_file, "--out", tmp_path / "out"],
+        "detect": [tmp_path / "photo.png"],
+        "train": ["--config", tmp_path / "config.toml"],
+        "evaluate": ["--out", tmp_path / "out"],
+    }
+    variables = environment(PYTHONPATH=f"{tmp_path / 'modules'}{os.pathsep}{ROOT}")
+    variables.pop("OMP_WAIT_POLICY", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "server", command, *map(str, options[command])],
+        cwd=tmp_path,
+        env=variables | ({"OMP_WAIT_POLICY": chosen} if chosen else {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = done.stdout + done.stderr  # the worker keeps its standard output to itself
+    assert f"torch finds {chosen or 'PASSIVE'}" in said
 
 
 def test_render_writes_numbered_pictures(run, frames_file, tiny_checkpoint, tmp_path):

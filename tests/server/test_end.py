@@ -92,7 +92,7 @@ def test_closing_its_stdin_ends_it_in_mid_render(start, picture_file, make_job):
         assert worker.process.wait(5) == 0
         rest = []
         with contextlib.suppress(OSError, RecordError, http.client.HTTPException):
-            rest.extend(record["event"] for record, _, _ in records)
+            rest.extend(record["event"] for record, _ in records)
         # http.client may show the break as a plain end: only "done" means done.
         assert "done" not in rest
 

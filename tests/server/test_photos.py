@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from na_core.scene import MAX_SIDE
 from server.failures import Failure
 from server.photos import decode_photo
 
@@ -151,5 +152,5 @@ def test_other_kinds_of_pixels_become_rgb(mode):
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
 def test_a_large_photo_is_made_smaller_and_keeps_its_proportions(format):
     pixels = decode_photo(encoded(Image.new("RGB", (5000, 2500), (10, 200, 30)), format))
-    assert pixels.shape == (1024, 2048, 3)
+    assert pixels.shape == (MAX_SIDE // 2, MAX_SIDE, 3)
     assert np.abs(pixels.astype(int) - (10, 200, 30)).max() <= 4

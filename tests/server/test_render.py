@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from na_core.scene import MAX_SIDE
+
 ABSENT = "0" * 64
 
 
@@ -12,13 +14,13 @@ def pictures(records):
     """Return the frames of a stream in order, as arrays."""
     return [
         np.frombuffer(payload, np.uint8).reshape(record["height"], record["width"], 3)
-        for record, payload, _ in records
+        for record, payload in records
         if record["event"] == "frame"
     ]
 
 
 def events(records):
-    return [record["event"] for record, _, _ in records if record["event"] != "heartbeat"]
+    return [record["event"] for record, _ in records if record["event"] != "heartbeat"]
 
 
 def test_the_worker_says_what_it_can_do(worker):
@@ -28,7 +30,7 @@ def test_the_worker_says_what_it_can_do(worker):
     assert answer["preset"] == "guided"
     assert answer["device"] == "cpu"
     assert answer["dtype"] == "float32"
-    assert answer["max_side"] == 2048
+    assert answer["max_side"] == MAX_SIDE
     assert answer["schema_version"] == 1
     assert answer["sampling_presets"]["standard"] == [1, 1.0]
     assert answer["peak_memory_mib"]["process"] > 10
@@ -40,12 +42,12 @@ def test_every_frame_comes_in_order_and_in_the_size_asked_for(worker, photo, mak
     records = worker.render(make_job(photo, frames=3, width=width, height=height))
     assert events(records) == ["progress", "progress", "frame"] * 3 + ["done"]
     assert [picture.shape for picture in pictures(records)] == [(height, width, 3)] * 3
-    assert [record["frame"] for record, _, _ in records if record["event"] == "frame"] == [0, 1, 2]
+    assert [record["frame"] for record, _ in records if record["event"] == "frame"] == [0, 1, 2]
 
 
 def test_progress_counts_steps_and_frames(worker, photo, make_job):
     records = worker.render(make_job(photo, frames=2, seed=3))
-    progress = [record for record, _, _ in records if record["event"] == "progress"]
+    progress = [record for record, _ in records if record["event"] == "progress"]
     assert [(p["frame"], p["frames"], p["step"], p["steps"]) for p in progress] == [
         (0, 2, 1, 2),
         (0, 2, 2, 2),
@@ -63,8 +65,8 @@ def test_zero_steps_give_the_proxy_picture(worker, photo, make_job):
 def test_the_same_seed_gives_the_same_picture_and_the_second_time_from_the_cache(worker, photo, make_job):
     job = make_job(photo, frames=2, seed=11)
     first, second = worker.render(job), worker.render(job)
-    assert [record["cached"] for record, _, _ in first if record["event"] == "frame"] == [False, False]
-    assert [record["cached"] for record, _, _ in second if record["event"] == "frame"] == [True, True]
+    assert [record["cached"] for record, _ in first if record["event"] == "frame"] == [False, False]
+    assert [record["cached"] for record, _ in second if record["event"] == "frame"] == [True, True]
     assert events(second) == ["frame", "frame", "done"]
     assert all(np.array_equal(a, b) for a, b in zip(pictures(first), pictures(second), strict=True))
 
@@ -79,7 +81,7 @@ def test_a_picture_rendered_anew_is_the_same_picture(worker, photo, make_job):
 
 def test_previews_come_when_asked_for(worker, photo, make_job):
     records = worker.render(make_job(photo, seed=13, steps=3), X_Neural_Assets_Preview="1")
-    previews = [(record, payload) for record, payload, _ in records if record["event"] == "preview"]
+    previews = [(record, payload) for record, payload in records if record["event"] == "preview"]
     assert previews
     for record, payload in previews:
         assert len(payload) == record["width"] * record["height"] * record["channels"] == 64 * 48 * 3
@@ -126,9 +128,18 @@ def test_a_number_that_no_float_holds_is_refused(worker, photo, make_job):
     assert (status, answer["error"]["code"]) == (422, "scene_invalid")
 
 
+def test_a_long_picture_that_the_add_on_lets_pass_is_rendered(worker, photo, make_job):
+    records = worker.render(make_job(photo, steps=0, width=3000, height=40))
+    (picture,) = pictures(records)
+    assert picture.shape == (40, 3000, 3)
+
+
 def test_a_picture_beyond_the_limit_is_refused_with_the_limit(worker, photo, make_job):
-    status, answer = worker.request("POST", "/v1/render", make_job(photo, width=2049).to_json())
-    assert (status, answer["error"]["code"], answer["error"]["max_side"]) == (422, "picture_too_large", 2048)
+    text = make_job(photo, width=MAX_SIDE).to_json().replace(f'"width":{MAX_SIDE}', f'"width":{MAX_SIDE + 1}')
+    status, answer = worker.request("POST", "/v1/render", text)
+    assert (status, answer["error"]["code"]) == (422, "scene_invalid")
+    assert answer["error"]["field"] == "renderjob.sampling.width"
+    assert str(MAX_SIDE) in answer["error"]["message"]
 
 
 def test_a_job_of_too_many_bytes_is_refused(worker):
@@ -137,7 +148,7 @@ def test_a_job_of_too_many_bytes_is_refused(worker):
 
 
 def test_something_is_heard_all_the_time_while_torch_computes(worker, photo, make_job):
-    # The protocol promises 50 ms; the limit here leaves room for a loaded machine.
-    records = worker.render(make_job(photo, seed=21, steps=3, width=256, height=256))
-    moments = [moment for _, _, moment in records]
-    assert max(np.diff(moments)) <= 0.25
+    records = worker.render(make_job(photo, seed=21, steps=1, width=512, height=512))
+    heard = [record["event"] for record, _ in records]
+    # A beat each 25 ms or so: torch at work must not keep the event loop from sending them.
+    assert heard[: heard.index("progress")].count("heartbeat") >= 5

@@ -11,11 +11,11 @@ from PIL import Image
 from na_core.data.pairs import Pair, edit_pairs, frame_message
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.evaluate import BENCH
-from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.metrics import psnr
 from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.scene import Box, Frame, Sampling
+from na_core.scene import Box, Frame, Picture, Sampling
 
 WRONG = box_matrix((0.12, 0.1, 0.08), (1.25, 0.8, 1.2), 0.3)
 """What a detector got wrong, in the box's own frame: place, dimensions and yaw."""

@@ -21,10 +21,11 @@ from na_core.evaluation import bench, evaluate
 from na_core.evaluation.evaluate import SUITES, main
 from na_core.evaluation.learned import LearnedMetrics
 from na_core.evaluation.methods import Checkpoint, Copy, ProxyOnly
-from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.metrics import psnr
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
+from na_core.scene import Picture
 
 Results = dict[str, dict[str, dict[str, float]]]
 

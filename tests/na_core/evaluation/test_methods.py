@@ -7,9 +7,10 @@ import pytest
 
 from na_core.data.scenes import Scene
 from na_core.evaluation.methods import Copy, ProxyOnly, RenderRequest, method_name
-from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.metrics import psnr
 from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
+from na_core.scene import Picture
 
 
 class Counting:

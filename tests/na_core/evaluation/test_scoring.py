@@ -12,12 +12,13 @@ import pytest
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene, load_scene
 from na_core.evaluation.learned import LearnedMetrics
-from na_core.evaluation.metrics import MAX_PSNR, Picture, grown, touched
+from na_core.evaluation.metrics import MAX_PSNR, grown, touched
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import changed_objects, score, shown_objects
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
+from na_core.scene import Picture
 
 Change = Callable[[Pair, Picture], Picture]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from na_core.evaluation.metrics import Picture
 from na_core.evaluation.sheet import CELL, HEADER, Row, error_map, write_sheet
+from na_core.scene import Picture
 
 
 def plain(level: int) -> Picture:

@@ -43,7 +43,7 @@ REPORT = """
 import json, sys
 from pathlib import Path
 import bpy
-from blender_addon.dataset.blend_objects import load
+from blender_addon.dataset.artist_file.library import load
 bpy.ops.wm.read_factory_settings(use_empty=True)
 out = []
 for thing in load(Path(sys.argv[1]), json.loads(sys.argv[2])):
@@ -88,7 +88,8 @@ class Thing:
 
 COLLECT = """
 import json, sys
-from blender_addon.dataset.blend_file import BlendFileError, collect
+from blender_addon.dataset.artist_file.checks import BlendFileError
+from blender_addon.dataset.artist_file.collect import collect
 assert "bpy" not in sys.modules
 try:
     library = collect(sys.argv[1], sys.argv[2])

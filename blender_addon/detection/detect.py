@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import bpy
 
-from .preferences import worker_settings
-from .scene.assets import require_photo
-from .scene.detection import apply_detection, detection_options
-from .scene.found import Found
-from .scene.photo import photo_bytes
-from .storage import user_folder
-from .worker.detection import DetectionTask
+from ..preferences import worker_settings
+from ..scene.assets import require_photo
+from ..scene.photo import photo_bytes
+from ..storage import user_folder
+from .apply import apply_detection, detection_options
+from .result import Detection
+from .task import DetectionTask
 
-NOTHING = (
+NOTHING_FOUND = (
     "Nothing was found in this photo. Drag a rectangle around an object with Add Asset from Box, or lower "
     "the threshold."
 )
@@ -61,12 +61,11 @@ def detect(
     return apply_detection(scene, start_detection(scene, threshold, prompt).wait(should_stop))
 
 
-def summary(found: Found, new: list[bpy.types.Object]) -> str:
+def summary(detection: Detection, new: list[bpy.types.Object]) -> str:
     """Return what a detection brought, as a sentence."""
-    if not found.objects:
-        return NOTHING
+    if not detection.objects:
+        return NOTHING_FOUND
     if not new:
-        return f"All {len(found.objects)} objects that were found are assets already."
+        return f"All {len(detection.objects)} objects that were found are assets already."
     names = ", ".join(item.name for item in new)
     return f"{len(new)} found: {names}"
-

@@ -10,16 +10,16 @@ import numpy as np
 
 from na_core.geometry.camera import pitch_and_roll
 
-from .adjust import set_photo_camera
-from .assets import add_asset, asset_objects, require_photo
-from .found import Found, FoundObject
-from .stored import camera_of
+from ..scene.adjust import set_photo_camera
+from ..scene.assets import add_asset, asset_objects, require_photo
+from ..scene.stored import camera_of
+from .result import DetectedObject, Detection
 
 COLLECTION = "Detected Objects"
-SAME = 0.5
+DUPLICATE_IOU = 0.5
 """Overlap of two rectangles (IoU) from which a detection is an asset that is there already."""
 
-GOLDEN = 0.618
+HUE_STEP = 0.618
 """Turn of the colour wheel between one asset's colour and the next one's: neighbours never look alike."""
 
 
@@ -51,7 +51,7 @@ def detection_options(
     return options
 
 
-def apply_detection(scene: bpy.types.Scene, found: Found) -> list[bpy.types.Object]:
+def apply_detection(scene: bpy.types.Scene, detection: Detection) -> list[bpy.types.Object]:
     """Make assets of what was found, but for what is an asset already; return the new empties.
 
     The camera becomes the one that was found, unless it was known.
@@ -62,15 +62,15 @@ def apply_detection(scene: bpy.types.Scene, found: Found) -> list[bpy.types.Obje
     require_photo(scene)
     settings = scene.neural_assets
     if not is_camera_known(scene):
-        set_photo_camera(scene, found.camera)
+        set_photo_camera(scene, detection.camera)
         settings.camera_matched = False
     mine = camera_of(settings.source_camera).world_from_camera
-    world_from_found = mine @ np.linalg.inv(found.camera.world_from_camera)
+    world_from_detection = mine @ np.linalg.inv(detection.camera.world_from_camera)
     new = []
-    for thing in found.objects:
-        if any(overlap(thing.rectangle, known) >= SAME for known in _rectangles(scene)):
+    for thing in detection.objects:
+        if any(overlap(thing.rectangle, known) >= DUPLICATE_IOU for known in _rectangles(scene)):
             continue
-        new.append(_asset(scene, thing, world_from_found @ thing.box.world_from_box))
+        new.append(_asset(scene, thing, world_from_detection @ thing.box.world_from_box))
     return new
 
 
@@ -96,7 +96,7 @@ def _rectangles(scene: bpy.types.Scene) -> list[tuple[float, ...]]:
     return [tuple(asset.source_box_2d) for asset in mine if asset.photo == photo]
 
 
-def _asset(scene: bpy.types.Scene, thing: FoundObject, world_from_box: np.ndarray) -> bpy.types.Object:
+def _asset(scene: bpy.types.Scene, thing: DetectedObject, world_from_box: np.ndarray) -> bpy.types.Object:
     """Make one asset: named, coloured, with its score, in the collection of detected objects."""
     x0, y0, x1, y1 = (min(max(value, 0.0), 1.0) for value in thing.rectangle)
     rectangle = (x0, y0, x1, y1) if x1 - x0 > 1e-3 and y1 - y0 > 1e-3 else None
@@ -104,7 +104,7 @@ def _asset(scene: bpy.types.Scene, thing: FoundObject, world_from_box: np.ndarra
     empty = add_asset(world_from_box, rectangle, name, scene=scene)
     empty.neural_asset.score = thing.score
     empty.show_name = True
-    hue = GOLDEN * len(asset_objects(scene)) % 1.0
+    hue = HUE_STEP * len(asset_objects(scene)) % 1.0
     empty.color = (*colorsys.hsv_to_rgb(hue, 0.7, 1.0), 1.0)
     collection = _collection(scene)
     scene.collection.objects.unlink(empty)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..detection import start_detection, summary
 from ..errors import RenderCancelled
-from ..scene.detection import apply_detection
-from ..worker.detection import DetectionTask
-from .reporting import reports_user_errors
+from ..operators.reporting import reports_user_errors
+from .apply import apply_detection
+from .detect import start_detection, summary
+from .task import DetectionTask
 
 TICK_SECONDS = 0.05
 
@@ -81,13 +81,13 @@ class NEURAL_ASSETS_OT_detect(bpy.types.Operator):
     @reports_user_errors
     def _apply(self, context: bpy.types.Context) -> set[str]:
         try:
-            found = self._task.result()
+            detection = self._task.result()
         except RenderCancelled:
             self.report({"INFO"}, "Cancelled; nothing was changed")
             return {"CANCELLED"}
-        new = apply_detection(getattr(self, "_scene", context.scene), found)
-        self.report({"WARNING" if not found.objects else "INFO"}, summary(found, new))
-        if not found.objects:
+        new = apply_detection(getattr(self, "_scene", context.scene), detection)
+        self.report({"WARNING" if not detection.objects else "INFO"}, summary(detection, new))
+        if not detection.objects:
             return {"CANCELLED"}
         for item in context.selected_objects:
             item.select_set(False)

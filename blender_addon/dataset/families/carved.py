@@ -9,8 +9,10 @@ import bmesh
 import bpy
 import numpy as np
 
-from .families import CARVED, FAMILIES, Family, Random
-from .surfaces import Surface, ball, cylinder, moved, rounded_box, turned, worn
+from ..streams import Random
+from ..surfaces import Surface, ball, cylinder, moved, rounded_box, turned, worn
+from . import CARVED, FAMILIES
+from .family import Family
 
 
 def _surface(mesh: bpy.types.Mesh, slot: int, smooth: bool) -> Surface:

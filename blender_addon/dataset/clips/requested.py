@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from na_core.data.labels import Edit
 
-from .layout import View
-
-if TYPE_CHECKING:
-    from .clips import Cast, State
+from ..layout import View
+from .cast import Cast, Clip
 
 ORBIT_DEGREES = (10.0, 40.0)
 """From how far to how far around the scene an orbit's cameras are."""
@@ -25,7 +22,7 @@ AZIMUTH_DEGREES = (-160.0, -20.0)
 """Directions that cameras look from: walls stand on the other side."""
 
 
-def duplicate(cast: Cast, frames: int) -> tuple[tuple[State, ...], tuple[Edit, ...]]:
+def duplicate(cast: Cast, frames: int) -> Clip:
     """Return frames in which an object appears a second time; truth of a copy within one photo.
 
     The second half of the cast are copies of the first half, in its order. Frame 0 shows the originals. Frame
@@ -45,10 +42,10 @@ def duplicate(cast: Cast, frames: int) -> tuple[tuple[State, ...], tuple[Edit, .
         if copy is not None and len(states) < frames:
             edits.append(Edit("duplicate", 0, len(states), 1, half + number))
             states.append(copy)
-    return tuple(states), tuple(edits)
+    return Clip(tuple(states), tuple(edits))
 
 
-def orbit(cast: Cast, frames: int) -> tuple[tuple[State, ...], tuple[Edit, ...]]:
+def orbit(cast: Cast, frames: int) -> Clip:
     """Return frames of one scene from a camera that goes around its middle, at the same distance and height.
 
     Angles are spread over :data:`ORBIT_DEGREES`: the later a frame, the farther around its camera is.
@@ -65,7 +62,7 @@ def orbit(cast: Cast, frames: int) -> tuple[tuple[State, ...], tuple[Edit, ...]]
             angle = -angle
         edits += [Edit("orbit", 0, k, None, None), Edit("orbit", k, 0, None, None)]
         states.append(replace(first, view=orbited(first.view, middle, math.radians(angle))))
-    return tuple(states), tuple(edits)
+    return Clip(tuple(states), tuple(edits))
 
 
 def orbited(view: View, middle: np.ndarray, angle: float) -> View:

@@ -15,11 +15,11 @@ from typing import Any
 from na_core.scene import Box, Camera, SceneError
 
 from ..errors import RenderCancelled, UserError
-from ..scene.found import Found, FoundObject
-from . import supervisor
-from .client import Connection, WorkerLost, headers_of, refusal_of
-from .process import Address
-from .settings import WorkerSettings
+from ..worker import supervisor
+from ..worker.client import Connection, WorkerLost, headers_of, refusal_of
+from ..worker.process import Address
+from ..worker.settings import WorkerSettings
+from .result import DetectedObject, Detection
 
 POLL_SECONDS = 0.03
 """Between looks at whether it is done."""
@@ -43,7 +43,7 @@ class DetectionTask:
         self._settings, self._log_folder = settings, log_folder
         self._stopped = threading.Event()
         self._connection: Connection | None = None
-        self._found: Found | None = None
+        self._detection: Detection | None = None
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="neural-assets-detect", daemon=True)
         self._thread.start()
@@ -62,7 +62,7 @@ class DetectionTask:
                     connection.opened.shutdown(socket.SHUT_RDWR)
             self._thread.join(0.1)
 
-    def wait(self, should_stop: Callable[[], bool] = lambda: False) -> Found:
+    def wait(self, should_stop: Callable[[], bool] = lambda: False) -> Detection:
         """Wait for the answer, polling ``should_stop`` at least every 50 ms; see :meth:`result`."""
         while self._thread.is_alive():
             self._thread.join(POLL_SECONDS)
@@ -70,7 +70,7 @@ class DetectionTask:
                 self.stop()
         return self.result()
 
-    def result(self) -> Found:
+    def result(self) -> Detection:
         """Return the answer, once it is there.
 
         Raises:
@@ -81,13 +81,13 @@ class DetectionTask:
             raise RenderCancelled
         if self._error is not None:
             raise self._error
-        assert self._found is not None
-        return self._found
+        assert self._detection is not None
+        return self._detection
 
     def _run(self) -> None:
         try:
             _, address = supervisor.ready(self._settings, self._log_folder, self._stopped.is_set)
-            self._found = self._ask(address)
+            self._detection = self._ask(address)
         except (UserError, RenderCancelled) as error:
             self._error = error
         except Exception as error:
@@ -96,7 +96,7 @@ class DetectionTask:
                 "Try again: a new worker is started.",
             )
 
-    def _ask(self, address: Address) -> Found:
+    def _ask(self, address: Address) -> Detection:
         sha256 = hashlib.sha256(self._photo).hexdigest()
         self._connection = connection = Connection("127.0.0.1", address.port)
         try:
@@ -106,7 +106,7 @@ class DetectionTask:
             body = json.dumps({"photo": sha256, **self._options})
             text = {"Content-Type": "application/json"}
             connection.request("POST", "/v1/detect", body, headers_of(address) | text)
-            return _found(_answer(connection))
+            return _detection_of(_answer(connection))
         finally:
             connection.close()
 
@@ -119,12 +119,12 @@ def _answer(connection: http.client.HTTPConnection) -> dict[str, Any]:
     return dict(json.loads(body))
 
 
-def _found(data: Mapping[str, Any]) -> Found:
+def _detection_of(data: Mapping[str, Any]) -> Detection:
     try:
-        return Found(
+        return Detection(
             Camera.from_dict(data["camera"]),
             tuple(
-                FoundObject(
+                DetectedObject(
                     str(item["name"]),
                     float(item["score"]),
                     tuple(float(value) for value in item["rectangle"]),  # type: ignore[arg-type]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from na_core.scene import Box, Camera
+from na_core.scene import Box, Camera, Rectangle
 
 
 @dataclass(frozen=True)
-class FoundObject:
+class DetectedObject:
     """An object in a photo: its name, score in [0, 1], rectangle in the photo and 3D box."""
 
     name: str
     score: float
-    rectangle: tuple[float, float, float, float]
+    rectangle: Rectangle
     box: Box
 
 
 @dataclass(frozen=True)
-class Found:
+class Detection:
     """What a photo shows: the camera, above the world's origin and facing +Y, and objects on z = 0."""
 
     camera: Camera
-    objects: tuple[FoundObject, ...]
+    objects: tuple[DetectedObject, ...]
