@@ -79,16 +79,18 @@ def march(
     outside = torch.full_like(share, -1)  # of rays that come in from beside: where they still are outside
     marching = torch.arange(count, device=photo.device)
     every = rays = _Rays(surfaces, canvas, photo, entry, start, stop - start, SLACK * extent)
-    gap_before = past_before = torch.full_like(share, torch.inf)
+    gap_before, past_before = share, share
+    shown_before = torch.zeros_like(photo, dtype=torch.bool)
     last = 0.0
     for number in range(STEPS + 1):
         here = number / STEPS
-        gap, past, unknown = rays.look(here)
-        known = gap.isfinite() & gap_before.isfinite()
-        front = known & (gap_before < 0) & (gap >= 0)
-        back = known & (past_before > 0) & (past <= 0)
+        gap, past, shown, unknown = rays.look(here)
+        behind_front, before_back = gap >= 0, past <= 0
+        crossing = shown & shown_before
+        front = crossing & behind_front & (gap_before < 0)
+        back = crossing & before_back & (past_before > 0)
         open_still = kind[marching] < HULL
-        met = (front | back | _inside(gap, past)) & open_still
+        met = (front | back | (shown & behind_front & before_back)) & open_still
         hidden = unknown & open_still
         some = active(hidden)
         kind[marching[some]] = torch.where(hidden[some], UNKNOWN, kind[marching[some]])
@@ -105,7 +107,7 @@ def march(
         behind[rows] = torch.where(hit, deep, behind[rows])
         beside = hit & ~front & ~back & (number > 0)
         outside[rows] = torch.where(beside, last, outside[rows])
-        gap_before, past_before, last = gap, past, here
+        gap_before, past_before, shown_before, last = gap, past, shown, here
         if listing_pays(photo.device):
             kept = (~met).nonzero()[:, 0]
             if not len(kept):
@@ -113,6 +115,7 @@ def march(
             if len(kept) < 0.8 * len(marching):
                 marching, rays = marching[kept], rays.only(kept)
                 gap_before, past_before = gap_before[kept], past_before[kept]
+                shown_before = shown_before[kept]
     _come_in(every, outside, share, behind)
     behind = behind.clamp_min(0) / extent
     kind = torch.where((kind == HULL) & (behind <= THICKNESS), SURFACE, kind)
@@ -133,16 +136,11 @@ def _come_in(rays: _Rays, outside: Tensor, share: Tensor, behind: Tensor) -> Non
     comes = out >= 0
     for step in range(HALVINGS + 1):
         middle = into if step == HALVINGS else (out + into) / 2
-        gap, past, _ = rays.look(middle)
-        within = comes & _inside(gap, past)
+        gap, past, shown, _ = rays.look(middle)
+        within = comes & shown & (gap >= 0) & (past <= 0)
         into, out = torch.where(within, middle, into), torch.where(within, out, middle)
         deep = torch.where(within, gap, deep)
     share[chosen], behind[chosen] = into, deep
-
-
-def _inside(gap: Tensor, past: Tensor) -> Tensor:
-    """Tell which points lie between an object's two sides."""
-    return gap.isfinite() & (gap >= 0) & (past <= 0)
 
 
 class _Rays:
@@ -163,12 +161,13 @@ class _Rays:
         self._start, self._way, self._slack = start, way, slack
         self._unit = surfaces.unit[photo]
 
-    def look(self, share: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def look(self, share: float | Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return, at a share of the way, how far rays are behind both sides, and what is unknown.
 
         Returns:
-            Two (P,) float32: metres behind the seen surface and behind the far side, infinite where the photo
-            shows none of the object; both are met early by the slack. And (P,) bool.
+            Two (P,) float32: metres behind the seen surface and behind the far side; both are met early by
+            the slack. (P,) bool, whether the photo shows the object there: else they mean nothing. And
+            (P,) bool, places that the photo cannot tell of.
         """
         across, down, depth = (at + share * way for at, way in zip(self._start, self._way, strict=True))
         divisor = depth.clamp_min(1e-9)
@@ -180,10 +179,8 @@ class _Rays:
         own = (owner == self._entry) & (depth > 0)
         behind = depth - seen
         thick = 2 * self._surfaces.thickness.flatten().index_select(0, at) * self._unit
-        shows = own & inside
-        gap = torch.where(shows, behind + self._slack, torch.inf)
-        past = torch.where(shows, behind - thick - self._slack, torch.inf)
-        return gap, past, torch.where(inside, (owner >= 0) & ~own & (behind > 0), own)
+        gap, past = behind + self._slack, behind - thick - self._slack
+        return gap, past, own & inside, torch.where(inside, (owner >= 0) & ~own & (behind > 0), own)
 
     def only(self, kept: Tensor) -> _Rays:
         """Return some of the rays."""
