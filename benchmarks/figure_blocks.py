@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "composing.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "composing.md", ROOT / "docs" / "performance.md")
 
 BLOCK = re.compile(r"(<!-- results:begin (\S+) -->\n).*?(<!-- results:end -->)", re.DOTALL)
 
@@ -98,6 +98,35 @@ def frame_seconds() -> list[str]:
     return lines
 
 
+def sizes() -> list[str]:
+    """Return the seconds of first and next frames by size, before layers and now."""
+    found = read("benchmarks/results.json")
+    before, now = found["sizes_before"]["seconds"], found["sizes"]["seconds"]
+    lines = ["| picture | first frame, before | now | next frame, before | now |", "|---|---|---|---|---|"]
+    for size, seconds in now.items():
+        old = before[size]
+        cells = f"{old['first']:.1f} s | {seconds['first']:.1f} s | {old['next']:.2f} s | {seconds['next']:.2f} s"
+        lines.append(f"| {size.replace('x', ' x ')} | {cells} |")
+    return lines
+
+
+def likeness() -> list[str]:
+    """Return the worker's memory, and how alike sizes look, before layers and now."""
+    found = read("benchmarks/results.json")
+    before, now = found["sizes_before"], found["sizes"]
+    rows = {
+        "peak memory, up to 1920 x 1080": ("worker_peak_mib", "{:.0f} MiB"),
+        "the two sizes that are least alike, `mini`": ("mini_db", "{:.1f} dB"),
+        "the same as proxies": ("proxy_db", "{:.1f} dB"),
+        "their outlines' intersection over union": ("outline_iou", "{:.3f}"),
+    }
+    lines = ["| what | before | now |", "|---|---|---|"]
+    for what, (key, form) in rows.items():
+        old = form.format(before[key]) if key in before else ""
+        lines.append(f"| {what} | {old} | {form.format(now[key])} |")
+    return lines
+
+
 def steps() -> list[str]:
     """Return quality and time for steps and guidance; the proxy's last."""
     found = read("benchmarks/steps.json")
@@ -121,6 +150,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "suites": suites,
     "speed": speed,
     "frame-seconds": frame_seconds,
+    "sizes": sizes,
+    "likeness": likeness,
     "steps": steps,
     "photographs": photographs,
 }
