@@ -104,9 +104,11 @@ def sizes() -> list[str]:
     before, now = found["sizes_before"]["seconds"], found["sizes"]["seconds"]
     lines = ["| picture | first frame, before | now | next frame, before | now |", "|---|---|---|---|---|"]
     for size, seconds in now.items():
-        old = before[size]
-        cells = f"{old['first']:.1f} s | {seconds['first']:.1f} s | {old['next']:.2f} s | {seconds['next']:.2f} s"
-        lines.append(f"| {size.replace('x', ' x ')} | {cells} |")
+        first, following = (
+            f"{each[0][key]:.2f} s | {each[1][key]:.2f} s"
+            for key, each in ((key, (before[size], seconds)) for key in ("first", "next"))
+        )
+        lines.append(f"| {size.replace('x', ' x ')} | {first} | {following} |")
     return lines
 
 
