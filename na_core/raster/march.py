@@ -179,7 +179,7 @@ class _Rays:
         owner, seen = (packed >> 16) - 1, (packed & DEPTH_STEPS).float() * self._unit
         own = (owner == self._entry) & (depth > 0)
         behind = depth - seen
-        thick = 2 * self._surfaces.thickness.flatten().index_select(0, at) * self._unit
+        thick = self._surfaces.thickness.flatten().index_select(0, at) * (2 * self._unit)
         shows = own & inside
         gap = torch.where(shows, behind + self._slack, torch.inf)
         past = torch.where(shows, behind - thick - self._slack, torch.inf)

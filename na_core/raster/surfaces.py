@@ -50,7 +50,7 @@ class Surfaces:
     @property
     def far(self) -> Tensor:
         """How far its far side is, (M, H, W) float32 in metres; 0 for none."""
-        return self.near + 2 * self.thickness * self.unit[:, None, None]
+        return self.near + self.thickness * (2 * self.unit[:, None, None])
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Surfaces:
         """Return the surfaces with every tensor changed alike: moved to a device, or some of the photos."""

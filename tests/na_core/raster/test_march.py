@@ -1,225 +1,284 @@
-"""Reliefs: rays meet what the photo saw, the far side behind it, and nothing where the photo saw past."""
+"""Rays meet what the photo saw, the far side behind it, and nothing where the photo saw past."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from na_core.geometry.boxes import box_matrix
-from na_core.geometry.boxmap import box_map
+from na_core.geometry.boxes import box_corners, box_matrix
 from na_core.geometry.camera import camera_of_photo, pixel_centres, project_points, rays
-from na_core.geometry.relief import (
-    EMPTY,
-    HULL,
-    SURFACE,
-    UNKNOWN,
-    Relief,
-    inward,
-    march,
-    through_box,
-    unmixed,
-)
-from na_core.scene import Box, Camera
+from na_core.raster.canvas import Canvas
+from na_core.raster.march import EMPTY, HULL, SURFACE, UNKNOWN, march
+from na_core.raster.surfaces import RIM, Surfaces, inward, pack, unmixed
+from na_core.scene import Camera
+from tests.na_core.reference import reference_box_map
 
 WIDTH, HEIGHT = 96, 72
-BALL = Box(box_matrix((0.1, 4.0, 0.6), (1.0, 1.0, 1.0), 0.4))
-"""Of a ball of 1 metre, which :func:`ball` is the relief of."""
+CAMERA = camera_of_photo(1.4 * WIDTH, WIDTH, HEIGHT, camera_height=1.5, pitch=0.25)
+BALL = box_matrix((0.1, 4.0, 0.6), (1.0, 1.0, 1.0), 0.4)
+"""Of a ball of 1 metre, which :func:`ball` is the photo of."""
+
+CENTRE, RADIUS = BALL[:3, 3], 0.5
+
+Plane = NDArray[np.floating]
 
 
-@pytest.fixture
-def camera() -> Camera:
-    return camera_of_photo(1.4 * WIDTH, WIDTH, HEIGHT, camera_height=1.5, pitch=0.25)
+@dataclass(frozen=True)
+class Seen:
+    """What a photo shows: owner, -1 for none, depth and far side (H, W)."""
+
+    owner: NDArray[np.int64]
+    near: Plane
+    far: Plane
+
+    @property
+    def surfaces(self) -> Surfaces:
+        return pack(*(torch.from_numpy(plane)[None] for plane in (self.owner, self.near, self.far)))
 
 
-def relief_of(owner: NDArray, depth: NDArray, far: NDArray | None = None) -> Relief:
-    """Make a relief; without a far side, objects go on for ever."""
-    behind = np.full(owner.shape, np.inf) if far is None else far
-    parts = owner.astype(np.int32), depth.astype(np.float32), behind.astype(np.float32)
-    return Relief(*parts, owner.astype(np.int32))
+@dataclass(frozen=True)
+class Met:
+    """What rays meet: kind and share of the way (n,), where in the world (n, 3) and in the photo (n, 2) pixels.
+
+    ``through`` (H, W) tells which of the viewer's rays go through the box.
+    """
+
+    kind: NDArray[np.int64]
+    share: NDArray[np.float32]
+    behind: NDArray[np.float32]
+    world: Plane
+    at: Plane
+    through: NDArray[np.bool_]
+
+    def to_centre(self, kind: int) -> Plane:
+        """Return how far what is met is from the ball's centre."""
+        return np.linalg.norm(self.world[self.kind == kind] - CENTRE, axis=1)
 
 
-def ball(camera: Camera) -> Relief:
+def ball(camera: Camera) -> Seen:
     """Photograph the ball: exact owner, depth and far side of every pixel."""
-    centre = BALL.world_from_box[:3, 3]
-    start = camera.world_from_camera[:3, 3]
-    direction = rays(camera, pixel_centres(WIDTH, HEIGHT))
+    start, direction = camera.world_from_camera[:3, 3], rays(camera, pixel_centres(WIDTH, HEIGHT))
     a = (direction**2).sum(-1)
-    b = 2 * (direction * (start - centre)).sum(-1)
-    c = ((start - centre) ** 2).sum() - 0.25
+    b = 2 * (direction * (start - CENTRE)).sum(-1)
+    c = ((start - CENTRE) ** 2).sum() - RADIUS**2
     inside = b**2 - 4 * a * c
-    hit = inside > 0
     root = np.sqrt(np.maximum(inside, 0))
     depth, far = ((-b + sign * root) / (2 * a) for sign in (-1, 1))  # rays have one metre of depth
-    return relief_of(np.where(hit, 0, -1), np.where(hit, depth, np.inf), np.where(hit, far, np.inf))
+    hit = inside > 0
+    return Seen(np.where(hit, 0, -1), np.where(hit, depth, np.inf), np.where(hit, far, np.inf))
 
 
-def marched(camera: Camera, relief: Relief, viewer: Camera, number: int = 0, box: Box = BALL):
-    """March the viewer's rays into the box where it stands: what is met, and the pixels' numbers."""
-    hits = box_map(viewer, [box.world_from_box], WIDTH, HEIGHT)
-    hit = hits.index == 0
-    enter, leave = through_box(viewer, box.world_from_box, hits.local[hit])
-    return march(relief, number, camera, box, enter, leave), hit
+def marched(
+    seen: Seen, viewer: Camera, camera: Camera = CAMERA, box: NDArray[np.float64] = BALL, number: int = 0
+) -> Met:
+    """March the viewer's rays into a photo's box where it stands."""
+    hits = reference_box_map(viewer, [box], WIDTH, HEIGHT)
+    through = hits.index[0] == 0
+    ray, eye = rays(viewer, pixel_centres(WIDTH, HEIGHT))[through], viewer.world_from_camera[:3, 3]
+    enter, leave = (eye + of[0][through][:, None] * ray for of in (hits.depth, hits.leave))
+    in_photo = [project_points(camera, of) * (WIDTH, HEIGHT, 1) for of in (enter, leave)]
+    ends = [np.stack([x * depth, y * depth, depth]) for x, y, depth in (of.T for of in in_photo)]
+    start, stop = (torch.from_numpy(of).float() for of in ends)
+    count = len(enter)
+    extent = np.ptp(project_points(camera, box_corners(box))[:, 2])
+    photo = torch.zeros(count, dtype=torch.int64)
+    entry, extents = torch.full_like(photo, number), torch.full((count,), float(extent))
+    found = march(seen.surfaces, Canvas(WIDTH, HEIGHT), photo, entry, start, stop, extents)
+    point = (start + found.share * (stop - start)).numpy()
+    share = found.share.numpy()
+    world = enter + share[:, None] * (leave - enter)
+    return Met(found.kind.numpy(), share, found.behind.numpy(), world, (point[:2] / point[2]).T, through)
 
 
-def moved(camera: Camera, step: tuple[float, float, float], turn: float = 0.0) -> Camera:
+def around(camera: Camera, step: tuple[float, float, float], turn: float = 0.0) -> Camera:
+    """Return a camera that has gone around the ball, and a step."""
     matrix = camera.world_from_camera.copy()
     cosine, sine = np.cos(turn), np.sin(turn)
     about = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    centre = BALL.world_from_box[:3, 3]
     matrix[:3, :3] = about @ matrix[:3, :3]
-    matrix[:3, 3] = about @ (matrix[:3, 3] - centre) + centre + step
-    return Camera(matrix, camera.fx, camera.fy, camera.cx, camera.cy)
+    matrix[:3, 3] = about @ (matrix[:3, 3] - CENTRE) + CENTRE + step
+    return replace(camera, world_from_camera=matrix)
 
 
-def world(local: NDArray[np.float64]) -> NDArray[np.float64]:
-    return local / 2 @ BALL.world_from_box[:3, :3].T + BALL.world_from_box[:3, 3]
+def test_from_the_photos_own_camera_every_pixel_meets_itself() -> None:
+    seen = ball(CAMERA)
+    met = marched(seen, CAMERA)
+    shows = seen.owner[met.through] == 0
+    assert (met.kind[shows] == SURFACE).all()
+    assert (met.kind[~shows] == EMPTY).all()
+    here = pixel_centres(WIDTH, HEIGHT)[met.through] * (WIDTH, HEIGHT)
+    np.testing.assert_allclose(met.at[shows], here[shows], atol=1e-4)
 
 
-def test_from_the_photos_own_camera_every_pixel_meets_itself(camera: Camera) -> None:
-    relief = ball(camera)
-    found, hit = marched(camera, relief, camera)
-    shows = relief.owner[hit] == 0
-    assert (found.kind[shows] == SURFACE).all()
-    assert (found.kind[~shows] == EMPTY).all()
-    here = pixel_centres(WIDTH, HEIGHT)[hit]
-    np.testing.assert_allclose(found.at[shows], here[shows], atol=1e-9)
-
-
-@pytest.mark.parametrize("turn", [0.15, -0.3])
-def test_from_elsewhere_the_seen_surface_is_where_it_is(camera: Camera, turn: float) -> None:
-    found, _ = marched(camera, ball(camera), moved(camera, (0.1, 0, 0.1), turn))
-    seen = found.kind == SURFACE
-    assert seen.sum() > 300
-    points = world(found.local[seen])
-    distance = np.linalg.norm(points - BALL.world_from_box[:3, 3], axis=1)
+@settings(max_examples=6, deadline=None)
+@given(turn=st.floats(-0.4, 0.4), up=st.floats(-0.2, 0.4))
+def test_from_elsewhere_the_seen_surface_is_where_it_is(turn: float, up: float) -> None:
+    met = marched(ball(CAMERA), around(CAMERA, (0.1, 0, up), turn))
+    assert (met.kind == SURFACE).sum() > 300
     # Within a pixel's width: of the ball's 40 pixels and the march's steps. Rims are seen at a grazing angle.
-    assert np.median(np.abs(distance - 0.5)) < 0.01
-    np.testing.assert_allclose(project_points(camera, points)[:, :2], found.at[seen], atol=1e-9)
+    assert np.median(np.abs(met.to_centre(SURFACE) - RADIUS)) < 0.01
+    projected = project_points(CAMERA, met.world[met.kind == SURFACE])
+    np.testing.assert_allclose(projected[:, :2] * (WIDTH, HEIGHT), met.at[met.kind == SURFACE], atol=1e-3)
 
 
-def test_from_behind_the_hull_has_the_outline_of_the_ball(camera: Camera) -> None:
-    viewer = moved(camera, (0, 0, 0), np.pi)
-    found, hit = marched(camera, ball(camera), viewer)
-    assert (found.kind == HULL).sum() > 300
-    assert (found.kind == SURFACE).sum() < 0.1 * (found.kind == HULL).sum()
-    outline = np.zeros(hit.shape, bool)
-    outline[hit] = found.kind != EMPTY
+def test_from_behind_the_hull_has_the_outline_of_the_ball() -> None:
+    viewer = around(CAMERA, (0, 0, 0), np.pi)
+    met = marched(ball(CAMERA), viewer)
+    assert (met.kind == HULL).sum() > 300
+    assert (met.kind == SURFACE).sum() < 0.1 * (met.kind == HULL).sum()
+    outline = np.zeros((HEIGHT, WIDTH), bool)
+    outline[met.through] = met.kind != EMPTY
     truth = ball(viewer).owner == 0
-    union, common = (outline | truth).sum(), (outline & truth).sum()
-    assert common / union > 0.93  # without a far side, a cone around the ball that the box ends: 0.7
+    # Without a far side it would be a cone around the ball that the box ends: 0.7.
+    assert (outline & truth).sum() / (outline | truth).sum() > 0.93
 
 
-@pytest.mark.parametrize("turn", [0.5 * np.pi, np.pi, -1.2])
-def test_what_was_not_seen_is_met_on_the_far_side(camera: Camera, turn: float) -> None:
-    found, _ = marched(camera, ball(camera), moved(camera, (0, 0, 0.2), turn))
-    unseen = found.kind == HULL
-    assert unseen.sum() > 150
-    distance = np.linalg.norm(world(found.local[unseen]) - BALL.world_from_box[:3, 3], axis=1)
-    assert np.median(np.abs(distance - 0.5)) < 0.01
-    np.testing.assert_allclose(
-        project_points(camera, world(found.local[unseen]))[:, :2], found.at[unseen], atol=1e-9
-    )
+@settings(max_examples=6, deadline=None)
+@given(turn=st.floats(1.2, 2 * np.pi - 1.2))
+def test_what_was_not_seen_is_met_on_the_far_side(turn: float) -> None:
+    met = marched(ball(CAMERA), around(CAMERA, (0, 0, 0.2), turn))
+    assert (met.kind == HULL).sum() > 150
+    assert np.median(np.abs(met.to_centre(HULL) - RADIUS)) < 0.01
+    assert (met.behind[met.kind == HULL] > 0).all()
+    projected = project_points(CAMERA, met.world[met.kind == HULL])
+    np.testing.assert_allclose(projected[:, :2] * (WIDTH, HEIGHT), met.at[met.kind == HULL], atol=1e-3)
 
 
-def test_what_is_thinner_than_the_march_is_met_from_both_sides(camera: Camera) -> None:
-    relief = ball(camera)
-    shell = relief_of(relief.owner, relief.depth, relief.depth + 0.002)
-    for turn in (0.0, np.pi):
-        found, _ = marched(camera, shell, moved(camera, (0, 0, 0), turn))
-        assert (found.kind == SURFACE).sum() > 300
-        points = world(found.local[found.kind == SURFACE])
-        assert np.median(np.abs(np.linalg.norm(points - BALL.world_from_box[:3, 3], axis=1) - 0.5)) < 0.01
+@pytest.mark.parametrize("turn", [0.0, np.pi])
+def test_what_is_thinner_than_the_march_is_met_from_both_sides(turn: float) -> None:
+    seen = ball(CAMERA)
+    shell = replace(seen, far=seen.near + 0.002)
+    met = marched(shell, around(CAMERA, (0, 0, 0), turn))
+    assert (met.kind == SURFACE).sum() > 300
+    assert np.median(np.abs(met.to_centre(SURFACE) - RADIUS)) < 0.01
 
 
-def test_a_ray_from_beside_comes_in_at_the_outline(camera: Camera) -> None:
+def test_a_ray_from_beside_comes_in_at_the_outline() -> None:
     """A column that the photo sees end on, looked at from its side, has straight edges."""
     x, y = np.moveaxis(pixel_centres(WIDTH, HEIGHT), -1, 0)
     owner = np.where((np.abs(x - 0.5) < 0.1) & (np.abs(y - 0.5) < 0.2), 0, -1)
-    column = relief_of(owner, np.where(owner < 0, np.inf, 3.0))
-    found, _ = marched(camera, column, moved(camera, (0, 0, 0), 0.5 * np.pi))
-    beside = found.kind == HULL
+    column = Seen(owner, np.where(owner < 0, np.inf, 3.0), np.full(owner.shape, np.inf))
+    met = marched(column, around(CAMERA, (0, 0, 0), 0.5 * np.pi))
+    beside = met.kind == HULL
     assert beside.sum() > 100
     rows, columns = np.nonzero(owner == 0)
-    edges = [np.array([of.min(), of.max() + 1]) / size for of, size in ((columns, WIDTH), (rows, HEIGHT))]
-    distances = [np.abs(found.at[beside, axis, None] - edges[axis]).min(axis=1) for axis in (0, 1)]
+    edges = [np.array([of.min(), of.max() + 1]) for of in (columns, rows)]
+    distances = [np.abs(met.at[beside, axis, None] - edges[axis]).min(axis=1) for axis in (0, 1)]
     # Between samples of the march a ray goes 0.35 / 16 across the picture, and is halved four times.
-    assert np.quantile(np.minimum(*distances), 0.9) < 0.002
+    assert np.quantile(np.minimum(*distances), 0.9) < 0.002 * WIDTH
 
 
-def test_what_another_object_hides_is_unknown(camera: Camera) -> None:
-    relief = ball(camera)
+def test_what_another_object_hides_is_unknown() -> None:
+    seen = ball(CAMERA)
     left = pixel_centres(WIDTH, HEIGHT)[..., 0] < 0.5
-    owner = np.where(left & (relief.owner == 0), 1, relief.owner)
-    depth = np.where(owner == 1, relief.depth - 1, relief.depth)
-    found, hit = marched(camera, relief_of(owner, depth), camera)
-    assert (found.kind[(owner == 1)[hit]] == UNKNOWN).all()
-    assert (found.kind[(owner == 0)[hit]] == SURFACE).all()
+    owner = np.where(left & (seen.owner == 0), 1, seen.owner)
+    met = marched(Seen(owner, np.where(owner == 1, seen.near - 1, seen.near), seen.far), CAMERA)
+    assert (met.kind[(owner == 1)[met.through]] == UNKNOWN).all()
+    assert (met.kind[(owner == 0)[met.through]] == SURFACE).all()
 
 
-def test_what_the_picture_cuts_off_is_unknown(camera: Camera) -> None:
-    full = relief_of(np.zeros((HEIGHT, WIDTH)), np.full((HEIGHT, WIDTH), 3.0))
-    aside = Box(box_matrix((2.2, 4.0, 0.6), (1.0, 1.0, 1.0)))
-    found, _ = marched(camera, full, moved(camera, (1.5, 0, 0)), box=aside)
-    assert (found.kind == UNKNOWN).any()
+def test_before_another_object_it_is_known_that_there_is_nothing() -> None:
+    seen = ball(CAMERA)
+    wall = np.where(seen.owner < 0, 1, seen.owner)
+    met = marched(Seen(wall, np.where(wall == 1, 9.0, seen.near), np.where(wall == 1, 9.1, seen.far)), CAMERA)
+    assert (met.kind[(wall == 1)[met.through]] == EMPTY).all()
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
-def test_scale_changes_nothing(camera: Camera, scale: float) -> None:
-    relief = ball(camera)
-    viewer = moved(camera, (0.2, 0, 0))
+def test_what_the_picture_cuts_off_is_unknown() -> None:
+    shape = (HEIGHT, WIDTH)
+    full = Seen(np.zeros(shape, np.int64), np.full(shape, 3.0), np.full(shape, np.inf))
+    aside = box_matrix((2.2, 4.0, 0.6), (1.0, 1.0, 1.0))
+    met = marched(full, around(CAMERA, (1.5, 0, 0)), box=aside)
+    assert (met.kind == UNKNOWN).any()
 
-    def scaled(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+
+@settings(max_examples=6, deadline=None)
+@given(scale=st.floats(-3, 3).map(lambda power: 10**power))
+def test_scale_changes_nothing(scale: float) -> None:
+    seen, viewer = ball(CAMERA), around(CAMERA, (0.2, 0, 0))
+
+    def scaled(matrix: NDArray[np.float64], sides: bool = False) -> NDArray[np.float64]:
         out = matrix.copy()
-        out[:3, 3] *= scale
+        out[:3] *= scale
+        out[:3, :3] /= 1 if sides else scale
         return out
 
-    cameras = [Camera(scaled(c.world_from_camera), c.fx, c.fy, c.cx, c.cy) for c in (camera, viewer)]
-    box = scaled(BALL.world_from_box)
-    box[:3, :3] *= scale
-    first, _ = marched(camera, relief, viewer)
-    larger = relief_of(relief.owner, relief.depth * scale, relief.far * scale)
-    second, _ = marched(cameras[0], larger, cameras[1], box=Box(box))
-    assert (first.kind == second.kind).mean() > 0.999
+    camera, moved = (
+        replace(of, world_from_camera=scaled(of.world_from_camera)) for of in (CAMERA, viewer)
+    )
+    larger = Seen(seen.owner, seen.near * scale, seen.far * scale)
+    one, other = marched(seen, viewer), marched(larger, moved, camera, scaled(BALL, sides=True))
+    assert (one.kind == other.kind).mean() > 0.999
+    np.testing.assert_allclose(one.share, other.share, atol=2e-3)
 
 
-def test_rays_enter_and_leave_on_the_boxs_surface(
-    in_view: Callable[[int], tuple[Camera, list[NDArray[np.float64]]]],
-) -> None:
-    camera, boxes = in_view(3)
-    for matrix in boxes:
-        hits = box_map(camera, [matrix], 40, 30)
-        local = hits.local[hits.index == 0]
-        if not len(local):
-            continue
-        enter, leave = through_box(camera, matrix, local)
-        np.testing.assert_array_equal(enter, local)
-        assert np.abs(leave).max(axis=1) == pytest.approx(1, abs=1e-5)
-        eye = 2 * (np.linalg.inv(matrix) @ camera.world_from_camera[:, 3])[:3]
-        cosine = ((enter - eye) * (leave - eye)).sum(1)
-        lengths = np.linalg.norm(enter - eye, axis=1) * np.linalg.norm(leave - eye, axis=1)
-        np.testing.assert_allclose(cosine / lengths, 1, atol=1e-6)
+@pytest.mark.parametrize("turn", [0.3, 2.0])
+def test_where_lists_do_not_pay_the_same_is_met(turn: float, request: pytest.FixtureRequest) -> None:
+    seen, viewer = ball(CAMERA), around(CAMERA, (0.1, 0, 0.1), turn)
+    listed = marched(seen, viewer)
+    request.getfixturevalue("every_pixel")
+    every = marched(seen, viewer)
+    np.testing.assert_array_equal(listed.kind, every.kind)
+    met = listed.kind >= HULL
+    np.testing.assert_array_equal(listed.share[met], every.share[met])
+    np.testing.assert_array_equal(listed.behind[met], every.behind[met])
 
 
-def test_from_inside_a_box_rays_start_at_the_camera(camera: Camera) -> None:
-    around = box_matrix((0, 0, 1.5), (4, 4, 3))
-    hits = box_map(camera, [around], 20, 20)
-    enter, leave = through_box(camera, around, hits.local.reshape(-1, 3))
-    eye = 2 * (np.linalg.inv(around) @ camera.world_from_camera[:, 3])[:3]
-    np.testing.assert_allclose(enter, np.broadcast_to(eye, enter.shape))
-    np.testing.assert_array_equal(leave, hits.local.reshape(-1, 3))
+class TestPacking:
+    @settings(max_examples=15, deadline=None)
+    @given(seed=st.integers(0, 2**32 - 1), metres=st.floats(-3, 3).map(lambda power: 10**power))
+    def test_surfaces_are_kept_to_a_step_of_the_photos_own_depth(self, seed: int, metres: float) -> None:
+        random = torch.Generator().manual_seed(seed)
+        owner = torch.randint(-1, 40, (2, 5, 6), generator=random)
+        near = (0.1 + torch.rand(owner.shape, generator=random)) * metres
+        far = near + 0.8 * torch.rand(owner.shape, generator=random) * metres
+        found = pack(owner, near, far)
+        shown = owner >= 0
+        assert torch.equal(found.owner.long(), owner)
+        step = found.unit.max()
+        assert step <= 2 * metres / 65535
+        assert (found.near - near)[shown].abs().max() <= 0.6 * step
+        assert (found.far - far)[shown].abs().max() <= 1.7 * step
+        assert not found.near[~shown].any()
+        assert not found.far[~shown].any()
+
+    def test_a_photo_that_shows_nothing(self) -> None:
+        nothing = torch.full((1, 3, 4), -1)
+        found = pack(nothing, torch.full(nothing.shape, torch.inf), torch.full(nothing.shape, torch.inf))
+        assert torch.equal(found.owner, nothing.int())
+        assert torch.isfinite(found.unit).all()
 
 
-def test_colours_on_a_rim_are_looked_for_inside(camera: Camera) -> None:
-    relief = ball(camera)
-    inner = unmixed(relief.owner)
-    rim = (relief.owner == 0) & (inner < 0)
-    at = pixel_centres(WIDTH, HEIGHT)
-    moved_to = inward(inner, 0, at[rim])
-    cells = np.floor(moved_to * (WIDTH, HEIGHT)).astype(int)
-    assert (inner[cells[:, 1], cells[:, 0]] == 0).mean() > 0.95  # a corner may have none within two pixels
-    assert np.abs((moved_to - at[rim]) * (WIDTH, HEIGHT)).max() < 2.001
-    well_inside = at[inner == 0] + 0.2 / WIDTH
-    np.testing.assert_array_equal(inward(inner, 0, well_inside), well_inside)
+class TestRims:
+    def test_unmixed_is_what_only_its_own_pixels_surround(self) -> None:
+        owner = torch.full((1, 7, 9), -1)
+        owner[0, 1:6, 1:5], owner[0, 1:6, 5:8] = 0, 1
+        inner = unmixed(owner)[0]
+        assert (inner == 0).nonzero().tolist() == [[row, column] for row in (2, 3, 4) for column in (2, 3)]
+        assert (inner == 1).nonzero().tolist() == [[row, 6] for row in (2, 3, 4)]
+
+    def test_colours_on_a_rim_are_looked_for_inside(self) -> None:
+        owner = torch.from_numpy(ball(CAMERA).owner)[None]
+        inner = unmixed(owner)
+        rim = (owner == 0) & (inner < 0)
+        number, row, column = rim.nonzero(as_tuple=True)
+        x, y = column + 0.5, row + 0.5
+        new_x, new_y = inward(inner, number, torch.zeros_like(number), x, y)
+        # A corner may have none so near.
+        assert (inner[0, new_y.long(), new_x.long()] == 0).float().mean() > 0.95
+        assert torch.maximum((new_x - x).abs(), (new_y - y).abs()).max() <= RIM
+
+    def test_points_well_inside_stay(self) -> None:
+        inner = unmixed(torch.from_numpy(ball(CAMERA).owner)[None])
+        number, row, column = (inner == 0).nonzero(as_tuple=True)
+        x, y = column + 0.7, row + 0.2
+        assert all(
+            torch.equal(*pair)
+            for pair in zip(inward(inner, number, torch.zeros_like(number), x, y), (x, y), strict=True)
+        )
