@@ -177,6 +177,14 @@ class TestSlabBySlab:
         assert_is_the_reference(found, STRAIGHT, boxes)
         assert (found.index == 0).any() == (depth < 0)
 
+    @settings(max_examples=10, deadline=None)
+    @given(axis=st.integers(0, 1), side=st.sampled_from([-1, 1]), beside=st.floats(-0.4, 0.4))
+    def test_a_camera_on_the_plane_of_a_face(self, axis: int, side: int, beside: float) -> None:
+        place = np.array([beside, beside, -4.0])
+        place[axis] = side * 0.5  # a face at 0 to the bit
+        boxes = [box_matrix(place, (1, 1, 1)), box_matrix((0, 0, -6), (1, 1, 1))]
+        assert_is_the_reference(mapped(STRAIGHT, boxes), STRAIGHT, boxes)
+
     @settings(max_examples=8, deadline=None)
     @given(seed=Seeds, width=st.integers(1, 40), height=st.integers(1, 40))
     def test_any_size(self, seed: int, width: int, height: int) -> None:
