@@ -45,3 +45,10 @@ def test_pictures_that_are_alike_need_no_extents() -> None:
     at = positions((0, 3.3, 9.0), (1, 9.5, -2.0), (1, 8.99, 6.99))
     assert torch.equal(whole.number(*at), same.number(*at))
     assert torch.equal(whole.inside(*at), same.inside(*at))
+
+
+def test_values_beyond_a_picture_are_replaced() -> None:
+    found = SEVERAL.within(torch.ones((2, 7, 9)), 0)
+    assert found[0].sum(dim=0).tolist() == [5] * 9
+    assert found[1].sum(dim=0).tolist() == [7] * 4 + [0] * 5
+    assert Canvas(9, 7).within(torch.ones((2, 7, 9)), 0).all()

@@ -269,7 +269,7 @@ class TestRims:
         rim = (owner == 0) & (inner < 0)
         number, row, column = rim.nonzero(as_tuple=True)
         x, y = column + 0.5, row + 0.5
-        new_x, new_y = inward(inner, number, torch.zeros_like(number), x, y)
+        new_x, new_y = inward(inner, Canvas(WIDTH, HEIGHT), number, torch.zeros_like(number), x, y)
         # A corner may have none so near.
         assert (inner[0, new_y.long(), new_x.long()] == 0).float().mean() > 0.95
         assert torch.maximum((new_x - x).abs(), (new_y - y).abs()).max() <= RIM
@@ -280,5 +280,13 @@ class TestRims:
         x, y = column + 0.7, row + 0.2
         assert all(
             torch.equal(*pair)
-            for pair in zip(inward(inner, number, torch.zeros_like(number), x, y), (x, y), strict=True)
+            for pair in zip(inward(inner, Canvas(WIDTH, HEIGHT), number, torch.zeros_like(number), x, y), (x, y), strict=True)
         )
+
+    def test_no_colour_is_looked_for_beyond_a_smaller_photo(self) -> None:
+        inner = torch.full((1, 5, 9), -1)
+        inner[0, :, 6:] = 0  # its last column, repeated
+        at = torch.tensor([5.5]), torch.tensor([2.5])
+        nowhere, number = Canvas(9, 5, torch.tensor([[6.0, 5.0]])), torch.tensor([0])
+        assert inward(inner, nowhere, number, number, *at) == at
+        assert inward(inner, Canvas(9, 5), number, number, *at) == (torch.tensor([6.5]), at[1])
