@@ -201,7 +201,9 @@ def _planes(
     beyond = (start.abs() > 0.5)[..., None]  # outside the two planes of an axis
     side = torch.where(start > 0, 0.5, -0.5)
     # A camera on a face's plane is within: rays that go out leave at once.
-    to_near = torch.copysign((side - start).abs().clamp_min(ON_A_FACE), torch.where(beyond[..., 0], -side, side))
+    to_near = torch.copysign(
+        (side - start).abs().clamp_min(ON_A_FACE), torch.where(beyond[..., 0], -side, side)
+    )
     near = rays / to_near[..., None]
     far = rays / away_from_zero(-side - start, ON_A_FACE)[..., None]
     always = torch.zeros_like(near)

@@ -100,7 +100,9 @@ def test_the_far_side_of_a_block_is_where_rays_leave_its_box(blocks):
     errors = []
     for seen in objects(blocks):
         hits = reference_box_map(seen.camera, [seen.box.world_from_box], SIDE, SIDE)
-        inner = binary_erosion(seen.mask & (hits.index[0] == 0), iterations=3)  # edges and corners are rounded
+        inner = binary_erosion(
+            seen.mask & (hits.index[0] == 0), iterations=3
+        )  # edges and corners are rounded
         errors += list(seen.scene.far(seen.frame)[inner] - hits.leave[0][inner])
     assert len(errors) > 1000
     assert np.median(np.abs(errors)) < 0.002, f"seed {SEED}"

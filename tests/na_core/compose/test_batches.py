@@ -75,7 +75,9 @@ def test_a_frame_of_photos_of_two_sizes_does_not_depend_on_the_stacks_size(
 
 def test_strips_are_as_wide_as_in_their_own_photo_beside_a_larger_one() -> None:
     # Of a photo 250 pixels wide strips are 3 pixels wide, of one of 96 pixels one.
-    assert_each_is_as_alone([random_frame(seed, size) for seed, size in ((4, (250, 60)), (5, SIZE), (3, SIZE))])
+    assert_each_is_as_alone(
+        [random_frame(seed, size) for seed, size in ((4, (250, 60)), (5, SIZE), (3, SIZE))]
+    )
 
 
 @pytest.mark.parametrize("rounded", [False, True])

@@ -123,7 +123,9 @@ class TestNothingMoved:
         place[:3, 3] = (2000, -3000, 0)
         camera = camera_of_photo(1.2 * 96, 96, 64, camera_height=1.5, pitch=0.3)
         there = dataclasses.replace(camera, world_from_camera=place @ camera.world_from_camera)
-        self.assert_is_the_photo(shot([place @ box_matrix((-0.4, 3, 0.4), (0.7, 0.5, 0.8), 0.5)], camera=there))
+        self.assert_is_the_photo(
+            shot([place @ box_matrix((-0.4, 3, 0.4), (0.7, 0.5, 0.8), 0.5)], camera=there)
+        )
 
     def test_assets_in_another_order_than_the_hidden_boxes(self, two_boxes: Shot) -> None:
         frame = two_boxes.frame()
@@ -282,7 +284,9 @@ class TestOrder:
 
     @settings(max_examples=10, deadline=None)
     @given(seed=Seeds)
-    def test_a_pixel_shows_the_object_of_one_of_the_two_boxes_that_its_ray_hits_or_none(self, seed: int) -> None:
+    def test_a_pixel_shows_the_object_of_one_of_the_two_boxes_that_its_ray_hits_or_none(
+        self, seed: int
+    ) -> None:
         stage = random_frame(seed)
         (frame,) = stage.frames
         boxes = [placed.box.world_from_box for placed in frame.assets]
@@ -321,7 +325,9 @@ class TestOtherPhotos:
         camera = camera_of_photo(60, 50, 30, 1.0, 0.1)
         box = Box(box_matrix((0, 3, 0.5), (1, 1, 1)))
         guest = Asset("guest", Photo("e" * 64), box, camera, (0.0, 0.0, 1.0, 1.0))
-        frame = two_boxes.frame({0: None}, add=[PlacedAsset(guest, Box(box_matrix((0, 3.5, 0.4), (0.8,) * 3)))])
+        frame = two_boxes.frame(
+            {0: None}, add=[PlacedAsset(guest, Box(box_matrix((0, 3.5, 0.4), (0.8,) * 3)))]
+        )
         pictures = {frame.background.photo.sha256: two_boxes.photo, "e" * 64: red}
         found = Stage((frame,), pictures).shown()
         on_guest = (found.index == 1) & away_from_outlines(found)
@@ -372,7 +378,9 @@ class TestTransparency:
 
     def test_a_side_on_the_pictures_border_bounds_nothing(self, two_boxes: Shot) -> None:
         whole = dataclasses.replace(two_boxes.assets[0], source_box_2d=(0.0, 0.0, 1.0, 1.0))
-        frame = two_boxes.frame({0: None}, add=[PlacedAsset(whole, Box(box_matrix((0, 3, 0.5), (4, 0.5, 2))))])
+        frame = two_boxes.frame(
+            {0: None}, add=[PlacedAsset(whole, Box(box_matrix((0, 3, 0.5), (4, 0.5, 2))))]
+        )
         found, alone = two_boxes.shown(frame), two_boxes.shown(two_boxes.frame({0: None}))
         on_box = found.box == len(frame.assets) - 1
         assert (found.picture[on_box] != alone.picture[on_box]).any(axis=1).mean() > 0.9

@@ -60,7 +60,5 @@ def test_a_crop_of_a_frame_in_which_nothing_moved_is_the_photos_to_the_bit(
     left, top, width, height = window
     cropped = dataclasses.replace(frame, camera=through_window(frame.camera, window))
     crop = stage.of(cropped).shown(0, width, height)
-    np.testing.assert_array_equal(
-        crop.picture, in_unit(stage.photo)[top : top + height, left : left + width]
-    )
+    np.testing.assert_array_equal(crop.picture, in_unit(stage.photo)[top : top + height, left : left + width])
     assert crop.validity.all()

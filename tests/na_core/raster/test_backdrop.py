@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo, pixel_centres, project_points
-from na_core.raster.backdrop import DEFAULT_RADIUS, DOME_FACTOR, Backdrops, backdrop_points, backdrops
-from na_core.raster.backdrop import masked_median
+from na_core.raster.backdrop import (
+    DEFAULT_RADIUS,
+    DOME_FACTOR,
+    Backdrops,
+    backdrop_points,
+    backdrops,
+    masked_median,
+)
 from na_core.scene import Camera
 from na_core.tensors.cameras import cameras_of
 from tests.na_core.reference import reference_backdrop
@@ -58,7 +64,9 @@ class TestDerivation:
         assert found.radius.item() == self.derived(boxes[0]).radius.item()
 
     def test_the_dome_lies_beyond_the_farthest_corner(self) -> None:
-        assert self.derived(box_matrix((0, 3, 1.5), (0, 2, 0))).radius.item() == pytest.approx(DOME_FACTOR * 4)
+        assert self.derived(box_matrix((0, 3, 1.5), (0, 2, 0))).radius.item() == pytest.approx(
+            DOME_FACTOR * 4
+        )
 
     def test_without_boxes(self) -> None:
         found = self.derived()

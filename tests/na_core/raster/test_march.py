@@ -44,9 +44,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Met:
-    """What rays meet: kind and share of the way (n,), where in the world (n, 3) and in the photo (n, 2) pixels.
+    """What n rays meet.
 
-    ``through`` (H, W) tells which of the viewer's rays go through the box.
+    Attributes:
+        kind, share, behind: (n,), see :class:`na_core.raster.march.Marched`.
+        world, at: where it is, (n, 3), and the photo's pixel that shows that place, (n, 2).
+        through: (H, W), which of the viewer's rays they are.
     """
 
     kind: NDArray[np.int64]
@@ -209,9 +212,7 @@ def test_scale_changes_nothing(scale: float) -> None:
         out[:3, :3] /= 1 if sides else scale
         return out
 
-    camera, moved = (
-        replace(of, world_from_camera=scaled(of.world_from_camera)) for of in (CAMERA, viewer)
-    )
+    camera, moved = (replace(of, world_from_camera=scaled(of.world_from_camera)) for of in (CAMERA, viewer))
     larger = Seen(seen.owner, seen.near * scale, seen.far * scale)
     one, other = marched(seen, viewer), marched(larger, moved, camera, scaled(BALL, sides=True))
     assert (one.kind == other.kind).mean() > 0.999
@@ -280,7 +281,11 @@ class TestRims:
         x, y = column + 0.7, row + 0.2
         assert all(
             torch.equal(*pair)
-            for pair in zip(inward(inner, Canvas(WIDTH, HEIGHT), number, torch.zeros_like(number), x, y), (x, y), strict=True)
+            for pair in zip(
+                inward(inner, Canvas(WIDTH, HEIGHT), number, torch.zeros_like(number), x, y),
+                (x, y),
+                strict=True,
+            )
         )
 
     def test_no_colour_is_looked_for_beyond_a_smaller_photo(self) -> None:

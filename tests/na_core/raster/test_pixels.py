@@ -52,11 +52,11 @@ def test_numbers_of_boxes_are_looked_up_by_frame_and_box() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=Seeds, rows=Sides, columns=Sides)
-def test_the_span_of_neighbours_is_from_the_least_to_the_greatest(
-    seed: int, rows: int, columns: int
-) -> None:
+def test_the_span_of_neighbours_is_from_the_least_to_the_greatest(seed: int, rows: int, columns: int) -> None:
     values = np.random.default_rng(seed).normal(size=(2, rows, columns)).astype(np.float32)
-    expected = [maximum_filter(of, 3, mode="nearest") - minimum_filter(of, 3, mode="nearest") for of in values]
+    expected = [
+        maximum_filter(of, 3, mode="nearest") - minimum_filter(of, 3, mode="nearest") for of in values
+    ]
     given_values = torch.from_numpy(values)
     before = given_values.clone()
     np.testing.assert_array_equal(span(given_values), expected)

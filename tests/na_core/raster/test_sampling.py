@@ -91,7 +91,9 @@ def test_positions_are_rounded_finer_than_eight_bits_can_tell() -> None:
     assert found[-1] == 1
 
 
-@pytest.mark.parametrize(("across", "down", "expected"), [(0, 0, 1.0), (1, 0, 2.0), (0.5, 0.5, 4.5), (1, 1, 8.0)])
+@pytest.mark.parametrize(
+    ("across", "down", "expected"), [(0, 0, 1.0), (1, 0, 2.0), (0.5, 0.5, 4.5), (1, 1, 8.0)]
+)
 def test_between_four_cells(across: float, down: float, expected: float) -> None:
     cells = torch.tensor([1.0, 2.0, 0.0, 7.0, 8.0, 0.0])
     shares = (torch.tensor([float(share)]) for share in (across, down))

@@ -66,9 +66,7 @@ def test_as_tensors_views_have_the_same_boxes_and_rectangles_padded(two_boxes: S
     assert found.hidden.tolist() == [[True, False], [False, False]]
     assert torch.equal(found.known, found.filled)
     for row, view in enumerate(views):
-        np.testing.assert_array_equal(
-            found.camera.world_from_camera[row], view.camera.world_from_camera
-        )
+        np.testing.assert_array_equal(found.camera.world_from_camera[row], view.camera.world_from_camera)
         for slot, (box, rectangle) in enumerate(zip(view.boxes, view.rectangles, strict=True)):
             np.testing.assert_array_equal(found.boxes[row, slot], box.world_from_box)
             assert tuple(found.rectangles[row, slot].tolist()) == rectangle
