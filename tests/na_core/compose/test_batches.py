@@ -29,7 +29,7 @@ def assert_each_is_as_alone(stages: Sequence[Stage], slots: int | None = None) -
         assert_same_bytes(shown(passes, row), stage.shown(0, *SIZE))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=Seeds, rounded=st.booleans())
 def test_a_frame_composed_twice_is_the_same(seed: int, rounded: bool) -> None:
     stage = random_frame(seed, rounded=rounded)
@@ -37,7 +37,7 @@ def test_a_frame_composed_twice_is_the_same(seed: int, rounded: bool) -> None:
     assert_same_bytes(*(shown(compose(layers, batch, *SIZE)) for _ in range(2)))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seeds=st.lists(Seeds, min_size=2, max_size=4, unique=True))
 def test_a_frame_is_as_alone_in_a_batch(seeds: list[int]) -> None:
     assert_each_is_as_alone([random_frame(seed) for seed in seeds], slots=9)
@@ -50,13 +50,13 @@ def test_rounded_objects_are_as_alone_in_a_batch(seed: int) -> None:
     assert_each_is_as_alone(stages)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=Seeds, size=st.tuples(st.integers(8, 96), st.integers(8, 96)))
 def test_photos_of_another_size_beside_it_change_nothing(seed: int, size: tuple[int, int]) -> None:
     assert_each_is_as_alone([random_frame(seed, SIZE), random_frame(seed + 1, size)])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=Seeds, size=st.tuples(st.integers(8, 96), st.integers(8, 96)))
 def test_a_still_frame_is_its_photo_among_photos_of_other_sizes(seed: int, size: tuple[int, int]) -> None:
     still = random_frame(seed, size, still=True)
@@ -65,7 +65,7 @@ def test_a_still_frame_is_its_photo_among_photos_of_other_sizes(seed: int, size:
     assert found.validity[1].all()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=Seeds, size=st.tuples(st.integers(8, 96), st.integers(8, 96)))
 def test_a_frame_of_photos_of_two_sizes_does_not_depend_on_the_stacks_size(
     seed: int, size: tuple[int, int]

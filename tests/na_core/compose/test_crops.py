@@ -34,7 +34,7 @@ def windows(draw: st.DrawFn) -> Window:
     return left, top, draw(st.integers(8, WIDTH - left)), draw(st.integers(8, HEIGHT - top))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), window=windows(), rounded=st.booleans())
 def test_a_crop_shows_the_same_passes(seed: int, window: Window, rounded: bool) -> None:
     stage = random_frame(seed, (WIDTH, HEIGHT), rounded=rounded)
@@ -50,7 +50,7 @@ def test_a_crop_shows_the_same_passes(seed: int, window: Window, rounded: bool) 
     np.testing.assert_allclose(crop.picture[inner], whole.picture[there][inner], atol=2.1 / SUBPIXEL)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), window=windows(), rounded=st.booleans())
 def test_a_crop_of_a_frame_in_which_nothing_moved_is_the_photos_to_the_bit(
     seed: int, window: Window, rounded: bool

@@ -18,7 +18,7 @@ from na_core.geometry.boxes import box_matrix
 from na_core.layers.plate import PLATE_MARGIN
 from na_core.scene import Photo, PlacedAsset
 from tests.na_core.reference import reference_box_map
-from tests.na_core.stage import Shot, in_unit, random_frame, shot
+from tests.na_core.stage import Shot, in_unit, random_frame, shot, shown
 
 Mask = NDArray[np.bool_]
 
@@ -76,10 +76,16 @@ class TestStrips:
     def test_a_strip_fades_continuously(self, two_boxes: Shot) -> None:
         # Between one step and the next of a slow departure no strip pixel changes by much.
         strip = strips(two_boxes)[0]
+        # It shrinks: the strip stays uncovered for a while.
+        smaller = [
+            two_boxes.boxes[0].world_from_box @ np.diag([1, 1, 1 - step, 1])
+            for step in np.linspace(0, 0.1, 41)
+        ]
+        frames = [two_boxes.frame({0: matrix}) for matrix in smaller]
+        passes = two_boxes.stage(frames[0]).of(*frames).passes()
         pictures = []
-        for step in np.linspace(0, 0.1, 41):  # it shrinks: the strip stays uncovered for a while
-            smaller = shifted(two_boxes, 0, (0, 0, 0)) @ np.diag([1, 1, 1 - step, 1])
-            found = two_boxes.shown(two_boxes.frame({0: smaller}))
+        for row in range(len(frames)):
+            found = shown(passes, row)
             shows = strip & (found.box < 0) & away_from_outlines(found.box)
             pictures.append(np.where(shows[..., None], found.picture, np.nan))
         seen = [np.isfinite(one) & np.isfinite(other) for one, other in itertools.pairwise(pictures)]

@@ -98,6 +98,17 @@ def test_moving_to_a_device_keeps_everything() -> None:
     assert torch.equal(moved.camera.intrinsics, batch.camera.intrinsics)
 
 
+def test_an_asset_whose_photo_another_camera_took_has_a_view_of_its_own() -> None:
+    (frame,) = random_frame(1, (20, 16), still=True).frames
+    first, *others = frame.assets
+    camera = dataclasses.replace(first.asset.source_camera, fx=9.0)
+    other = dataclasses.replace(first, asset=dataclasses.replace(first.asset, source_camera=camera))
+    frame = dataclasses.replace(frame, assets=(other, *others))
+    batch = frame_batch([frame], {view: number for number, view in enumerate(source_views(frame))})
+    assert batch.asset_photo[0].tolist() == [1] + [0] * len(others)
+    assert batch.source_cameras.intrinsics[0, :, 0].tolist() == [9.0] + [frame.camera.fx] * len(others)
+
+
 def test_errors_say_what_is_wrong() -> None:
     stage = several()
     with pytest.raises(ValueError, match="no frames"):
