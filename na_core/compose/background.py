@@ -74,10 +74,21 @@ def plate_weight(frames: FrameBatch, layers: Layers) -> Tensor:
     owner, cover = layers.owner[photo], layers.cover[photo].int()
     rows = torch.arange(len(frames), device=photo.device)[:, None, None]
     weight = BoxTable(departed[..., None], rows, cover)[0].masked_fill_(cover < 0, 0)
-    canvas = layers.canvas
-    weight = widened(weight, strip_radius(canvas.width, canvas.height))
+    weight = _widened_by_strips(weight, layers.canvas, photo)
     shows_hidden = BoxTable(hidden[..., None], rows, owner)[0] & (owner >= 0)
     return weight.masked_fill_(shows_hidden, 1)
+
+
+def _widened_by_strips(weight: Tensor, canvas: Canvas, photo: Tensor) -> Tensor:
+    """Grow weights (B, h, w) by the width of a strip in each one's photo (B,)."""
+    most = strip_radius(canvas.width, canvas.height)
+    if canvas.extents is None:
+        return widened(weight, most)
+    longer = canvas.extents.double().amax(dim=1)[photo]
+    radius = (PLATE_MARGIN * longer).round().clamp_min(1).long()[:, None, None]
+    for power in range(most.bit_length()):  # to grow by 5 is to grow by 1, then by 4
+        weight = torch.where(radius >> power & 1 == 1, widened(weight, 1 << power), weight)
+    return weight
 
 
 def presence(frames: FrameBatch) -> Tensor:

@@ -131,7 +131,7 @@ def _guessed(
     shown = layers.owner.flatten().index_select(0, canvas.number(photo, across, down))
     mirror = (behind > MIRROR_DEPTH) & (shown == entry) & canvas.inside(photo, across, down)
     x, y = torch.where(mirror, across, x), torch.where(mirror, down, y)
-    return inward(layers.inner, photo, entry, x, y)
+    return inward(layers.inner, canvas, photo, entry, x, y)
 
 
 def _projected(projection: BoxTable, local: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Layers:
     @cached_property
     def colours(self) -> ObjectColours:
         """The colours of each object on a small canvas."""
-        return object_colours(self.picture, self.owner, self.objects)
+        return object_colours(self.picture, self.canvas.within(self.owner, -1), self.objects)
 
     def __getitem__(self, rows: Tensor) -> Layers:
         """Return the layers of some of the photos, (R,) int64."""

@@ -200,7 +200,11 @@ def _planes(
     rays, start = pixels[..., :3], pixels[..., 3]
     beyond = (start.abs() > 0.5)[..., None]  # outside the two planes of an axis
     side = torch.where(start > 0, 0.5, -0.5)
-    near = rays / away_from_zero(side - start, ON_A_FACE)[..., None]
+    # A camera on a face's plane is within: rays that go out leave at once.
+    to_near = torch.copysign(
+        (side - start).abs().clamp_min(ON_A_FACE), torch.where(beyond[..., 0], -side, side)
+    )
+    near = rays / to_near[..., None]
     far = rays / away_from_zero(-side - start, ON_A_FACE)[..., None]
     always = torch.zeros_like(near)
     always[..., 2] = AT_THE_CAMERA

@@ -31,6 +31,15 @@ class Canvas:
         width, height = (column.index_select(0, photo.flatten()) for column in self.extents.unbind(1))
         return width.view(photo.shape), height.view(photo.shape)
 
+    def within(self, values: Tensor, beyond: int) -> Tensor:
+        """Return values (M, height, width) of the stack with another one beyond the pictures."""
+        if self.extents is None:
+            return values
+        width, height = self.extents[:, :, None, None].unbind(1)
+        columns = torch.arange(self.width, device=values.device)
+        rows = torch.arange(self.height, device=values.device)[:, None]
+        return values.masked_fill((columns >= width) | (rows >= height), beyond)
+
     def inside(self, photo: Tensor, x: Tensor, y: Tensor, margin: float = 0.0) -> Tensor:
         """Tell which positions lie in their pictures.
 

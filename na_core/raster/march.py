@@ -178,7 +178,7 @@ class _Rays:
         owner, seen = (packed >> 16) - 1, (packed & DEPTH_STEPS).float() * self._unit
         own = (owner == self._entry) & (depth > 0)
         behind = depth - seen
-        thick = 2 * self._surfaces.thickness.flatten().index_select(0, at) * self._unit
+        thick = self._surfaces.thickness.flatten().index_select(0, at) * (2 * self._unit)
         gap, past = behind + self._slack, behind - thick - self._slack
         return gap, past, own & inside, torch.where(inside, (owner >= 0) & ~own & (behind > 0), own)
 

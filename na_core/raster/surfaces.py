@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from na_core.raster.canvas import Canvas
 from na_core.raster.pixels import span
 
 DEPTH_STEPS = 65535
@@ -50,7 +51,7 @@ class Surfaces:
     @property
     def far(self) -> Tensor:
         """How far its far side is, (M, H, W) float32 in metres; 0 for none."""
-        return self.near + 2 * self.thickness * self.unit[:, None, None]
+        return self.near + self.thickness * (2 * self.unit[:, None, None])
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Surfaces:
         """Return the surfaces with every tensor changed alike: moved to a device, or some of the photos."""
@@ -77,22 +78,25 @@ def unmixed(owner: Tensor) -> Tensor:
     return torch.where(span(owner) == 0, owner, -1)
 
 
-def inward(inner: Tensor, photo: Tensor, entry: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def inward(
+    inner: Tensor, canvas: Canvas, photo: Tensor, entry: Tensor, x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
     """Move points on objects' rims to the nearest pixel whose colour is the object's alone.
 
     Args:
         inner: (M, H, W), see :func:`unmixed`.
+        canvas: on which the photos lie.
         photo, entry: (P,) int64, each point's photo, and its object's number there.
         x, y: (P,) in pixels. Those that lie well inside stay, and those without such a pixel near.
     """
-    height, width = inner.shape[1:]
+    width, height = canvas.extent(photo)
     column, row = x.floor().long(), y.floor().long()
     step_x, step_y = torch.zeros_like(column), torch.zeros_like(row)
     todo = torch.ones_like(column, dtype=torch.bool)
     for down, across in INWARD:
         j, i = row + down, column + across
         there = todo & (j >= 0) & (j < height) & (i >= 0) & (i < width)
-        at = (photo * height + j.clamp(0, height - 1)) * width + i.clamp(0, width - 1)
+        at = canvas.number(photo, i, j)
         there &= inner.flatten().index_select(0, at) == entry
         step_x, step_y = torch.where(there, across, step_x), torch.where(there, down, step_y)
         todo &= ~there

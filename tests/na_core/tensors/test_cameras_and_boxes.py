@@ -1,8 +1,8 @@
-"""Matrices of batches are numpy's, one by one."""
+"""Cameras and boxes of batches are those of na_core.geometry, one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,13 +12,15 @@ from torch import Tensor
 
 from na_core.geometry import boxes as one_by_one
 from na_core.geometry.camera import pixel_centres, project_points, rays, relative_pose_numbers
-from na_core.model.batched import boxes as batched
-from na_core.model.batched import cameras as batched_cameras
-from na_core.model.batched.cameras import Cameras
 from na_core.scene import Box, Camera
+from na_core.tensors import boxes as batched
+from na_core.tensors import cameras as batched_cameras
+from na_core.tensors.cameras import Cameras, cameras_of
 
-ToCameras = Callable[..., Cameras]
-ToBoxes = Callable[..., Tensor]
+
+def boxes_of(rows: Sequence[Sequence[Box]]) -> Tensor:
+    """Write boxes as a tensor (B, N, 4, 4)."""
+    return torch.from_numpy(np.array([[box.world_from_box for box in row] for row in rows]))
 
 
 def anywhere(seed: int, count: int) -> tuple[list[Camera], list[list[Box]]]:
@@ -48,9 +50,9 @@ def anywhere(seed: int, count: int) -> tuple[list[Camera], list[list[Box]]]:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_bounds_poses_and_labels(seed: int, to_cameras: ToCameras, to_boxes: ToBoxes) -> None:
+def test_bounds_poses_and_labels(seed: int) -> None:
     cameras, boxes = anywhere(seed, 4)
-    some, matrices = to_cameras(cameras), to_boxes([[box.world_from_box for box in row] for row in boxes])
+    some, matrices = cameras_of(cameras), boxes_of(boxes)
     bounds = batched.bounds_2d(some, matrices)
     poses = batched.pose_numbers(some, matrices)
     turns = batched.source_quarter_turns(matrices, Cameras(some.world_from_camera[:, None], some.intrinsics))
@@ -64,9 +66,9 @@ def test_bounds_poses_and_labels(seed: int, to_cameras: ToCameras, to_boxes: ToB
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_projection_and_relative_pose(seed: int, to_cameras: ToCameras) -> None:
+def test_projection_and_relative_pose(seed: int) -> None:
     cameras, boxes = anywhere(seed, 1)
-    some = to_cameras(cameras)
+    some = cameras_of(cameras)
     expected = relative_pose_numbers(cameras[0], cameras[1])
     np.testing.assert_allclose(batched_cameras.relative_pose_numbers(some[0], some[1]), expected, atol=1e-9)
     matrix = torch.tensor(boxes[0][0].world_from_box)
@@ -78,9 +80,9 @@ def test_projection_and_relative_pose(seed: int, to_cameras: ToCameras) -> None:
     np.testing.assert_allclose(homogeneous[:, :2], found[:, :2] * found[:, 2:], atol=1e-6)
 
 
-def test_rays_of_pixels(to_cameras: ToCameras) -> None:
+def test_rays_of_pixels() -> None:
     cameras, _ = anywhere(3, 0)
-    some = to_cameras(cameras)
+    some = cameras_of(cameras)
     matrix = some.world_from_camera[0, :3, :3] @ batched_cameras.camera_from_pixel(some, 7, 5)[0]
     for row in range(5):
         for column in range(7):
@@ -104,7 +106,7 @@ def test_the_inverse_of_a_flat_box_is_finite() -> None:
     assert torch.isfinite(inverse).all()
 
 
-def test_bounds_of_boxes_around_and_behind_the_camera(to_cameras: ToCameras, to_boxes: ToBoxes) -> None:
+def test_bounds_of_boxes_around_and_behind_the_camera() -> None:
     camera = Camera(np.eye(4), 1.0, 1.0)
     matrices = [
         one_by_one.box_matrix((0, 0, 0), (6, 6, 6)),
@@ -112,6 +114,23 @@ def test_bounds_of_boxes_around_and_behind_the_camera(to_cameras: ToCameras, to_
         one_by_one.box_matrix((1.5, 0, 0), (1, 1, 20)),
         one_by_one.box_matrix((90, 0, -3), (1, 1, 1)),
     ]
-    found = batched.bounds_2d(to_cameras([camera]), to_boxes([matrices]))[0]
-    for bounds, matrix in zip(found, matrices, strict=True):
-        np.testing.assert_allclose(bounds, one_by_one.bounds_2d(camera, Box(matrix)), atol=1e-12)
+    boxes = [Box(matrix) for matrix in matrices]
+    found = batched.bounds_2d(cameras_of([camera]), boxes_of([boxes]))[0]
+    for bounds, box in zip(found, boxes, strict=True):
+        np.testing.assert_allclose(bounds, one_by_one.bounds_2d(camera, box), atol=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_an_object_whose_source_box_changes_keeps_the_motion_from_there(seed: int) -> None:
+    _, boxes = anywhere(seed, 3)
+    box, old, new = boxes_of(boxes[:1])[0]
+    moved = batched.moved_along(box, old, new)
+    torch.testing.assert_close(moved @ torch.linalg.inv(new), box @ torch.linalg.inv(old), rtol=0, atol=1e-7)
+
+
+def test_an_object_whose_source_box_was_flat_stays() -> None:
+    _, boxes = anywhere(1, 2)
+    box, new = boxes_of(boxes[:1])[0]
+    flat = torch.from_numpy(one_by_one.box_matrix((0, 0, 0), (1, 0, 1)))
+    assert torch.equal(batched.moved_along(box, flat, new), box)

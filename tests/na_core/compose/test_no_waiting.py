@@ -1,4 +1,4 @@
-"""On a GPU nothing that is computed of a batch waits for the device: the next step is queued meanwhile."""
+"""On a GPU nothing that is computed of a frame waits for the device: the next step is queued meanwhile."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from na_core.model.batched import augment
-from na_core.model.batched.conditioning import background_pictures, conditions, object_pictures
-from na_core.model.batched.frames import FrameBatch
-
-Stage = Any  # of conftest
+from na_core.compose.compose import compose
+from na_core.layers.take_apart import take_apart
+from na_core.tensors.views import views_as_tensors
+from tests.na_core.stage import Stage, random_frame, together
 
 READS_A_NUMBER = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal"}
 SIZED_BY_VALUES = {"aten::nonzero", "aten::masked_select", "aten::_unique2", "aten::repeat_interleave"}
@@ -41,30 +39,32 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def everything(frames: FrameBatch) -> Tensor:
-    """Compute all that a training step asks for."""
-    random = torch.Generator().manual_seed(0)
-    frames = augment.jitter_boxes(frames, random, 0.5)
-    frames = augment.relabel_corners(frames, random, 0.5)
-    frames = augment.drop_objects(frames, random, 0.5, ~frames.present)
-    frames = augment.mask_sources(frames, random, 0.5)
-    object_pictures(frames)
-    background_pictures(frames)
-    proxy = conditions(frames, factor=8, guided=True).proxy
-    proxy = augment.drop_proxies(proxy, random, 0.5)
-    return augment.blur_proxies(proxy, random, 0.5).picture
+@pytest.fixture(params=[None, (50, 70)], ids=["photos of one size", "photos of two sizes"])
+def several(request: pytest.FixtureRequest) -> Stage:
+    """Return frames that share a batch: every kind of change is among them."""
+    return together([random_frame(seed, (80, 64), request.param) for seed in range(6)])
 
 
 @pytest.mark.usefixtures("every_pixel")
-def test_nothing_waits(several: Stage) -> None:
-    frames = several.batch()
+def test_composing_does_not_wait(several: Stage) -> None:
+    layers, frames = several.layers, several.batch()
     with Waits() as waits:
-        everything(frames)
+        compose(layers, frames, 80, 64)
+    assert waits.names == []
+
+
+@pytest.mark.usefixtures("every_pixel")
+def test_taking_apart_into_filled_boxes_does_not_wait() -> None:
+    stage = together([random_frame(seed) for seed in range(3)])
+    pictures = torch.stack([torch.from_numpy(stage.photos[view.sha256]) for view in stage.views])
+    views = views_as_tensors([*stage.views], pictures)
+    with Waits() as waits:
+        take_apart(views)
     assert waits.names == []
 
 
 def test_lists_of_pixels_would_wait(several: Stage) -> None:
-    frames = several.batch()
+    layers, frames = several.layers, several.batch()
     with Waits() as waits:
-        everything(frames)
+        compose(layers, frames, 80, 64)
     assert {"aten::nonzero", "aten::_local_scalar_dense"} <= set(waits.names)
