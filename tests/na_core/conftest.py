@@ -15,14 +15,15 @@ from PIL import Image
 from na_core.data.contact_sheet import colour_of
 from na_core.data.labels import LABELS_FILE, LABELS_VERSION, Edit
 from na_core.data.scenes import DEPTH_UNIT
-from na_core.geometry.backdrop import Backdrop, backdrop_points
 from na_core.geometry.boxes import box_matrix
-from na_core.geometry.boxmap import box_map
-from na_core.geometry.camera import camera_of_photo, project_points
-from na_core.geometry.relief import through_box
+from na_core.geometry.camera import camera_of_photo, pixel_centres, rays
 from na_core.scene import Box, Camera
+from tests.na_core.boxmaps import nearest_boxes
 
 Placement = Sequence[NDArray[np.float64] | None]
+
+SKY = 40.0
+"""Metres from the camera to what is behind everything."""
 
 
 def painted(
@@ -33,12 +34,14 @@ def painted(
     Returns:
         (H, W, 3) picture, (H, W) index mask, depth and the far side's depth in steps.
     """
-    ground = backdrop_points(Backdrop(0.0, np.zeros(3), 40.0), camera, width, height)
-    depth = project_points(camera, ground)[..., 2]
+    eye, directions = camera.world_from_camera[:3, 3], rays(camera, pixel_centres(width, height))
+    down = np.minimum(directions[..., 2], -1e-9)
+    depth = np.minimum(-eye[2] / down, SKY / np.linalg.norm(directions, axis=-1))
+    ground = eye + depth[..., None] * directions
     chequer = (np.floor(ground[..., 0] * 2) + np.floor(ground[..., 1] * 2)) % 2
     picture = 0.35 + 0.2 * chequer[..., None] * np.roll([1.0, 0.9, 0.2], stage)
     present = [i for i, box in enumerate(boxes) if box is not None]
-    seen = box_map(camera, [boxes[i] for i in present], width, height)
+    seen = nearest_boxes(camera, [boxes[i] for i in present], width, height)
     mask = np.zeros((height, width), np.uint8)
     far = np.full((height, width), np.inf)
     for number, i in enumerate(present):
@@ -48,8 +51,7 @@ def painted(
         picture[hit] = 0.2 * stripes + 0.8 * colour * (0.6 + 0.4 * stripes[:, :1])
         mask[hit] = i + 1
         depth[hit] = seen.depth[hit]
-        leave = through_box(camera, boxes[i], seen.local[hit])[1]
-        far[hit] = project_points(camera, leave / 2 @ boxes[i][:3, :3].T + boxes[i][:3, 3])[:, 2]
+        far[hit] = seen.far[hit]
     steps, far_steps = (np.minimum(np.rint(of / DEPTH_UNIT), 65535).astype(np.uint16) for of in (depth, far))
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask, steps, far_steps
 
@@ -79,7 +81,7 @@ def write_scene(
         Image.fromarray(far).save(folder / f"far_{number:03}.png")
         rectangles, visible = [], []
         for i, box in enumerate(boxes):
-            alone = 0 if box is None else int((box_map(camera, [box], width, height).index == 0).sum())
+            alone = 0 if box is None else int((nearest_boxes(camera, [box], width, height).index == 0).sum())
             rows, columns = np.nonzero(mask == i + 1)
             visible.append(len(rows) / alone if alone else 0.0)
             if len(rows):
