@@ -1,9 +1,8 @@
-"""The relief network: what it sees of boxes, and that what it says is always a legal relief."""
+"""The relief network: what it sees of boxes, and that what it says is always a legal surface."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,65 +10,54 @@ import torch
 from diffusers import UNet2DModel
 
 from na_core.geometry.boxes import box_matrix
-from na_core.geometry.boxmap import box_map
-from na_core.geometry.camera import project_points
-from na_core.geometry.photo_views import PhotoView, photo_views
-from na_core.geometry.relief import through_box
-from na_core.model.batched.cameras import Cameras
-from na_core.model.relief_network import (
-    INPUTS,
-    OUTPUTS,
-    Views,
-    build_relief_network,
-    find_relief,
-    relief_inputs,
-    run_network,
-    without_doubtful_holes,
-)
-from na_core.scene import Box, Camera
-
-if TYPE_CHECKING:
-    from tests.na_core.model.conftest import Studio
+from na_core.layers.relief_network import INPUTS, OUTPUTS, estimate, relief_inputs, run_network
+from na_core.tensors.views import SourceViews
+from tests.na_core.boxmaps import nearest_boxes
+from tests.na_core.studio import Studio, build_studio
 
 
-@pytest.fixture(scope="module")
-def network() -> UNet2DModel:
-    torch.manual_seed(0)
-    return build_relief_network((8, 8)).eval()
+class TestInputs:
+    def test_layers_are_where_rays_enter_and_leave_boxes(self, studio: Studio) -> None:
+        inputs, layers = relief_inputs(studio.views())
+        assert inputs.shape == (1, INPUTS, 64, 64)
+        assert inputs.isfinite().all()
+        expected = nearest_boxes(studio.camera, studio.boxes, 64, 64)
+        np.testing.assert_array_equal(layers.index[0, 0], expected.index)
+        hit = expected.index >= 0
+        np.testing.assert_allclose(layers.enter[0, 0].numpy()[hit], expected.depth[hit], rtol=1e-4)
+        np.testing.assert_allclose(layers.leave[0, 0].numpy()[hit], expected.far[hit], rtol=1e-4)
 
+    def test_the_first_planes_are_the_photos_colours(self, studio: Studio) -> None:
+        inputs, _ = relief_inputs(studio.views())
+        colours = (inputs[0, :3].movedim(0, -1) + 1) * 127.5
+        np.testing.assert_allclose(colours, studio.photo, atol=1e-3)
 
-def views_of(studio: Studio) -> Views:
-    camera = studio.camera
-    return Views(
-        pictures=torch.from_numpy(studio.photo)[None],
-        camera=Cameras(
-            torch.from_numpy(camera.world_from_camera.copy())[None],
-            torch.tensor([(camera.fx, camera.fy, camera.cx, camera.cy)], dtype=torch.float64),
-        ),
-        boxes=torch.from_numpy(np.stack([a.source_box.world_from_box for a in studio.assets]))[None],
-        rectangles=torch.tensor([a.source_box_2d for a in studio.assets], dtype=torch.float64)[None],
-        known=torch.ones((1, len(studio.assets)), dtype=torch.bool),
-        filled=torch.ones((1, len(studio.assets)), dtype=torch.bool),
-    )
+    def test_where_no_box_is_hit_the_rest_is_zero(self, studio: Studio) -> None:
+        inputs, layers = relief_inputs(studio.views())
+        nothing = (layers.index[0, 0] < 0)[None].expand(INPUTS - 3, -1, -1)
+        assert not inputs[0, 3:][nothing].any()
 
+    def test_two_boxes_along_a_ray_are_the_nearest_and_the_second(self) -> None:
+        behind = box_matrix((0.1, 6.0, 0.5), (2.0, 0.5, 1.0))
+        before = box_matrix((0.0, 4.0, 0.4), (0.6, 0.5, 0.8))
+        studio = build_studio([behind, before])
+        _, layers = relief_inputs(studio.views())
+        both = layers.index[0, 1] >= 0
+        assert both.sum() > 50
+        assert (layers.index[0, 0][both] == 1).all()
+        assert (layers.index[0, 1][both] == 0).all()
+        assert (layers.enter[0, 1] > layers.leave[0, 0])[both].all()
 
-def view_of(studio: Studio) -> PhotoView:
-    return photo_views(studio.frame())[0]
-
-
-def test_layers_are_where_rays_enter_and_leave_boxes(studio: Studio) -> None:
-    inputs, layers = relief_inputs(views_of(studio))
-    assert inputs.shape == (1, INPUTS, 64, 64)
-    assert torch.isfinite(inputs).all()
-    boxes = [asset.source_box.world_from_box for asset in studio.assets]
-    expected = box_map(studio.camera, boxes, 64, 64)
-    np.testing.assert_array_equal(layers.index[0, 0], expected.index)
-    for number, matrix in enumerate(boxes):
-        hit = expected.index == number
-        enter, leave = through_box(studio.camera, matrix, expected.local[hit])
-        for found, local in ((layers.enter, enter), (layers.leave, leave)):
-            depth = project_points(studio.camera, local / 2 @ matrix[:3, :3].T + matrix[:3, 3])[:, 2]
-            np.testing.assert_allclose(found[0, 0].numpy()[hit], depth, rtol=1e-4)
+    def test_a_2d_box_tells_where_the_object_may_be(self, studio: Studio) -> None:
+        views = studio.views()
+        narrow = views.rectangles.clone()
+        narrow[0, 0, 2] = narrow[0, 0, [0, 2]].mean()  # the left half of the left one's
+        _, layers = relief_inputs(replace(views, rectangles=narrow))
+        own = layers.index[0, 0] == 0
+        middle = float(narrow[0, 0, 2]) * 64
+        columns = (torch.arange(64) + 0.5).expand(64, -1)
+        assert layers.allowed[0, 0][own & (columns < middle)].all()
+        assert not layers.allowed[0, 0][own & (columns > middle)].any()
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (33, 17), (1, 1), (100, 7)])
@@ -77,64 +65,60 @@ def test_pictures_of_any_size(width: int, height: int, network: UNet2DModel) -> 
     assert run_network(network, torch.rand(2, INPUTS, height, width)).shape == (2, OUTPUTS, height, width)
 
 
-def test_an_owner_is_one_of_two_boxes_there_and_its_depth_is_inside_it(
-    studio: Studio, network: UNet2DModel
-) -> None:
-    boxes = [asset.source_box.world_from_box for asset in studio.assets]
-    found = find_relief(network, studio.pictures[studio.name.sha256], view_of(studio))
-    hits = box_map(studio.camera, boxes, 64, 64)
-    assert ((found.owner == -1) | (found.owner == hits.index) | (found.owner == hits.second_index)).all()
-    assert (np.isfinite(found.depth) == (found.owner >= 0)).all()
-    nearest = (found.owner >= 0) & (found.owner == hits.index)
-    if nearest.any():
-        assert (found.depth[nearest] >= hits.depth[nearest] * (1 - 1e-3)).all()
+class TestEstimates:
+    def test_a_pixel_shows_one_of_its_two_boxes_or_nothing(
+        self, studio: Studio, network: UNet2DModel
+    ) -> None:
+        found = estimate(network, studio.views())
+        torch.testing.assert_close(found.probability.sum(dim=1), torch.ones(1, 64, 64))
+        absent = found.index < 0
+        assert not found.probability[:, 1:][absent].any()
+        assert (found.probability[:, 1:][~absent] > 0).all()
+
+    def test_depths_lie_between_entering_and_leaving(self, studio: Studio, network: UNet2DModel) -> None:
+        found, (_, layers) = estimate(network, studio.views()), relief_inputs(studio.views())
+        hit = found.index >= 0
+        assert (found.near >= layers.enter * (1 - 1e-5))[hit].all()
+        assert (found.far >= found.near)[hit].all()
+        assert (found.far <= layers.leave * (1 + 1e-5))[hit].all()
+
+    def test_without_boxes_it_shows_nothing(self, studio: Studio, network: UNet2DModel) -> None:
+        bare = replace(studio.views(), filled=torch.zeros((1, 2), dtype=torch.bool))
+        found = estimate(network, bare)
+        assert (found.probability[:, 0] == 1).all()
+        assert (found.index < 0).all()
+
+    def test_a_scenes_scale_scales_depths_and_no_more(self, studio: Studio, network: UNet2DModel) -> None:
+        first, second = (estimate(network, views) for views in (studio.views(), scaled(studio.views(), 100)))
+        assert (first.index == second.index).float().mean() > 0.999
+        same = (first.index == second.index) & (first.index >= 0)
+        torch.testing.assert_close(second.near[same], 100 * first.near[same], rtol=1e-2, atol=0)
+        torch.testing.assert_close(second.probability, first.probability, atol=0.02, rtol=0)
+
+    def test_flat_boxes_and_boxes_around_the_camera_are_legal(
+        self, studio: Studio, network: UNet2DModel
+    ) -> None:
+        nowhere = np.zeros((4, 4))
+        nowhere[3, 3] = 1
+        odd = [box_matrix((0, 4, 0.4), (1, 1, 0)), box_matrix((0, 0, 1.5), (6, 6, 4)), nowhere]
+        views = studio.views()
+        views = replace(
+            views,
+            boxes=torch.from_numpy(np.stack(odd))[None],
+            rectangles=torch.tensor([[[0.0, 0.0, 1.0, 1.0]] * 3], dtype=torch.float64),
+            known=torch.zeros((1, 3), dtype=torch.bool),
+            filled=torch.ones((1, 3), dtype=torch.bool),
+            hidden=torch.ones((1, 3), dtype=torch.bool),
+        )
+        found = estimate(network, views)
+        assert set(found.index.unique().tolist()) == {-1, 1}
+        for values in (found.probability, found.near, found.far):
+            assert values.isfinite().all()
 
 
-def test_without_boxes_it_shows_nothing(studio: Studio, network: UNet2DModel) -> None:
-    bare = replace(view_of(studio), boxes=(), rectangles=())
-    found = find_relief(network, studio.pictures[studio.name.sha256], bare)
-    assert (found.owner == -1).all()
-    assert np.isinf(found.depth).all()
-
-
-def test_a_scenes_scale_changes_nothing(studio: Studio, network: UNet2DModel) -> None:
-    picture = studio.pictures[studio.name.sha256]
-    view = view_of(studio)
-    matrix = view.camera.world_from_camera.copy()
-    matrix[:3, 3] *= 100
-    larger = []
-    for box in view.boxes:
-        world = box.world_from_box.copy()
-        world[:3] *= 100
-        larger.append(Box(world))
-    far = Camera(matrix, view.camera.fx, view.camera.fy, view.camera.cx, view.camera.cy)
-    first = find_relief(network, picture, view)
-    second = find_relief(network, picture, replace(view, camera=far, boxes=tuple(larger)))
-    same = first.owner == second.owner
-    assert same.mean() > 0.999
-    shown = same & (first.owner >= 0)
-    np.testing.assert_allclose(second.depth[shown], 100 * first.depth[shown], rtol=1e-2)
-
-
-def test_flat_boxes_and_boxes_around_the_camera_are_legal(studio: Studio, network: UNet2DModel) -> None:
-    odd = [box_matrix((0, 4, 0.4), (1, 1, 0)), box_matrix((0, 0, 1.5), (6, 6, 4)), np.zeros((4, 4))]
-    odd[2][3, 3] = 1
-    view = replace(view_of(studio), boxes=tuple(map(Box, odd)), rectangles=(None, None, None))
-    found = find_relief(network, studio.pictures[studio.name.sha256], view)
-    assert set(np.unique(found.owner)) <= {-1, 1}
-    assert not np.isnan(found.depth).any()
-
-
-def test_a_hole_is_filled_where_the_object_may_be_in_it() -> None:
-    ring = torch.full((1, 12, 12), -1)
-    ring[0, 2:10, 2:10] = 3
-    ring[0, 4:8, 4:8] = -1
-    doubtful = torch.full_like(ring, -1)
-    doubtful[0, :, :6] = 3  # the left half of the hole, and as much beside the ring
-    filled = without_doubtful_holes(ring, doubtful)
-    assert (filled[0, 4:8, 4:6] == 3).all()
-    assert (filled[0, 4:8, 6:8] == -1).all()
-    assert (filled[0, :, :2] == -1).all()
-    notched = ring.clone()
-    notched[0, 5, 2:4] = -1  # open to the outside: no hole
-    assert torch.equal(without_doubtful_holes(notched, doubtful), notched)
+def scaled(views: SourceViews, factor: float) -> SourceViews:
+    """Return views of a world that is larger by a factor."""
+    boxes, matrix = views.boxes.clone(), views.camera.world_from_camera.clone()
+    boxes[..., :3, :] *= factor
+    matrix[..., :3, 3] *= factor
+    return replace(views, boxes=boxes, camera=replace(views.camera, world_from_camera=matrix))

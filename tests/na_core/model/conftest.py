@@ -12,7 +12,7 @@ from na_core.geometry.boxes import box_matrix
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import Preset, build_pipeline
 from na_core.scene import Frame
-from tests.na_core.studio import LEFT, RIGHT, Studio, build_studio
+from tests.na_core.studio import LEFT, RIGHT, Studio, build_studio, decided
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +42,8 @@ def tiny() -> Callable[..., NeuralAssetsPipeline]:
             generator = torch.Generator().manual_seed(seed)
             for tensor in (pipeline.unet.conv_out.weight, pipeline.unet.conv_out.bias):
                 tensor.data.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
+        if pipeline.relief is not None:
+            decided(pipeline.relief)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
