@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import cv2
 import numpy as np
@@ -82,11 +83,12 @@ def build_studio(
     squares = rng.integers(0, 256, (height // coarse + 1, width // coarse + 1, 3))
     photo = np.repeat(np.repeat(squares, coarse, axis=0), coarse, axis=1)[:height, :width].astype(np.uint8)
     camera = camera_of_photo(1.2 * width, width, height, camera_height=1.5, pitch=0.3)
-    return studio_of(photo, Photo(f"{seed:064x}"), camera, boxes)
+    return studio_of(photo, camera, boxes)
 
 
-def studio_of(photo: Image, name: Photo, camera: Camera, boxes: Sequence[NDArray[np.float64]]) -> Studio:
+def studio_of(photo: Image, camera: Camera, boxes: Sequence[NDArray[np.float64]]) -> Studio:
     """Return a photo with assets that fill their boxes."""
+    name = Photo(sha256(photo.tobytes()).hexdigest())
     assets = []
     for number, matrix in enumerate(boxes):
         box = Box(matrix)

@@ -8,7 +8,7 @@ import torch
 
 from na_core.geometry.boxes import box_matrix
 from na_core.layers.layers import Layers
-from na_core.layers.resample import enlarged_depth, resampled
+from na_core.layers.resample import resampled, resampled_depth
 from na_core.layers.take_apart import take_apart
 from na_core.raster.morphology import widened
 from na_core.raster.surfaces import pack
@@ -134,7 +134,7 @@ class TestDepths:
         index = np.full((1, 4, 4), -1)
         index[0, :, 0] = 0
         owner = np.zeros((16, 16), np.int32)
-        depth = enlarged_depth(np.where(index == 0, np.float32(3), np.float32(0)), index, owner)
+        depth = resampled_depth(np.where(index == 0, np.float32(3), np.float32(0)), index, owner)
         np.testing.assert_allclose(depth, 3, rtol=1e-6)
 
     def test_of_two_layers_each_object_takes_its_own(self) -> None:
@@ -142,4 +142,4 @@ class TestDepths:
         index = np.stack([np.zeros((4, 4), int), np.ones((4, 4), int)])
         depths = np.stack([np.full((4, 4), NEAR, np.float32), np.full((4, 4), FAR, np.float32)])
         owner = np.repeat(np.arange(2, dtype=np.int32)[None], 4, axis=0).repeat(2, axis=1)
-        np.testing.assert_allclose(enlarged_depth(depths, index, owner), np.where(owner == 1, FAR, NEAR))
+        np.testing.assert_allclose(resampled_depth(depths, index, owner), np.where(owner == 1, FAR, NEAR))

@@ -54,9 +54,7 @@ class TestOnce:
             store.sampled(source_views(frame), studio.photos, 64, TakingApart(), CPU)
         assert times() == 1
 
-    def test_two_assets_from_one_photo_are_one_view(
-        self, studio: Studio, times: Callable[[], int]
-    ) -> None:
+    def test_two_assets_from_one_photo_are_one_view(self, studio: Studio, times: Callable[[], int]) -> None:
         twice = studio.frame(assets=[*studio.assets, *studio.assets])
         LayerStore().sampled(source_views(twice), studio.photos, 64, TakingApart(), CPU)
         assert times() == 1
@@ -73,9 +71,7 @@ class TestOnce:
 
 class TestAnew:
     @pytest.mark.parametrize("change", ["photo", "camera", "box", "rectangle", "hidden"])
-    def test_where_the_view_is_another(
-        self, change: str, studio: Studio, times: Callable[[], int]
-    ) -> None:
+    def test_where_the_view_is_another(self, change: str, studio: Studio, times: Callable[[], int]) -> None:
         view = view_of(studio)
         other = {
             "photo": replace(view, sha256="f" * 64),

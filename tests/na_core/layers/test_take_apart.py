@@ -111,9 +111,7 @@ class TestLargePhotos:
     def test_it_keeps_its_own_pixels_and_gets_maps_as_fine(
         self, with_network: bool, large: Studio, network: UNet2DModel
     ) -> None:
-        layers = take_apart(
-            large.views(), network if with_network else None, working_size=self.WORKING_SIZE
-        )
+        layers = take_apart(large.views(), network if with_network else None, working_size=self.WORKING_SIZE)
         np.testing.assert_array_equal(layers.picture[0], large.photo)
         assert layers.owner.shape == layers.cover.shape == layers.real.shape == (1, 150, 200)
         assert layers.surfaces.near.shape == (1, 150, 200)
