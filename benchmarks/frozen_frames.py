@@ -22,13 +22,13 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import photographs  # noqa: E402
-from na_core.data.pairs import frame_message  # noqa: E402
-from na_core.data.scenes import scenes  # noqa: E402
-from na_core.evaluation.evaluate import BENCH  # noqa: E402
-from na_core.evaluation.suite_pairs import PAIR_SUITES, spread, suite_pairs  # noqa: E402
-from na_core.model.checkpoints import load_checkpoint  # noqa: E402
-from na_core.scene import Frame, Sampling  # noqa: E402
+from benchmarks import photographs
+from na_core.data.pairs import frame_message
+from na_core.data.scenes import scenes
+from na_core.evaluation.evaluate import BENCH
+from na_core.evaluation.suite_pairs import PAIR_SUITES, spread, suite_pairs
+from na_core.model.checkpoints import load_checkpoint
+from na_core.scene import Frame, Sampling
 
 PAIRS_PER_SUITE = 4
 SUITES = tuple(suite for suite in PAIR_SUITES if suite not in ("duplicate", "orbit"))

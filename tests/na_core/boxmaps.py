@@ -34,7 +34,7 @@ class NearestBoxes:
 def nearest_boxes(
     camera: Camera, boxes: Sequence[NDArray[np.float64]], width: int, height: int
 ) -> NearestBoxes:
-    """Return what the rays through pixels' centres hit of boxes (world_from_box) that the camera is outside."""
+    """Return what rays through pixels' centres hit of boxes (world_from_box); the camera is outside them."""
     cameras = cameras_of([camera])
     matrices = torch.from_numpy(np.array([*boxes, np.eye(4)]))[None]
     filled = torch.arange(len(boxes) + 1)[None] < len(boxes)

@@ -1,4 +1,4 @@
-"""The same frame told otherwise: in a world of another scale, by a detector with another idea of the front."""
+"""The same frame told otherwise: in a world of another scale, or by another detector."""
 
 from __future__ import annotations
 

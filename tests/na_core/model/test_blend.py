@@ -47,9 +47,7 @@ def kept_of(
 ) -> Tensor:
     picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     batch, _, passes = composed(asked, {PHOTO.sha256: picture}, WIDTH, HEIGHT)
-    share = kept_share(
-        batch, passes, scale, keep_unmoved=keep, proxy_trust=trust, surroundings=surroundings
-    )
+    share = kept_share(batch, passes, scale, keep_unmoved=keep, proxy_trust=trust, surroundings=surroundings)
     return share[0]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,29 @@ def shown(frame: Frame, side: int = 64) -> NDArray[np.int64]:
     return nearest_boxes(frame.camera, [p.box.world_from_box for p in frame.assets], side, side).index
 
 
+def widened(mask: Mask, pixels: int) -> Mask:
+    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return cv2.dilate(mask.astype(np.uint8), kernel) > 0
+
+
+def inner(mask: Mask, pixels: int = 2) -> Mask:
+    """Return what lies so many pixels inside of a region's outline."""
+    return ~widened(~mask, pixels)
+
+
+def near(mask: Mask, pixels: int = 2) -> Mask:
+    """Return what lies so many pixels beside a region's outline, on either side."""
+    return widened(mask, pixels) & widened(~mask, pixels)
+
+
+def around(asset: Asset, side: int = 64) -> Mask:
+    """Return an asset's 2D box in its photo, and a strip around it."""
+    x0, y0, x1, y1 = (round(v * side) for v in asset.source_box_2d)
+    mask = np.zeros((side, side), bool)
+    mask[max(y0 - 2, 0) : y1 + 2, max(x0 - 2, 0) : x1 + 2] = True
+    return mask
+
+
 @pytest.fixture(params=["guided", "paper"])
 def pipeline(request: pytest.FixtureRequest) -> NeuralAssetsPipeline:
     found: NeuralAssetsPipeline = request.getfixturevalue(request.param)
@@ -73,12 +98,51 @@ def guest() -> Studio:
     return build_studio([box_matrix((0.2, 3.5, 0.4), (0.6, 0.5, 0.8))], width=80, height=60, seed=9)
 
 
+@pytest.fixture(scope="module")
+def company(
+    relieved: NeuralAssetsPipeline,
+    studio: Studio,
+    moved_frame: Frame,
+    guest: Studio,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Make, list[Frame], dict[str, Image], Image]:
+    """Return what loads a saved pipeline, unlike frames, their photos, and their pictures, each alone."""
+    folder = tmp_path_factory.mktemp("saved")
+    relieved.save_pretrained(folder, safe_serialization=True)
+    frames = [
+        moved_frame,
+        studio.frame({1: None}),
+        studio.frame(assets=[*studio.assets, *guest.assets]),
+        studio.frame(),
+    ]
+    photos = studio.photos | guest.photos
+    pictures = []
+    for frame in frames:
+        relieved.clear_cache()
+        pictures.append(relieved([frame], photos, sampling()).images[0])
+    loaded = load_checkpoint(folder)
+    return lambda: loaded, frames, photos, np.stack(pictures)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Studio:
+    """A smooth photo of 192 pixels."""
+    plain = build_studio([LEFT, RIGHT], 192, 192)
+    return studio_of(smooth_photo(192, 192), plain.camera, [LEFT, RIGHT])
+
+
+@pytest.fixture(scope="module")
+def moved(photo: Studio) -> Frame:
+    return photo.frame({0: box_matrix((-0.3, 4.2, 0.4), (0.7, 0.5, 0.8), yaw=0.9)})
+
+
 class TestReproducible:
     def test_a_saved_pipeline_gives_identical_pictures(
         self, pipeline: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame, tmp_path: Path
     ) -> None:
         pipeline.save_pretrained(tmp_path, safe_serialization=True)
         loaded = NeuralAssetsPipeline.from_pretrained(tmp_path, local_files_only=True)
+        loaded.set_progress_bar_config(disable=True)
         before, after = (p([moved_frame], studio.photos, sampling()).images for p in (pipeline, loaded))
         np.testing.assert_array_equal(before, after)
         assert dict(loaded.config)["preset"] == pipeline.config.preset
@@ -101,12 +165,13 @@ class TestReproducible:
         np.testing.assert_array_equal(first, again)
         assert difference(first, other) > 2
 
-    @settings(
-        max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(order=st.permutations(range(4)), forgets=st.lists(st.booleans(), min_size=4, max_size=4))
     def test_a_frame_is_the_same_bytes_in_any_order_and_whatever_is_remembered(
-        self, order: list[int], forgets: list[bool], company: tuple[Make, list[Frame], dict[str, Image], Image]
+        self,
+        order: list[int],
+        forgets: list[bool],
+        company: tuple[Make, list[Frame], dict[str, Image], Image],
     ) -> None:
         open_pipeline, frames, photos, expected = company
         pipeline = open_pipeline()
@@ -117,32 +182,6 @@ class TestReproducible:
                 pipeline.clear_cache()
             alone = pipeline([frames[number]], photos, sampling()).images[0]
             np.testing.assert_array_equal(alone, expected[number])
-
-    @pytest.fixture(scope="class")
-    def company(
-        self,
-        relieved: NeuralAssetsPipeline,
-        studio: Studio,
-        moved_frame: Frame,
-        guest: Studio,
-        tmp_path_factory: pytest.TempPathFactory,
-    ) -> tuple[Make, list[Frame], dict[str, Image], Image]:
-        """Return what loads a saved pipeline, unlike frames, their photos, and their pictures, each alone."""
-        folder = tmp_path_factory.mktemp("saved")
-        relieved.save_pretrained(folder, safe_serialization=True)
-        frames = [
-            moved_frame,
-            studio.frame({1: None}),
-            studio.frame(assets=[*studio.assets, *guest.assets]),
-            studio.frame(),
-        ]
-        photos = studio.photos | guest.photos
-        pictures = []
-        for frame in frames:
-            relieved.clear_cache()
-            pictures.append(relieved([frame], photos, sampling()).images[0])
-        loaded = load_checkpoint(folder)
-        return lambda: loaded, frames, photos, np.stack(pictures)
 
     def test_every_input_counts(
         self, pipeline: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame
@@ -182,9 +221,7 @@ class TestProxy:
         assert difference(image, proxy_of(moved_frame, studio.photos)) <= 1
 
     @pytest.mark.parametrize("size", [(64, 64), (100, 75), (160, 120)])
-    def test_an_unmoved_frame_is_its_photo(
-        self, size: tuple[int, int], guided: NeuralAssetsPipeline
-    ) -> None:
+    def test_an_unmoved_frame_is_its_photo(self, size: tuple[int, int], guided: NeuralAssetsPipeline) -> None:
         room = build_studio([LEFT, RIGHT], *size)
         for steps in (0, 1):
             image = guided([room.frame()], room.photos, sampling(steps, size=size)).images[0]
@@ -217,8 +254,8 @@ class TestKeeping:
             picture = pipeline([moved_frame], studio.photos, sampling(1)).images[0]
             corrections.append(picture.astype(np.float32) / 255 - proxy)
         full, half = corrections
-        inner = ((proxy > 0.3) & (proxy < 0.7) & (np.abs(full) < 0.25)).all(axis=-1)
-        seen, guessed = inner & validity, inner & ~validity
+        unclipped = ((proxy > 0.3) & (proxy < 0.7) & (np.abs(full) < 0.25)).all(axis=-1)
+        seen, guessed = unclipped & validity, unclipped & ~validity
         assert seen.sum() > 20 and guessed.sum() > 20
         np.testing.assert_allclose(half[seen], full[seen] / 2, atol=1.5 / 255)
         np.testing.assert_allclose(half[guessed], full[guessed], atol=1.5 / 255)
@@ -230,40 +267,33 @@ WIDTHS = (64, 128, 192)
 class TestWorkingSize:
     """Networks see one size; a frame shows the same at every other."""
 
-    @pytest.fixture(scope="class")
-    def photo(self) -> Studio:
-        """A smooth photo of 192 pixels."""
-        plain = build_studio([LEFT, RIGHT], 192, 192)
-        return studio_of(smooth_photo(192, 192), plain.name, plain.camera, [LEFT, RIGHT])
-
-    @pytest.fixture(scope="class")
-    def moved(self, photo: Studio) -> Frame:
-        return photo.frame({0: box_matrix((-0.3, 4.2, 0.4), (0.7, 0.5, 0.8), yaw=0.9)})
-
     def test_proxies_of_all_sizes_are_one_picture(
-        self, relieved: NeuralAssetsPipeline, photo: Studio, moved: Frame
+        self, tiny: Make, relieved: NeuralAssetsPipeline, photo: Studio, moved: Frame
     ) -> None:
-        images = [
-            by_area(relieved([moved], photo.photos, sampling(0, size=(side, side))).images[0], 64, 64)
-            for side in WIDTHS
-        ]
-        for first, second in ((0, 1), (0, 2), (1, 2)):
-            assert psnr(images[first], images[second]) >= 30
+        # The outlines of a network with random weights are ragged, which pixels of any size cut off.
+        for pipeline, least in ((tiny(), 30), (relieved, 27)):
+            images = [
+                by_area(pipeline([moved], photo.photos, sampling(0, size=(side, side))).images[0], 64, 64)
+                for side in WIDTHS
+            ]
+            for first, second in itertools.combinations(images, 2):
+                assert psnr(first, second) >= least
 
     @pytest.mark.parametrize("with_network", [False, True])
     def test_outlines_of_all_sizes_are_the_same(
         self, with_network: bool, relieved: NeuralAssetsPipeline, photo: Studio, moved: Frame
     ) -> None:
         how = relieved.taking_apart if with_network else TakingApart()
+        least = 0.8 if with_network else 0.9
         maps = []
         for side in WIDTHS:
             index = composed(moved, photo.photos, side, side, how)[2].index[0].numpy()
             share = [by_area((index == slot).astype(np.float32), 64, 64) for slot in (0, 1)]
             maps.append(np.stack(share) > 0.5)
-        for first, second in ((0, 1), (0, 2), (1, 2)):
-            for one, two in zip(maps[first], maps[second], strict=True):
+        for first, second in itertools.combinations(maps, 2):
+            for one, two in zip(first, second, strict=True):
                 assert one.sum() > 50
-                assert (one & two).sum() >= 0.9 * (one | two).sum()
+                assert (one & two).sum() >= least * (one | two).sum()
 
     def test_the_decoders_correction_is_one_at_all_sizes(
         self, tiny: Make, photo: Studio, moved: Frame
@@ -274,7 +304,9 @@ class TestWorkingSize:
         corrections = []
         for side in WIDTHS:
             proxy, image = (
-                pipeline([moved], photo.photos, sampling(steps, size=(side, side))).images[0].astype(np.float32)
+                pipeline([moved], photo.photos, sampling(steps, size=(side, side)))
+                .images[0]
+                .astype(np.float32)
                 for steps in (0, 1)
             )
             corrections.append(by_area(np.where((proxy > 40) & (proxy < 215), image - proxy, np.nan), 64, 64))
@@ -301,7 +333,9 @@ class TestWorkingSize:
         seen: dict[str, list[torch.Size]] = {"relief": [], "unet": []}
         for name, sizes in seen.items():
             module = getattr(pipeline, name)
-            module.register_forward_hook(lambda m, inputs, out, sizes=sizes: sizes.append(inputs[0].shape[2:]))
+            module.register_forward_hook(
+                lambda m, inputs, out, sizes=sizes: sizes.append(inputs[0].shape[2:])
+            )
         for side in WIDTHS:
             pipeline([moved], photo.photos, sampling(1, size=(side, side)))
         assert seen == {"relief": [(32, 32)], "unet": [(8, 8)] * 3}
@@ -316,7 +350,7 @@ class TestSizes:
         width, height = size
         wide = build_studio([LEFT, RIGHT], 192, 192 * height // width)
         photo = smooth_photo(*wide.photo.shape[1::-1])
-        room = studio_of(photo, wide.name, wide.camera, [LEFT, RIGHT])
+        room = studio_of(photo, wide.camera, [LEFT, RIGHT])
         moved = room.frame({0: box_matrix((-0.3, 4.2, 0.4), (0.7, 0.5, 0.8), yaw=0.9)})
         pipeline = tiny(trained=False)
         image = pipeline([moved], room.photos, sampling(1, size=size)).images[0]
@@ -324,24 +358,25 @@ class TestSizes:
         large = pipeline([moved], room.photos, sampling(0, size=photo.shape[1::-1])).images[0]
         assert psnr(image, by_area(large, *size)) > (27 if min(size) > 8 else 18)
 
-    def test_a_papers_picture_of_any_size_is_decoded_at_the_working_size_and_resized(
-        self, paper: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame
+    def test_paper_decodes_a_picture_of_any_size_at_the_working_size(
+        self,
+        paper: NeuralAssetsPipeline,
+        studio: Studio,
+        moved_frame: Frame,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The paper's decoder makes the whole picture, which is larger then."""
         decoded: list[torch.Tensor] = []
 
-        def keep(module: object, inputs: object, output: object) -> None:
-            decoded.append(output.sample)  # type: ignore[attr-defined]
+        def enlarge(picture: torch.Tensor, scale: float, width: int, height: int) -> torch.Tensor:
+            decoded.append(picture)
+            return at_output_size(picture, scale, width, height)
 
-        vae = paper.vae.decoder.register_forward_hook(lambda *_: None)
-        vae.remove()
-        small = paper([moved_frame], studio.photos, sampling(1)).images[0]
-        large = paper([moved_frame], studio.photos, sampling(1, size=(160, 160))).images[0]
-        assert large.shape == (160, 160, 3)
-        picture = torch.from_numpy(small).permute(2, 0, 1)[None] / 127.5 - 1
-        expected = at_output_size(picture, 64 / 160, 160, 160)[0].movedim(0, -1).numpy()
-        error = np.abs(np.clip(expected / 2 + 0.5, 0, 1) * 255 - large)
-        assert np.percentile(error, 95) < 2  # but for what the decoder makes beyond white and black
+        monkeypatch.setattr("na_core.model.pipeline.at_output_size", enlarge)
+        for side in (64, 160):
+            paper([moved_frame], studio.photos, sampling(1, size=(side, side)))
+        small, large = decoded
+        assert small.shape == (1, 3, 64, 64)
+        assert torch.equal(small, large)
 
     def test_the_photo_may_have_another_shape(self, guided: NeuralAssetsPipeline) -> None:
         """A square frame of a wide photo: its middle at the photo's own pixels, and its edges beyond."""
@@ -357,14 +392,14 @@ class TestSizes:
         np.testing.assert_array_equal(image[12:52], room.photo[:, 13:77])
         np.testing.assert_array_equal(image[:12], np.broadcast_to(image[12], (12, 64, 3)))
 
-    @pytest.mark.parametrize("size", [(100, 100), (3000, 2344), (3, 900)])
+    @pytest.mark.parametrize("size", [(100, 100), (2000, 1563), (3, 900)])
     def test_photos_from_a_thumbnail_to_many_megapixels(
         self, size: tuple[int, int], guided: NeuralAssetsPipeline
     ) -> None:
         """However large the photo is, the frame is that of the photo at the frame's own size."""
         width, height = size
         plain = build_studio([LEFT], width=width, height=height, coarse=64)
-        room = studio_of(smooth_photo(width, height), plain.name, plain.camera, [LEFT])
+        room = studio_of(smooth_photo(width, height), plain.camera, [LEFT])
         there = {0: box_matrix((-0.4, 4.0, 0.4), (0.7, 0.5, 0.8), yaw=0.5)}
         scale = 64 / max(size)
         small_size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -375,10 +410,16 @@ class TestSizes:
         )
         assert psnr(image, expected) > 26
 
-    def test_a_large_photo_is_fitted_to_the_picture_by_area(self, guided: NeuralAssetsPipeline) -> None:
-        room = build_studio([box_matrix((0, 4, 0.4), (0.7, 0.5, 0.8))], width=256, height=256, coarse=1)
-        image = guided([room.frame()], room.photos, sampling(0)).images[0]
-        np.testing.assert_array_equal(image, by_area(room.photo, 64, 64))
+    @pytest.mark.parametrize("side", [64, 100, 200])
+    def test_a_large_photo_is_fitted_to_the_picture_by_area(
+        self, side: int, guided: NeuralAssetsPipeline
+    ) -> None:
+        room = build_studio([LEFT, RIGHT], width=256, height=256, coarse=1)
+        image = guided([room.frame()], room.photos, sampling(0, size=(side, side))).images[0]
+        wrong = (image != by_area(room.photo, side, side)).any(axis=-1)
+        # But for a few pixels on outlines, where a box ends between a large pixel and a small one.
+        assert not wrong[~near(shown(room.frame(), side) >= 0, 1)].any()
+        assert wrong.mean() < 0.003
 
 
 class TestContents:
@@ -386,10 +427,7 @@ class TestContents:
         self, guided: NeuralAssetsPipeline, studio: Studio
     ) -> None:
         empty = studio.frame({0: None, 1: None})
-        stood = np.zeros((64, 64), bool)
-        for asset in studio.assets:
-            x0, y0, x1, y1 = (round(v * 64) for v in asset.source_box_2d)
-            stood[y0 - 2 : y1 + 2, x0 - 2 : x1 + 2] = True
+        stood = around(studio.assets[0]) | around(studio.assets[1])
         for steps in (0, 2):
             image = guided([empty], studio.photos, sampling(steps)).images[0]
             np.testing.assert_array_equal(image[~stood], studio.photo[~stood])
@@ -422,9 +460,7 @@ class TestContents:
             guided([frame], studio.photos, sampling(0)).images[0]
             for frame in (studio.frame(), studio.frame({1: None}))
         )
-        x0, y0, x1, y1 = (round(v * 64) for v in studio.assets[1].source_box_2d)
-        inside = np.zeros((64, 64), bool)
-        inside[y0 - 2 : y1 + 2, x0 - 2 : x1 + 2] = True
+        inside = around(studio.assets[1])
         assert difference(with_it[~inside], without[~inside]) == 0
         assert difference(with_it[inside], without[inside]) > 10
 
@@ -437,14 +473,10 @@ class TestContents:
         image = guided([frame], studio.photos | red, sampling(0)).images[0]
         stands = shown(frame) == 2
         assert stands.sum() > 100
-        # Pixels on its outline are mixed with what is beside it.
-        inner = stands & np.roll(stands, 1, 0) & np.roll(stands, -1, 0) & np.roll(stands, 1, 1)
-        inner &= np.roll(stands, -1, 1)
-        np.testing.assert_array_equal(image[inner], np.broadcast_to((200, 30, 20), (inner.sum(), 3)))
-        x0, x1 = np.flatnonzero(stands.any(axis=0))[[0, -1]]
-        beside = np.ones(64, bool)
-        beside[x0 - 2 : x1 + 3] = False
-        np.testing.assert_array_equal(image[:, beside], studio.photo[:, beside])
+        found = image[inner(stands)]  # pixels on its outline are mixed with what is beside it
+        np.testing.assert_array_equal(found, np.broadcast_to((200, 30, 20), found.shape))
+        beside = ~widened(stands, 2)
+        np.testing.assert_array_equal(image[beside], studio.photo[beside])
 
     def test_it_reaches_papers_picture_too(
         self, paper: NeuralAssetsPipeline, studio: Studio, guest: Studio
@@ -464,10 +496,9 @@ class TestContents:
         first, second = (
             passes_of(frame, photos | guest.photos).proxy[0] for photos in (studio.photos, black)
         )
-        stands = torch.from_numpy(shown(frame) == 0)
-        inner = torch.nn.functional.max_pool2d((~stands)[None].float(), 5, 1, 2)[0] == 0
-        assert inner.sum() > 50
-        assert torch.equal(first[:, inner], second[:, inner])
+        within = torch.from_numpy(inner(shown(frame) == 0))
+        assert within.sum() > 50
+        assert torch.equal(first[:, within], second[:, within])
         images = pipeline([frame, studio.frame()], studio.photos | guest.photos, sampling()).images
         alone = pipeline([frame], studio.photos | guest.photos, sampling()).images
         np.testing.assert_array_equal(images[0], alone[0])
@@ -514,11 +545,8 @@ class TestContents:
             guided([each], studio.photos, sampling(0)).images[0] for each in (frame, studio.frame({0: None}))
         )
         stands = shown(frame) == 0
-        around = torch.from_numpy(stands)[None].float()
-        beside = torch.nn.functional.max_pool2d(around, 5, 1, 2)[0].numpy() == 0
         # Where it stood it takes its shadow along only once it has left.
-        x0, y0, x1, y1 = (round(v * 64) for v in studio.assets[0].source_box_2d)
-        beside[y0 - 2 : y1 + 2, x0 - 2 : x1 + 2] = False
+        beside = ~widened(stands, 2) & ~around(studio.assets[0])
         np.testing.assert_array_equal(image[beside], without[beside])
         if stands.sum() > 30:
             assert (image[stands] != without[stands]).any(axis=-1).mean() > 0.5
@@ -536,10 +564,9 @@ class TestContents:
             assert stands.sum() > 50
             alone = studio.frame({0: place}, assets=many[:1])
             single = guided([alone], studio.photos, sampling(0)).images[0]
-            edge = torch.nn.functional.max_pool2d(torch.from_numpy(~stands)[None].float(), 5, 1, 2)[0]
-            inner = edge.numpy() == 0
-            np.testing.assert_array_equal(image[inner], single[inner])
-            assert difference(image[inner], studio.photo[inner]) > 10
+            within = inner(stands)
+            np.testing.assert_array_equal(image[within], single[within])
+            assert difference(image[within], studio.photo[within]) > 10
 
     def test_a_missing_photo_is_named(self, guided: NeuralAssetsPipeline, studio: Studio) -> None:
         with pytest.raises(KeyError, match=studio.name.sha256):
@@ -687,9 +714,7 @@ class TestRelief:
         (picture,) = relieved([studio.frame({0: None})], studio.photos, sampling(steps=0)).images
         gone = shown(studio.frame()) == 0
         assert (picture[gone] != studio.photo[gone]).any(axis=-1).mean() > 0.5
-        x0, y0, x1, y1 = (round(v * 64) for v in studio.assets[0].source_box_2d)
-        outside = np.ones((64, 64), bool)
-        outside[y0 - 2 : y1 + 2, x0 - 2 : x1 + 2] = False
+        outside = ~around(studio.assets[0])
         np.testing.assert_array_equal(picture[outside], studio.photo[outside])
 
     def test_the_paper_has_none(self, tiny: Make) -> None:

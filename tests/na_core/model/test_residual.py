@@ -13,7 +13,7 @@ STANDARD_DEVIATIONS = {(0.0, 1.0): 0.2, (0.0, 0.0): 0.5, (1.0, 1.0): 0.4, (1.0, 
 
 
 def cells(pairs: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return box channels (P, 11, 8, 8) of pure cells, and residuals (P, 4, 8, 8) that are as unsure as they say."""
+    """Return channels (P, 11, 8, 8) of pure cells, and residuals (P, 4, 8, 8), as unsure as they say."""
     torch.manual_seed(0)
     maps = torch.randn(pairs, BOX_CHANNELS, 8, 8)
     maps[:, COVERAGE] = torch.randint(2, (pairs, 8, 8)).float()
