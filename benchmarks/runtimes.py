@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from na_core.model.box_channels import spatial_channels
 from na_core.model.checkpoints import load_checkpoint
-from na_core.model.pipeline import latent_channels, spatial_channels
+from na_core.model.latents import latent_channels
 
 ROUNDS = 20
 OBJECTS = 6

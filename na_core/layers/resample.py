@@ -26,33 +26,23 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
     if (columns, rows) == (width, height):
         return layers
     picture, plate = (_colours(values, width, height) for values in (layers.picture, layers.plate))
-    owner = layers.owner
-    near, far = layers.surfaces.near, layers.surfaces.far
     cover, real = (_nearest(values, width, height) for values in (layers.cover, layers.real))
     if width <= columns and height <= rows:
-        owner, near, far = (_nearest(values, width, height) for values in (owner, near, far))
+        owner = _nearest(layers.owner, width, height)
     else:
-        larger = np.stack([enlarged_owner(each, width, height) for each in owner.numpy()])
-        near, far = (
-            torch.from_numpy(
-                np.stack(
-                    [
-                        enlarged_depth(depth[None], old[None], new)
-                        for depth, old, new in zip(depths.numpy(), owner.numpy(), larger, strict=True)
-                    ]
-                )
-            )
-            for depths in (near, far)
-        )
-        owner = torch.from_numpy(larger)
+        larger = [enlarged_owner(each, width, height) for each in layers.owner.numpy()]
+        owner = torch.from_numpy(np.stack(larger))
+    near, far = (
+        _depths(depths, layers.owner, owner) for depths in (layers.surfaces.near, layers.surfaces.far)
+    )
     cover = torch.where(owner < 0, cover, owner.to(cover.dtype))
     return Layers(picture, pack(owner, near, far), cover, plate, real, layers.objects)
 
 
-def enlarged_depth(
+def resampled_depth(
     depths: NDArray[np.float32], index: NDArray[np.integer], owner: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Return the depth of what each pixel shows, (H, W) metres; 0 for none.
+    """Return the depth of what each pixel shows at another size, (H, W) metres; 0 for none.
 
     Args:
         depths: (L, h, w) metres, on each of L layers.
@@ -74,11 +64,17 @@ def enlarged_depth(
         depth, weight = (
             cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in (depth, known)
         )
-        outside = weight < 1e-3  # an outline that reaches further than the smaller picture's pixels
+        outside = weight < 1e-3  # an outline that reaches further than the known pixels
         depth[outside] = np.median(depths[of_it])
         weight[outside] = 1
         result[shows] = (depth / weight)[shows]
     return result
+
+
+def _depths(depths: Tensor, index: Tensor, owner: Tensor) -> Tensor:
+    """Return the depths (M, H, W) of what pixels show, of photos with depths and objects (M, h, w)."""
+    photos = zip(depths.numpy(), index.numpy(), owner.numpy(), strict=True)
+    return torch.from_numpy(np.stack([resampled_depth(d[None], i[None], o) for d, i, o in photos]))
 
 
 def _colours(pictures: Tensor, width: int, height: int) -> Tensor:

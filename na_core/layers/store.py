@@ -36,9 +36,14 @@ class TakingApart:
     working_size: int = 256
     texture: bool = False
 
+    @property
+    def key(self) -> Hashable:
+        """What tells ways apart: a network that is converted in place is another way."""
+        return self, None if self.network is None else self.network.dtype
+
 
 class LayerStore:
-    """Layers of photos by content: another photo, box or camera is another entry."""
+    """Layers of photos by content: another photo, box, camera or way is another entry."""
 
     def __init__(self) -> None:
         self._layers: OrderedDict[Hashable, Layers] = OrderedDict()
@@ -60,8 +65,7 @@ class LayerStore:
             made = take_apart(views, how.network, working_size=how.working_size, texture=texture)
             return made.to("cpu")
 
-        dtype = None if how.network is None else how.network.dtype
-        return cached(self._layers, (view, how.working_size, device, dtype), make, PHOTOS)
+        return cached(self._layers, (view, how.key, device), make, PHOTOS)
 
     def sampled(
         self,
@@ -91,7 +95,7 @@ class LayerStore:
             def make(layers: Layers = layers, size: tuple[int, int] = size) -> Layers:
                 return resampled(layers, *size).to(device)
 
-            parts.append(cached(self._sampled, (view, how.working_size, size, device), make, SAMPLED))
+            parts.append(cached(self._sampled, (view, how.key, size, device), make, SAMPLED))
         return stacked(parts)
 
 

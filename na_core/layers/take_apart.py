@@ -14,7 +14,7 @@ from na_core.layers.layers import Layers
 from na_core.layers.outlines import outlines
 from na_core.layers.plate import plates
 from na_core.layers.relief_network import Estimate, box_layers, estimate
-from na_core.layers.resample import enlarged_depth
+from na_core.layers.resample import resampled_depth
 from na_core.raster.surfaces import pack
 from na_core.tensors.views import SourceViews
 
@@ -71,7 +71,7 @@ def _found(
     parts = []
     for number, picture in enumerate(views.pictures.cpu().numpy()):
         owner, cover = outlines(picture, chances[number])
-        depths = (enlarged_depth(values[number], index[number], owner) for values in (near, far))
+        depths = (resampled_depth(values[number], index[number], owner) for values in (near, far))
         parts.append((owner, cover, *depths))
     owners, covers, nears, fars = (
         torch.from_numpy(np.stack(part)).to(views.pictures.device) for part in zip(*parts, strict=True)

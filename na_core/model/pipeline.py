@@ -15,7 +15,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import ViTModel
 
 from na_core.compose.compose import compose
@@ -40,6 +40,9 @@ from na_core.model.working_size import (
 from na_core.scene import Frame, Sampling
 from na_core.tensors.frames import FrameBatch, frame_batch
 from na_core.tensors.views import SourceView, source_views
+
+ALIGNMENT = 64
+"""Bytes of whose multiples PyTorch's own memory begins at."""
 
 Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
@@ -148,6 +151,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             slots=slots,
             picture_size=picture_size,
         )
+        for module in (encoder, tokenizer3d, vae, unet, relief):
+            if module is not None:
+                _align(module)
         self.layers = LayerStore()
         self._features: OrderedDict[Hashable, Tensor] = OrderedDict()
 
@@ -288,6 +294,16 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         channels = box_channels(batch, passes, self.factor, self.guided)
         ids = noise_ids(batch, passes.boxes, layers.canvas) if self.config.anchored_noise else None
         return self.decoder.conditions(passes, channels, tokens, ids)
+
+
+def _align(module: nn.Module) -> None:
+    """Move weights that lie at odd addresses, as they do in a mapped file.
+
+    Kernels differ in the last bit by where weights lie: a loaded checkpoint is to give the saved one's bytes.
+    """
+    for parameter in module.parameters():
+        if parameter.device.type == "cpu" and parameter.data_ptr() % ALIGNMENT:
+            parameter.data = parameter.data.clone()
 
 
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:

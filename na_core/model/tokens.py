@@ -141,7 +141,8 @@ class FrameTokens:
             grey = greyed(picture, (union if outside else ~union)[None])
             return encode_features(self._encoder, self._numbers(grey))
 
-        key = (view.sha256, outside, tuple(map(tuple, rectangles.tolist())), self._device, self._dtype)
+        seen = (view.sha256, self._config.picture_size, outside, tuple(map(tuple, rectangles.tolist())))
+        key = (*seen, self._device, self._dtype)
         return cached(self._cache, key, make, FEATURES)
 
     def _numbers(self, values: Tensor) -> Tensor:

@@ -97,6 +97,26 @@ def reference_box_map(camera: Camera, boxes: Sequence[Matrix], width: int, heigh
     return ReferenceBoxMap(index, np.take_along_axis(np.stack(local), order[..., None], axis=0), depth, leave)
 
 
+@dataclass(frozen=True)
+class NearestBoxes:
+    """The first box along every pixel's ray; see :class:`ReferenceBoxMap`.
+
+    Attributes:
+        index: (H, W). local: (H, W, 3). depth, far: (H, W), where the ray enters and leaves the box.
+    """
+
+    index: NDArray[np.int64]
+    local: NDArray[np.float64]
+    depth: NDArray[np.float64]
+    far: NDArray[np.float64]
+
+
+def nearest_boxes(camera: Camera, boxes: Sequence[Matrix], width: int, height: int) -> NearestBoxes:
+    """Return the first layer of :func:`reference_box_map`."""
+    found = reference_box_map(camera, boxes, width, height)
+    return NearestBoxes(found.index[0], found.local[0], found.depth[0], found.leave[0])
+
+
 def reference_backdrop(
     camera: Camera, centre: NDArray[np.float64], ground: float, radius: float, width: int, height: int
 ) -> NDArray[np.float64]:

@@ -24,10 +24,10 @@ from na_core.detection.targets import (
     targets,
 )
 from na_core.geometry.boxes import box_corners, box_matrix
-from na_core.geometry.boxmap import box_map
 from na_core.geometry.camera import camera_of_photo, project_points
-from na_core.model.batched.cameras import Cameras
 from na_core.scene import Box, Camera
+from na_core.tensors.cameras import cameras_of
+from tests.na_core.reference import nearest_boxes
 
 SIZE = (192, 128)
 NAMES = ("cup", "tin", "shoe")
@@ -36,14 +36,11 @@ NAMES = ("cup", "tin", "shoe")
 def photographed(camera: Camera, *boxes: np.ndarray) -> LabelledPhotos:
     """Return one photo whose mask is its boxes'."""
     width, height = SIZE
-    owner = torch.from_numpy(box_map(camera, list(boxes), width, height).index.astype(np.int64))[None]
+    owner = torch.from_numpy(nearest_boxes(camera, boxes, width, height).index)[None]
     count = len(boxes)
     return LabelledPhotos(
         pictures=torch.zeros((1, height, width, 3), dtype=torch.uint8),
-        camera=Cameras(
-            torch.from_numpy(camera.world_from_camera[None].copy()),
-            torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float64),
-        ),
+        camera=cameras_of([camera]),
         boxes=torch.from_numpy(np.stack(boxes))[None],
         visible=torch.ones((1, count)),
         owner=owner,

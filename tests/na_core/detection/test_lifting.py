@@ -21,8 +21,8 @@ from na_core.detection.lifting import (
 )
 from na_core.evaluation.box_overlap import box_iou
 from na_core.geometry.boxes import box_matrix
-from na_core.geometry.boxmap import box_map
 from na_core.geometry.camera import camera_of_photo, pixel_centres, rays
+from tests.na_core.reference import nearest_boxes
 
 SIDE = 160
 CAMERA = camera_of_photo(1.2 * SIDE, SIDE, SIDE, 1.4, math.radians(20))
@@ -41,9 +41,9 @@ boxes = st.builds(
 )
 
 
-def seen(*matrices: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def seen(*matrices: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return depth (H, W) of boxes on the ground, infinite in the sky, and which box each pixel shows."""
-    found = box_map(CAMERA, list(matrices), SIDE, SIDE)
+    found = nearest_boxes(CAMERA, matrices, SIDE, SIDE)
     down = rays(CAMERA, pixel_centres(SIDE, SIDE))[..., 2]
     with np.errstate(divide="ignore"):
         ground = np.where(down < 0, -EYE[2] / down, np.inf)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from na_core.model.anchored_noise import STRIDE, anchored_noise, box_texels, surface_addresses
+from na_core.geometry.boxes import box_matrix
+from na_core.model.anchored_noise import STRIDE, anchored_noise, box_texels, noise_ids, surface_addresses
+from na_core.scene import Frame
+from tests.na_core.studio import Studio, build_studio, composed
 
 CHANNELS, CELL, SIDE = 8, 8, 256
 
@@ -133,3 +138,62 @@ def test_frames_without_assets_have_noise() -> None:
     empty = torch.zeros((1, 0), dtype=torch.int64), torch.zeros((1, 0, 3), dtype=torch.int64)
     made = noise(surface_addresses(nothing, view * 0, *empty, view, torch.tensor([256.0])))
     assert float(made.std()) == pytest.approx(1, abs=0.05)
+
+
+def ids_of(frame: Frame, studio: Studio, side: int = 64) -> Tensor:
+    batch, layers, passes = composed(frame, studio.photos, side, side)
+    return noise_ids(batch, passes.boxes, layers.canvas)[0]
+
+
+class TestFrames:
+    """Which surfaces the pixels of frames name."""
+
+    def test_every_second_pixel_names_a_texel(self, studio: Studio) -> None:
+        assert ids_of(studio.frame(), studio).shape == (64 // STRIDE, 64 // STRIDE)
+
+    def test_an_object_keeps_its_texels_whatever_else_is_in_the_frame(self, studio: Studio) -> None:
+        both, alone = studio.frame(), studio.frame({0: None})
+        index = composed(both, studio.photos, 64, 64)[2].index[0, ::STRIDE, ::STRIDE]
+        named, again = ids_of(both, studio), ids_of(alone, studio)
+        assert (index == 1).sum() > 20
+        assert torch.equal(named[index != 0], again[index != 0])
+        assert (named[index == 0] != again[index == 0]).all()
+
+    def test_a_duplicate_has_texels_of_its_own(self, studio: Studio) -> None:
+        place = box_matrix((0.0, 3.5, 0.4), (0.7, 0.5, 0.8), yaw=0.5)
+        frame = studio.frame({1: place}, assets=[studio.assets[0], studio.assets[0]])
+        index = composed(frame, studio.photos, 64, 64)[2].index[0, ::STRIDE, ::STRIDE]
+        named = ids_of(frame, studio)
+        first, second = (set(named[index == slot].tolist()) for slot in (0, 1))
+        assert len(first) > 10 and len(second) > 10
+        assert not first & second
+
+    def test_a_moved_object_takes_its_texels_along(self) -> None:
+        studio = build_studio([box_matrix((-0.5, 4.0, 0.4), (0.8, 0.8, 0.8))])
+        source = studio.boxes[0]
+        there = source.copy()
+        there[0, 3] += 0.7
+        frames = studio.frame(), studio.frame({0: there})
+        shown = []
+        for frame in frames:
+            index = composed(frame, studio.photos, 64, 64)[2].index[0, ::STRIDE, ::STRIDE]
+            shown.append(set(ids_of(frame, studio)[index == 0].tolist()))
+        assert len(shown[0] & shown[1]) > 0.5 * min(map(len, shown))
+
+    def test_turned_labels_name_the_same_texels_in_another_order(self, studio: Studio) -> None:
+        """Half a turn relabels corners; the texels that show are as many."""
+        turned = [replace(asset, quarter_turns=(asset.quarter_turns + 2) % 4) for asset in studio.assets]
+        before, after = studio.frame(), studio.frame(assets=turned)
+        index = composed(before, studio.photos, 64, 64)[2].index[0, ::STRIDE, ::STRIDE]
+        one, other = ids_of(before, studio), ids_of(after, studio)
+        assert torch.equal(one[index < 0], other[index < 0])
+        for slot in (0, 1):
+            counts = [len(np.unique(ids[index == slot])) for ids in (one, other)]
+            assert abs(counts[0] - counts[1]) <= 2
+
+    def test_texels_of_the_background_stay_in_the_world_as_the_camera_turns(self, studio: Studio) -> None:
+        empty = studio.frame({0: None, 1: None})
+        turned = replace(studio.camera, cx=studio.camera.cx + 8 / 64)
+        before, after = ids_of(empty, studio), ids_of(replace(empty, camera=turned), studio)
+        shift = 8 // STRIDE
+        assert torch.equal(before[:, :-shift], after[:, shift:])

@@ -6,7 +6,6 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,9 +21,7 @@ from na_core.model.checkpoints import (
 )
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.scene import Frame, Sampling
-
-if TYPE_CHECKING:
-    from tests.na_core.model.conftest import Studio
+from tests.na_core.studio import Studio
 
 
 @pytest.fixture(scope="module")

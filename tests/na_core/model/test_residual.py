@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from na_core.model.residual import COVERAGE, LEAST_SHARE, VALIDITY, fit_variance, residual_scale
+from na_core.model.box_channels import BOX_CHANNELS, COVERAGE, VALIDITY
+from na_core.model.residual import MIN_VARIANCE_SHARE, fit_variance, residual_scale
 
 STANDARD_DEVIATIONS = {(0.0, 1.0): 0.2, (0.0, 0.0): 0.5, (1.0, 1.0): 0.4, (1.0, 0.0): 1.5}
 """By a cell's coverage and validity."""
 
 
 def cells(pairs: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return maps (P, 11, 8, 8) of pure cells, and residuals (P, 4, 8, 8) that are as unsure as they say."""
+    """Return channels (P, 11, 8, 8) of pure cells, and residuals (P, 4, 8, 8), as unsure as they say."""
     torch.manual_seed(0)
-    maps = torch.randn(pairs, 11, 8, 8)
+    maps = torch.randn(pairs, BOX_CHANNELS, 8, 8)
     maps[:, COVERAGE] = torch.randint(2, (pairs, 8, 8)).float()
     maps[:, VALIDITY] = torch.randint(2, (pairs, 8, 8)).float()
     deviation = torch.zeros(pairs, 8, 8)
@@ -42,7 +43,7 @@ def test_what_was_fitted_is_what_the_cells_are() -> None:
 def test_a_mixed_cell_has_the_variance_of_its_mixture() -> None:
     maps, residual = cells()
     scale, variance = fit_variance(residual, maps)
-    mixed = torch.zeros(1, 11, 1, 1)
+    mixed = torch.zeros(1, BOX_CHANNELS, 1, 1)
     mixed[:, VALIDITY] = 0.25
     expected = (0.25 * 0.2**2 + 0.75 * 0.5**2) ** 0.5
     assert float(residual_scale(mixed, scale, variance)) == pytest.approx(expected, rel=0.05)
@@ -51,7 +52,7 @@ def test_a_mixed_cell_has_the_variance_of_its_mixture() -> None:
 def test_no_cell_is_surer_than_can_be() -> None:
     maps, _ = cells(2)
     assert float(residual_scale(maps, 2.0, [-1.0, 0.0, 0.0, 0.0]).min()) == pytest.approx(
-        2 * LEAST_SHARE**0.5
+        2 * MIN_VARIANCE_SHARE**0.5
     )
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from na_core.model.conditioning import conditions as frame_conditions
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.switches import Switches
 from na_core.scene import Frame, Sampling
+from na_core.tensors.views import source_views
+from tests.na_core.studio import Studio, batch_of
 
 Make = Callable[..., NeuralAssetsPipeline]
 
@@ -53,7 +54,7 @@ def test_the_papers_poses_have_no_source() -> None:
 
 
 @pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
-def test_a_pipeline_sees_less(switch: str, tiny: Make, studio, moved_frame: Frame) -> None:
+def test_a_pipeline_sees_less(switch: str, tiny: Make, studio: Studio, moved_frame: Frame) -> None:
     pipeline = tiny()
     pipeline.register_to_config(residual=False, detail_transfer=False)
     sampling = Sampling(1, 1.0, 0, "custom", 64, 64)
@@ -64,14 +65,17 @@ def test_a_pipeline_sees_less(switch: str, tiny: Make, studio, moved_frame: Fram
     assert np.abs(whole.astype(int) - less).max() > 0
 
 
-def test_without_the_source_pose_it_plays_no_part(tiny: Make, studio, moved_frame: Frame) -> None:
+def test_without_the_source_pose_it_plays_no_part(tiny: Make, studio: Studio, moved_frame: Frame) -> None:
     pipeline = tiny()
     pipeline.register_to_config(source_pose=False)
-    computed = []
+    computed: list[torch.Tensor] = []
+    placed = moved_frame.assets[0]
     for camera in (studio.camera, replace(studio.camera, fx=studio.camera.fx * 1.1)):
-        placed = moved_frame.assets[0]
         asset = replace(placed.asset, source_camera=camera)
         frame = replace(moved_frame, assets=(replace(placed, asset=asset),))
-        found = frame_conditions(frame, studio.pictures, 64, 64, factor=pipeline.factor, guided=True)
-        computed.append(pipeline.batch([frame], [found], studio.pictures).tokens)
+        tokens = pipeline.tokens.of(frame, source_views(frame), studio.photos, batch_of(frame))
+        computed.append(tokens.values)
     assert torch.equal(*computed)
+    pipeline.register_to_config(source_pose=True)
+    tokens = pipeline.tokens.of(frame, source_views(frame), studio.photos, batch_of(frame))
+    assert not torch.equal(tokens.values, computed[0])

@@ -6,13 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from na_core.geometry.boxes import bounds_2d, box_matrix
 from na_core.geometry.camera import camera_of_photo
-from na_core.geometry.keeping import disturbed, kept
-from na_core.geometry.proxy import proxy_picture
+from na_core.model.blend import KEPT_MOTION, disturbed, kept_share
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset
+from tests.na_core.studio import batch_of, composed
 
 WIDTH, HEIGHT = 96, 64
 CAMERA = camera_of_photo(1.2 * WIDTH, WIDTH, HEIGHT, camera_height=1.5, pitch=0.3)
@@ -36,10 +38,17 @@ def moved(matrix: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return out
 
 
-def kept_of(asked: Frame, surroundings: float = 0.5, trust: float = 0.0) -> NDArray[np.float32]:
-    picture = np.random.default_rng(0).random((HEIGHT, WIDTH, 3), dtype=np.float32)
-    proxy = proxy_picture(asked, {PHOTO.sha256: picture}, WIDTH, HEIGHT)
-    return kept(asked, proxy, True, trust, surroundings)
+def disturbed_by(asked: Frame, surroundings: float = 0.5) -> Tensor:
+    return disturbed(batch_of(asked), WIDTH, HEIGHT, surroundings)[0]
+
+
+def kept_of(
+    asked: Frame, surroundings: float = 0.5, trust: float = 0.0, scale: float = 1.0, keep: bool = True
+) -> Tensor:
+    picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    batch, _, passes = composed(asked, {PHOTO.sha256: picture}, WIDTH, HEIGHT)
+    share = kept_share(batch, passes, scale, keep_unmoved=keep, proxy_trust=trust, surroundings=surroundings)
+    return share[0]
 
 
 def centre(matrix: NDArray[np.float64]) -> tuple[int, int]:
@@ -49,13 +58,13 @@ def centre(matrix: NDArray[np.float64]) -> tuple[int, int]:
 
 def test_all_is_kept_where_nothing_moved() -> None:
     assert (kept_of(frame(*PLACES)) > 0.999).all()
-    assert not disturbed(frame(*PLACES), WIDTH, HEIGHT, 0.5).any()
+    assert not disturbed_by(frame(*PLACES)).any()
 
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_the_decoder_is_free_around_what_moved_and_where_it_was(gone: bool) -> None:
     target = None if gone else moved(PLACES[0], 0.8)
-    found = disturbed(frame(target, PLACES[1]), WIDTH, HEIGHT, 0.5)
+    found = disturbed_by(frame(target, PLACES[1]))
     assert found[centre(PLACES[0])] == 1
     if target is not None:
         assert found[centre(target)] == 1
@@ -77,8 +86,8 @@ def test_without_surroundings_what_stands_still_is_kept_up_to_the_outline() -> N
 
 def test_it_sets_in_gradually() -> None:
     frames = [frame(moved(PLACES[0], step), PLACES[1]) for step in np.linspace(0, 0.2, 41)]
-    steps = [disturbed(asked, WIDTH, HEIGHT, 0.5) for asked in frames]
-    changes = [np.abs(b - a).max() for a, b in itertools.pairwise(steps)]
+    steps = [disturbed_by(asked) for asked in frames]
+    changes = [float((b - a).abs().max()) for a, b in itertools.pairwise(steps)]
     assert max(changes) < 0.35
     assert steps[-1].max() == 1
 
@@ -87,13 +96,29 @@ def test_something_new_disturbs_and_a_turned_camera_does_not() -> None:
     guest = Asset("guest", Photo("b" * 64), Box(PLACES[0]), CAMERA, (0.1, 0.1, 0.5, 0.5))
     asked = frame(*PLACES)
     more = Frame(CAMERA, (*asked.assets, PlacedAsset(guest, Box(moved(PLACES[1], 1.5)))), asked.background)
-    assert disturbed(more, WIDTH, HEIGHT, 0.5)[centre(moved(PLACES[1], 1.5))] == 1
+    assert disturbed_by(more)[centre(moved(PLACES[1], 1.5))] == 1
     turned = camera_of_photo(1.2 * WIDTH, WIDTH, HEIGHT, camera_height=1.5, pitch=0.33)
-    assert not disturbed(frame(*PLACES, camera=turned), WIDTH, HEIGHT, 0.5).any()
+    assert not disturbed_by(frame(*PLACES, camera=turned)).any()
 
 
 def test_trust_is_the_least_that_is_kept_of_what_the_photo_showed() -> None:
     asked = frame(moved(PLACES[0], 0.8), PLACES[1])
     free, trusting = kept_of(asked), kept_of(asked, trust=0.5)
     assert (trusting >= free).all()
-    assert set(np.unique(trusting[free == 0])) <= {0, 0.5}
+    assert set(trusting[free == 0].unique().tolist()) <= {0, 0.5}
+
+
+def test_what_is_kept_fades_with_motion_as_the_decoder_sees_it() -> None:
+    turned = camera_of_photo(1.2 * WIDTH, WIDTH, HEIGHT, camera_height=1.5, pitch=0.31)
+    asked = frame(*PLACES, camera=turned)
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    shift = composed(asked, {PHOTO.sha256: picture}, WIDTH, HEIGHT)[2].shift[0]
+    assert shift.isfinite().float().mean() > 0.8
+    for scale in (1.0, 0.5):
+        expected = (1 - shift * scale / KEPT_MOTION).clamp(0, 1)
+        torch.testing.assert_close(kept_of(asked, scale=scale), expected)
+
+
+def test_nothing_is_kept_of_what_did_not_move_where_that_is_switched_off() -> None:
+    assert not kept_of(frame(*PLACES), keep=False).any()
+    assert (kept_of(frame(*PLACES), keep=False, trust=0.25) == 0.25).all()
