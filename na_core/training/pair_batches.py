@@ -243,6 +243,9 @@ def all_layers(
 ) -> Layers:
     """Take all labelled frames apart as use will, by the slots of their objects.
 
+    All boxes of a frame are known, with their 2D boxes. Of a photo that only objects come from, a message
+    names their boxes alone; and of an object that has left, no 2D box.
+
     Args:
         pipeline: whose relief network finds outlines and depths, on the device that computes.
         labels: of the frames.

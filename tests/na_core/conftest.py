@@ -15,12 +15,10 @@ from PIL import Image
 from na_core.data.contact_sheet import colour_of
 from na_core.data.labels import LABELS_FILE, LABELS_VERSION, Edit
 from na_core.data.scenes import DEPTH_UNIT
-from na_core.geometry.backdrop import Backdrop, backdrop_points
 from na_core.geometry.boxes import box_matrix
-from na_core.geometry.boxmap import box_map
 from na_core.geometry.camera import camera_of_photo, project_points
-from na_core.geometry.relief import through_box
 from na_core.scene import Box, Camera
+from tests.na_core.reference import reference_backdrop, reference_box_map
 
 Placement = Sequence[NDArray[np.float64] | None]
 
@@ -33,23 +31,22 @@ def painted(
     Returns:
         (H, W, 3) picture, (H, W) index mask, depth and the far side's depth in steps.
     """
-    ground = backdrop_points(Backdrop(0.0, np.zeros(3), 40.0), camera, width, height)
+    ground = reference_backdrop(camera, np.zeros(3), 0.0, 40.0, width, height)
     depth = project_points(camera, ground)[..., 2]
     chequer = (np.floor(ground[..., 0] * 2) + np.floor(ground[..., 1] * 2)) % 2
     picture = 0.35 + 0.2 * chequer[..., None] * np.roll([1.0, 0.9, 0.2], stage)
     present = [i for i, box in enumerate(boxes) if box is not None]
-    seen = box_map(camera, [boxes[i] for i in present], width, height)
+    seen = reference_box_map(camera, [boxes[i] for i in present], width, height)
     mask = np.zeros((height, width), np.uint8)
     far = np.full((height, width), np.inf)
     for number, i in enumerate(present):
-        hit = seen.index == number
-        stripes = 0.5 + 0.5 * np.sign(np.sin(seen.local[hit] * 6 + i))
+        hit = seen.index[0] == number
+        stripes = 0.5 + 0.5 * np.sign(np.sin(seen.local[0][hit] * 6 + i))
         colour = np.roll(np.array([0.9, 0.3, 0.1]), i)
         picture[hit] = 0.2 * stripes + 0.8 * colour * (0.6 + 0.4 * stripes[:, :1])
         mask[hit] = i + 1
-        depth[hit] = seen.depth[hit]
-        leave = through_box(camera, boxes[i], seen.local[hit])[1]
-        far[hit] = project_points(camera, leave / 2 @ boxes[i][:3, :3].T + boxes[i][:3, 3])[:, 2]
+        depth[hit] = seen.depth[0][hit]
+        far[hit] = seen.leave[0][hit]
     steps, far_steps = (np.minimum(np.rint(of / DEPTH_UNIT), 65535).astype(np.uint16) for of in (depth, far))
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), mask, steps, far_steps
 
@@ -79,7 +76,7 @@ def write_scene(
         Image.fromarray(far).save(folder / f"far_{number:03}.png")
         rectangles, visible = [], []
         for i, box in enumerate(boxes):
-            alone = 0 if box is None else int((box_map(camera, [box], width, height).index == 0).sum())
+            alone = 0 if box is None else int((reference_box_map(camera, [box], width, height).index[0] == 0).sum())
             rows, columns = np.nonzero(mask == i + 1)
             visible.append(len(rows) / alone if alone else 0.0)
             if len(rows):
@@ -131,6 +128,15 @@ def write_scenes(root: Path, count: int = 2, side: int = 64) -> Path:
             placements.append([left, right])
         write_scene(root / f"{number:08}", [still, still, moved], placements, side, side)
     return root
+
+
+@pytest.fixture
+def every_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let lists hold all pixels, as on a GPU."""
+    from na_core.raster import boxmap, march, pixels
+
+    for module in (boxmap, march, pixels):
+        monkeypatch.setattr(module, "listing_pays", lambda device: False)
 
 
 @pytest.fixture(scope="session")
