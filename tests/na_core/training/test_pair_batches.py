@@ -39,6 +39,7 @@ PAIRS = {
     "crossed": Pair(0, 2, background=3),
     "donor": Pair(4, 1, background=4, donor=0, edit=Edit("add", 4, 1, 0, 1)),
     "leaving": Pair(0, 4, background=0),
+    "still": Pair(0, 0, background=0),
 }
 SIDE = 64
 SCENE = "00000000"
@@ -278,6 +279,13 @@ class TestAugmentation:
         moved = (plain.poses != jittered.poses).any(dim=-1)
         assert torch.equal(moved, plain.filled)
         assert torch.equal(plain.target, jittered.target)
+
+    def test_jittered_boxes_of_what_stands_still_leave_the_photo(
+        self, changed: Callable[..., TrainingBatch]
+    ) -> None:
+        batch = changed(["still"], jitter_boxes=1.0)
+        assert batch.maps[:, VALIDITY].mean() > 0.99
+        torch.testing.assert_close(batch.proxy, batch.target, atol=2e-3, rtol=0)  # targets are in float16
 
     def test_a_key_decides_it(self, split: Path, configure: Configure, make_batches: MakeBatches) -> None:
         pipeline = small_pipeline()
