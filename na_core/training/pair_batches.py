@@ -30,6 +30,7 @@ from na_core.training.labelled import LabelledFrames, pair_frames
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
 from na_core.training.vae import encode_pictures
+from na_core.training.wrong_layers import wrong_layers
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ class PairBatches:
     def _compute(self, prepared: PreparedPairs) -> TrainingBatch:
         device, wanted = self._pipeline.unet.device, self._augmentation
         random = prepared.random
-        frames = prepared.frames.to(device)
-        frames = augment.jitter_boxes(frames, random, wanted.jitter_boxes)
+        labelled = prepared.frames.to(device)
+        frames = augment.jitter_boxes(labelled, random, wanted.jitter_boxes)
         frames = augment.relabel_corners(frames, random, wanted.relabel_corners)
         frames = augment.drop_objects(frames, random, wanted.drop_objects, prepared.unseen.to(device))
         frames = augment.mask_sources(frames, random, wanted.mask_sources)
@@ -181,7 +182,10 @@ class PairBatches:
             proxies, maps = torch.zeros_like(target), target.new_zeros((len(target), 0, *target.shape[2:]))
             noise = None
         else:
-            proxies, maps, noise = self._composed(prepared.layers.to(device), frames, target, random)
+            layers, composed = prepared.layers.to(device), frames
+            if wanted.jitter_boxes:
+                layers, composed = wrong_layers(layers, labelled, frames)
+            proxies, maps, noise = self._composed(layers, composed, target, random)
         rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
         order = torch.zeros_like(frames.photo)
         order[rows, numbers] = torch.arange(len(rows), device=device)
@@ -242,6 +246,9 @@ def all_layers(
     batch_size: int = 16,
 ) -> Layers:
     """Take all labelled frames apart as use will, by the slots of their objects.
+
+    All boxes of a frame are known, with their 2D boxes. Of a photo that only objects come from, a message
+    names their boxes alone; and of an object that has left, no 2D box.
 
     Args:
         pipeline: whose relief network finds outlines and depths, on the device that computes.

@@ -6,119 +6,210 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from na_core.data.labels import Edit
 from na_core.data.pairs import DrawnPair, Pair, frame_message
 from na_core.data.scenes import Scene, load_scene
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
-from na_core.model.conditioning import conditions
-from na_core.model.pipeline import Batch, decode, encode
-from na_core.model.presets import build_pipeline
-from na_core.model.residual import COVERAGE, VALIDITY
+from na_core.model.box_channels import COVERAGE, VALIDITY
+from na_core.model.decoder import Conditions, Decoder, OnStep
+from na_core.model.latents import to_latents, to_pictures
+from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.presets import Preset, build_pipeline
+from na_core.scene import Frame, Sampling
+from na_core.tensors.views import source_views
+from na_core.training import pair_batches
 from na_core.training.decoder import DecoderObjective
 from na_core.training.errors import TrainingError
 from na_core.training.initial import set_start
-from na_core.training.pair_batches import TrainingBatch
+from na_core.training.pair_batches import TrainingBatch, all_layers
 from na_core.training.randomness import DrawKey
-from tests.na_core.training.conftest import Configure, MakeBatches
+from tests.na_core.training.conftest import Configure, MakeBatches, MakeRun
 
 PAIRS = {
     "film": Pair(0, 1, background=0),
     "crossed": Pair(0, 2, background=3),
     "donor": Pair(4, 1, background=4, donor=0, edit=Edit("add", 4, 1, 0, 1)),
+    "leaving": Pair(0, 4, background=0),
+    "still": Pair(0, 0, background=0),
 }
+SIDE = 64
+SCENE = "00000000"
+
+Compare = Callable[[NeuralAssetsPipeline, str], None]
+
+
+def small_pipeline(preset: Preset = "guided", relief: bool = False) -> NeuralAssetsPipeline:
+    """Return an untrained pipeline whose working size is that of the split's pictures."""
+    pipeline = build_pipeline(preset, "tiny", relief=relief)
+    pipeline.register_to_config(picture_size=SIDE)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 @pytest.fixture(scope="module")
 def split(make_scene: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a split of one scene of two stages; its fifth frame lacks an object."""
-    camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)
-    moved = camera_of_photo(77, 64, 64, camera_height=1.7, pitch=0.4)
+    camera = camera_of_photo(77, SIDE, SIDE, camera_height=1.5, pitch=0.35)
+    moved = camera_of_photo(77, SIDE, SIDE, camera_height=1.7, pitch=0.4)
     first, second, third = (box_matrix((x, 4, 0.4), (0.6, 0.5, 0.8), x) for x in (-0.7, 0.7, 0.1))
     placements = [[first, second], [second, third], [third, first], [first, second], [first, None]]
     folder = tmp_path_factory.mktemp("batches") / "train"
     cameras = [camera, moved, camera, camera, camera]
-    make_scene(folder / "00000000", cameras, placements, 64, 64, stages=[0, 0, 1, 1, 0])
+    make_scene(folder / SCENE, cameras, placements, SIDE, SIDE, stages=[0, 0, 1, 1, 0])
     return folder
 
 
-def rendered(pipeline, scene: Scene, pair: Pair) -> Batch:
+def message(scene: Scene, pair: Pair) -> tuple[Frame, dict[str, NDArray[np.uint8]]]:
     frame, numbers = frame_message(scene, pair)
-    photos = {name: scene.picture(i).astype(np.float32) / 255 for name, i in numbers.items()}
-    guided = pipeline.config.preset == "guided"
-    found = conditions(frame, photos, 64, 64, factor=8, guided=guided)
-    with torch.no_grad():
-        return pipeline.batch([frame], [found], photos)
+    return frame, {name: scene.picture(number) for name, number in numbers.items()}
 
 
-@pytest.mark.parametrize("start", ["noise", "residual", "uncertainty"])
-@pytest.mark.parametrize("kind", PAIRS)
-def test_inputs_are_the_pipelines(
-    kind: str, start: str, split: Path, configure: Configure, make_batches: MakeBatches
+def rendered(pipeline: NeuralAssetsPipeline, scene: Scene, pair: Pair) -> Conditions:
+    """Return what the decoder is given when the pipeline renders a pair's message."""
+    seen: list[Conditions] = []
+
+    def decode(self: Decoder, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
+        seen.append(conditions)
+        return torch.zeros_like(conditions.proxy)
+
+    frame, photos = message(scene, pair)
+    with patch.object(Decoder, "decode", decode):
+        pipeline([frame], photos, Sampling(steps=1, guidance=1, seed=0, width=SIDE, height=SIDE))
+    (conditions,) = seen
+    return conditions
+
+
+def drawn(*kinds: str) -> list[DrawnPair]:
+    return [DrawnPair(0, PAIRS[kind]) for kind in kinds]
+
+
+class TestWhatTrainingSees:
+    """Beside another pair, which has another number of pictures."""
+
+    @pytest.fixture
+    def compare(self, split: Path, configure: Configure, make_batches: MakeBatches) -> Compare:
+        def compare(pipeline: NeuralAssetsPipeline, kind: str) -> None:
+            batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
+            used = rendered(pipeline, load_scene(split / SCENE), PAIRS[kind])
+            batch = batches.batch_of(drawn(kind, "donor"))
+            objective = DecoderObjective(pipeline, 0.0, 0.0)
+            with torch.no_grad():
+                tokens, mask = objective.tokens(batch, torch.zeros(2, dtype=torch.bool))
+            assert mask is not None
+            assert used.tokens.mask is not None
+            torch.testing.assert_close(
+                tokens[0][mask[0]], used.tokens.values[0][used.tokens.mask[0]], atol=1e-5, rtol=1e-4
+            )
+            assert used.unet_extra is not None
+            proxy, maps = used.unet_extra.split([batch.proxy.shape[1], batch.maps.shape[1]], dim=1)
+            torch.testing.assert_close(batch.proxy[:1], proxy, atol=2e-6, rtol=0)
+            torch.testing.assert_close(batch.maps[:1], maps, atol=2e-6, rtol=0)
+
+        return compare
+
+    @pytest.mark.parametrize("start", ["noise", "residual", "uncertainty"])
+    @pytest.mark.parametrize("kind", PAIRS)
+    def test_of_boxes(self, kind: str, start: str, compare: Compare) -> None:
+        pipeline = small_pipeline()
+        set_start(pipeline, start)
+        compare(pipeline, kind)
+
+    @pytest.mark.parametrize("kind", ["film", "crossed", "leaving"])
+    def test_of_outlines(self, kind: str, compare: Compare) -> None:
+        compare(small_pipeline(relief=True), kind)
+
+    def test_of_textured_plates(self, compare: Compare) -> None:
+        pipeline = small_pipeline()
+        pipeline.register_to_config(plate_texture=True)
+        compare(pipeline, "leaving")
+
+    def test_of_surfaces_that_noise_sticks_to(
+        self, split: Path, configure: Configure, make_batches: MakeBatches
+    ) -> None:
+        pipeline = small_pipeline()
+        batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
+        scene = load_scene(split / SCENE)
+        used = rendered(pipeline, scene, PAIRS["film"]).noise_ids
+        with patch.object(pair_batches, "noise_ids", wraps=pair_batches.noise_ids) as ids:
+            batches.batch_of(drawn("film"))
+            found = pair_batches.noise_ids(*ids.call_args.args)
+        assert used is not None
+        # Assets have other keys: the same texels by other names.
+        names = torch.stack([used.flatten(), found.flatten()]).unique(dim=1)
+        assert len(used.unique()) == len(found.unique()) == names.shape[1]
+        assert 0.3 < float((used == found).float().mean()) < 1
+
+
+@pytest.mark.parametrize("relief", [False, True])
+def test_photos_are_taken_apart_as_the_pipeline_does(
+    relief: bool, split: Path, configure: Configure, make_run: MakeRun
 ) -> None:
-    pipeline = build_pipeline("guided", "tiny")
-    set_start(pipeline, start)
-    batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
-    used = rendered(pipeline, load_scene(split / "00000000"), PAIRS[kind])
-    # Beside another pair, which has another number of pictures.
-    batch = batches.batch_of([DrawnPair(0, PAIRS[kind]), DrawnPair(0, PAIRS["donor"])])
-    with torch.no_grad():
-        tokens, mask = DecoderObjective(pipeline, 0.0, 0.0).tokens(batch, torch.zeros(2, dtype=torch.bool))
-    assert mask is not None
-    assert used.attention_mask is not None
-    torch.testing.assert_close(
-        tokens[0][mask[0]], used.tokens[0][used.attention_mask[0]], atol=1e-5, rtol=1e-4
-    )
-    assert used.spatial is not None
-    proxy, maps = used.spatial.split([batch.proxy.shape[1], batch.maps.shape[1]], dim=1)
-    # What the photo hid is filled a little differently, see na_core.model.batched.proxy.
-    torch.testing.assert_close(batch.proxy[:1], proxy, atol=0.03 * float(proxy.abs().max()), rtol=0)
-    torch.testing.assert_close(batch.maps[:1], maps, atol=1e-4, rtol=1e-4)
+    pipeline = small_pipeline(relief=relief)
+    scene = load_scene(split / SCENE)
+    frame, photos = message(scene, PAIRS["film"])
+    (view,) = source_views(frame)
+    run = make_run(configure(top={"scenes": str(split)}), pipeline)
+    found = {}
+    for texture in (False, True):
+        pipeline.register_to_config(plate_texture=texture)
+        pipeline.clear_cache()
+        used = pipeline.layers.layers(view, photos[view.sha256], pipeline.taking_apart, pipeline.device)
+        found[texture] = all_layers(pipeline, run.frames)[torch.tensor([PAIRS["film"].background])]
+        for name in ("picture", "plate", "real", "cover", "owner"):
+            assert torch.equal(getattr(found[texture], name), getattr(used, name)), name
+        assert torch.equal(found[texture].surfaces.packed, used.surfaces.packed)
+        assert torch.equal(found[texture].surfaces.thickness, used.surfaces.thickness)
+    smooth, textured = found[False], found[True]
+    assert not torch.equal(smooth.plate, textured.plate)
+    assert torch.equal(smooth.plate[smooth.real], textured.plate[smooth.real])
 
 
 def test_the_papers_tokens_are_the_pipelines(
     split: Path, configure: Configure, make_batches: MakeBatches
 ) -> None:
-    pipeline = build_pipeline("paper", "tiny")
+    pipeline = small_pipeline("paper")
     config = configure(top={"preset": "paper", "scenes": str(split)}, decoder={"start": "noise"})
     batches = make_batches(pipeline, config)
-    used = rendered(pipeline, load_scene(split / "00000000"), PAIRS["film"])
+    used = rendered(pipeline, load_scene(split / SCENE), PAIRS["film"])
     with torch.no_grad():
         tokens, mask = DecoderObjective(pipeline, 0.0, 0.0).tokens(
-            batches.batch_of([DrawnPair(0, PAIRS["film"])]), torch.zeros(1, dtype=torch.bool)
+            batches.batch_of(drawn("film")), torch.zeros(1, dtype=torch.bool)
         )
     assert mask is None
-    torch.testing.assert_close(tokens, used.tokens, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(tokens, used.tokens.values, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("start", ["noise", "residual", "uncertainty"])
 def test_what_is_diffused_decodes_to_the_target(
     start: str, split: Path, configure: Configure, make_batches: MakeBatches
 ) -> None:
-    pipeline = build_pipeline("guided", "tiny")
+    pipeline = small_pipeline()
     set_start(pipeline, start)
     pipeline.register_to_config(detail_transfer=False, residual_scale=0.7)
     if start == "uncertainty":
         pipeline.register_to_config(residual_variance=[0.1, 0.5, 0.2, 0.3])
     batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
-    scene = load_scene(split / "00000000")
+    scene = load_scene(split / SCENE)
     used = rendered(pipeline, scene, PAIRS["film"])
-    clean, _ = DecoderObjective(pipeline, 0.0, 0.0).clean(batches.batch_of([DrawnPair(0, PAIRS["film"])]))
+    clean, _ = DecoderObjective(pipeline, 0.0, 0.0).clean(batches.batch_of(drawn("film")))
     truth = torch.as_tensor(scene.picture(1).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
-        found = pipeline.decode(clean, used)[0]
-        expected = decode(pipeline.vae, encode(pipeline.vae, truth))
-    expected = ((expected[0] / 2 + 0.5).clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
-    assert np.abs(found.astype(int) - expected).max() <= 1  # latents of targets are kept in float16
+        found = pipeline.decoder.picture(clean, used)
+        expected = to_pictures(pipeline.vae, to_latents(pipeline.vae, truth))
+    torch.testing.assert_close(found, expected, atol=1 / 127.5, rtol=0)  # targets are kept in float16
 
 
 def test_the_key_decides(split: Path, configure: Configure, make_batches: MakeBatches) -> None:
-    pipeline = build_pipeline("guided", "tiny")
+    pipeline = small_pipeline()
     config = configure(top={"scenes": str(split)}, decoder={"batch_size": 4})
     first, second = (make_batches(pipeline, config) for _ in range(2))
     first.batch(DrawKey(0, 3))  # what came before does not count
@@ -130,7 +221,7 @@ def test_the_key_decides(split: Path, configure: Configure, make_batches: MakeBa
 def test_batches_that_were_prepared_ahead_are_the_same(
     split: Path, configure: Configure, make_batches: MakeBatches
 ) -> None:
-    pipeline = build_pipeline("guided", "tiny")
+    pipeline = small_pipeline()
     config = configure(top={"scenes": str(split)}, decoder={"accumulation": 2, "batch_size": 4})
     plain, ahead = (make_batches(pipeline, config) for _ in range(2))
     ahead._ahead = ThreadPoolExecutor(1)  # as where the pictures are not on the device that trains
@@ -143,10 +234,10 @@ def test_batches_that_were_prepared_ahead_are_the_same(
 def test_scenes_without_pairs(
     make_scene: Callable[..., Path], configure: Configure, make_batches: MakeBatches, tmp_path: Path
 ) -> None:
-    camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)
-    make_scene(tmp_path / "s" / "a", [camera], [[box_matrix((0, 4, 0.4), (0.6, 0.6, 0.8))]], 64, 64)
+    camera = camera_of_photo(77, SIDE, SIDE, camera_height=1.5, pitch=0.35)
+    make_scene(tmp_path / "s" / "a", [camera], [[box_matrix((0, 4, 0.4), (0.6, 0.6, 0.8))]], SIDE, SIDE)
     with pytest.raises(TrainingError, match="no scene has a pair"):
-        make_batches(build_pipeline("guided", "tiny"), configure(top={"scenes": str(tmp_path / "s")}))
+        make_batches(small_pipeline(), configure(top={"scenes": str(tmp_path / "s")}))
 
 
 class TestAugmentation:
@@ -155,9 +246,8 @@ class TestAugmentation:
         self, split: Path, configure: Configure, make_batches: MakeBatches
     ) -> Callable[..., TrainingBatch]:
         def make(pairs: Sequence[str] = ("film", "donor"), **augmentation: float) -> TrainingBatch:
-            pipeline = build_pipeline("guided", "tiny")
             config = configure(top={"scenes": str(split)}, augmentation=augmentation)
-            return make_batches(pipeline, config).batch_of([DrawnPair(0, PAIRS[name]) for name in pairs])
+            return make_batches(small_pipeline(), config).batch_of(drawn(*pairs))
 
         return make
 
@@ -168,9 +258,9 @@ class TestAugmentation:
 
     def test_a_dropped_proxy_is_grey_and_nowhere_valid(self, changed: Callable[..., TrainingBatch]) -> None:
         batch = changed(drop_proxies=1.0)
-        pipeline = build_pipeline("guided", "tiny")
+        pipeline = small_pipeline()
         with torch.no_grad():
-            grey = encode(pipeline.vae, torch.zeros(1, 3, 64, 64))
+            grey = to_latents(pipeline.vae, torch.zeros(1, 3, SIDE, SIDE))
         torch.testing.assert_close(batch.proxy, grey.expand_as(batch.proxy))
         assert (batch.maps[:, VALIDITY] == 0).all()
         assert batch.maps[:, COVERAGE].any()
@@ -190,8 +280,15 @@ class TestAugmentation:
         assert torch.equal(moved, plain.filled)
         assert torch.equal(plain.target, jittered.target)
 
+    def test_jittered_boxes_of_what_stands_still_leave_the_photo(
+        self, changed: Callable[..., TrainingBatch]
+    ) -> None:
+        batch = changed(["still"], jitter_boxes=1.0)
+        assert batch.maps[:, VALIDITY].mean() > 0.99
+        torch.testing.assert_close(batch.proxy, batch.target, atol=2e-3, rtol=0)  # targets are in float16
+
     def test_a_key_decides_it(self, split: Path, configure: Configure, make_batches: MakeBatches) -> None:
-        pipeline = build_pipeline("guided", "tiny")
+        pipeline = small_pipeline()
         changes = {"jitter_boxes": 0.5, "mask_sources": 0.5, "blur_proxies": 0.5}
         config = configure(top={"scenes": str(split)}, augmentation=changes)
         first, second = (make_batches(pipeline, config) for _ in range(2))
@@ -204,7 +301,7 @@ class TestAugmentation:
 def test_noise_sticks_to_what_frames_show_if_it_is_to(
     split: Path, configure: Configure, make_batches: MakeBatches
 ) -> None:
-    pipeline = build_pipeline("guided", "tiny")
+    pipeline = small_pipeline()
     batches = make_batches(pipeline, configure(top={"scenes": str(split)}))
     noise = batches.batch(DrawKey(0, 0)).noise
     assert noise is not None
@@ -222,7 +319,7 @@ def test_noise_sticks_to_what_frames_show_if_it_is_to(
 def test_what_is_switched_off_does_not_reach_the_loss(
     switch: str, split: Path, configure: Configure, make_batches: MakeBatches
 ) -> None:
-    pipeline = build_pipeline("guided", "tiny")
+    pipeline = small_pipeline()
     torch.nn.init.normal_(pipeline.unet.conv_out.weight, std=0.1)
     set_start(pipeline, "noise")
     batch = make_batches(pipeline, configure(top={"scenes": str(split)})).batch(DrawKey(0, 0))

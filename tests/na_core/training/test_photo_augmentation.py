@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from na_core.model.batched.boxmap import box_map
+from na_core.raster.boxmap import box_map
 from na_core.training.frame_labels import labelled_frames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour, turn
 from na_core.training.relief import load_truth
@@ -37,13 +37,14 @@ def test_painted_boxes_are_where_their_boxes_say(change: str, photos: Photos) ->
     changed = CHANGES[change](photos, np.random.default_rng(3))
     views = changed.views
     height, width = views.pictures.shape[1:3]
-    hits = box_map(views.camera, views.boxes, views.filled, width, height)
+    boxes = box_map(views.camera, views.boxes, views.filled, width, height)
     # Painted objects are their boxes: the mask is the box map, but for enlarged pixels at the outlines.
-    assert (hits.index == changed.owner).float().mean() > 0.97
-    pixels = hits.nearest.pixels
-    same = pixels.take(changed.owner) == hits.nearest.box
+    assert (boxes.index[0] == changed.owner).float().mean() > 0.97
+    nearest = boxes.hits[0]
+    pixels = nearest.pixels
+    same = pixels.take(changed.owner) == nearest.box
     assert same.any()
-    error = (pixels.take(changed.depths[0]) - hits.nearest.depth)[same].abs() / hits.nearest.depth[same]
+    error = (pixels.take(changed.depths[0]) - nearest.depth)[same].abs() / nearest.depth[same]
     assert float(error.median()) < 0.01
     for row in range(len(views.pictures)):
         for number in range(views.boxes.shape[1]):
@@ -67,8 +68,8 @@ def test_a_turned_camera_sees_boxes_where_its_own_box_map_has_them(photos: Photo
     views = changed.views
     assert not torch.equal(views.camera.world_from_camera, photos.views.camera.world_from_camera)
     assert not torch.equal(views.camera.intrinsics, photos.views.camera.intrinsics)
-    hits = box_map(views.camera, views.boxes, views.filled, *reversed(views.pictures.shape[1:3]))
-    assert (hits.index == changed.owner)[changed.owner >= 0].float().mean() > 0.95
+    boxes = box_map(views.camera, views.boxes, views.filled, *reversed(views.pictures.shape[1:3]))
+    assert (boxes.index[0] == changed.owner)[changed.owner >= 0].float().mean() > 0.95
     before, after = (p.views.pictures[p.owner == 0].float().mean(dim=0) for p in (photos, changed))
     assert (before - after).abs().max() < 20  # levels: the same colours, other shares of the stripes
 

@@ -17,11 +17,11 @@ from na_core.training.config import ReliefConfig
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.frame_labels import labelled_frames
 from na_core.training.loop import train_task
+from na_core.training.pair_batches import all_layers
 from na_core.training.randomness import DrawKey
 from na_core.training.relief import (
     ReliefObjective,
     ReliefTask,
-    all_reliefs,
     check_depths,
     draw_photos,
     load_truth,
@@ -60,11 +60,12 @@ def test_it_learns_outlines_and_saves_what_it_learnt(configure: Configure, make_
     losses = [line["loss"] for line in read_log(config.output / "relief")]
     assert losses[-1] < 0.6 * losses[0]
     assert equal(weights(type(network).from_pretrained(task.folder)), weights(network))
-    found = all_reliefs(network, labels)
+    run.pipeline.register_to_config(picture_size=max(run.picture_size))
+    found = all_layers(run.pipeline, labels)
     owner, depth, far = truth[torch.arange(len(labels.pictures))]
     assert (found.owner == owner).float().mean() > 0.9
     right = (found.owner == owner) & (owner >= 0)
-    for said, true in ((found.depth, depth), (found.far, far)):
+    for said, true in ((found.surfaces.near, depth), (found.surfaces.far, far)):
         assert float((said - true)[right].abs().median()) < 0.15  # metres, of boxes of half a metre
 
 

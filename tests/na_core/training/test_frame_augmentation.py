@@ -12,17 +12,23 @@ import pytest
 import torch
 from torch import Tensor
 
+from na_core.compose.compose import compose
+from na_core.compose.passes import Passes
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
-from na_core.model.batched import augment
-from na_core.model.batched.boxes import bounds_2d
-from na_core.model.batched.cameras import affine_inverse
-from na_core.model.batched.conditioning import conditions, object_pictures
-from na_core.model.batched.frames import FrameBatch
-from na_core.model.batched.proxy import proxy_pictures
+from na_core.model.box_channels import box_channels
+from na_core.model.encoder import object_pictures
+from na_core.model.poses import frame_poses
 from na_core.scene import Box
+from na_core.tensors.boxes import bounds_2d
+from na_core.tensors.cameras import affine_inverse
+from na_core.tensors.frames import FrameBatch, frame_batch
+from na_core.tensors.views import source_views
+from na_core.training import frame_augmentation as augment
+from tests.na_core.stage import Stage, random_frame, together
 
-Stage = Any  # of conftest
+WIDTH, HEIGHT = 80, 64
+
 Change = Callable[[FrameBatch, torch.Generator, float], FrameBatch]
 
 
@@ -55,9 +61,26 @@ def same(one: object, other: object) -> bool:
     return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True))
 
 
-@pytest.fixture
+def composed(stage: Stage, frames: FrameBatch) -> Passes:
+    """Compose changed frames of a stage."""
+    return compose(stage.layers, frames, WIDTH, HEIGHT)
+
+
+@pytest.fixture(scope="module")
+def several() -> Stage:
+    """Return eight frames that share a batch: every kind of change is among them."""
+    return together([random_frame(seed) for seed in range(8)])
+
+
+@pytest.fixture(scope="module")
 def frames(several: Stage) -> FrameBatch:
     return several.batch()
+
+
+@pytest.fixture(scope="module")
+def still() -> Stage:
+    """Return a frame in which nothing has moved."""
+    return random_frame(2, still=True)
 
 
 class TestEveryChange:
@@ -77,15 +100,21 @@ class TestEveryChange:
         assert torch.equal(one.get_state(), other.get_state())
 
     @pytest.mark.parametrize("change", CHANGES)
-    def test_leaves_finite_conditions(self, change: Change, frames: FrameBatch) -> None:
-        found = conditions(change(frames, seeded(), 1.0), factor=8, guided=True)
-        assert all(torch.isfinite(t).all() for t in (found.poses, found.map_channels, found.proxy.picture))
+    def test_leaves_finite_conditions(self, change: Change, several: Stage, frames: FrameBatch) -> None:
+        changed = change(frames, seeded(), 1.0)
+        passes = composed(several, changed)
+        found = (
+            passes.proxy,
+            box_channels(changed, passes, 8, guided=True),
+            *frame_poses(changed, guided=True),
+        )
+        assert all(values.isfinite().all() for values in found)
 
     @pytest.mark.parametrize("change", [augment.drop_proxies, augment.blur_proxies])
-    def test_proxies_too(self, change: Callable[..., Any], frames: FrameBatch) -> None:
-        proxy = proxy_pictures(frames)
-        assert same(change(proxy, seeded(), 0.0), proxy)
-        assert same(change(proxy, seeded(5), 0.5), change(proxy, seeded(5), 0.5))
+    def test_proxies_too(self, change: Callable[..., Any], several: Stage) -> None:
+        passes = several.passes()
+        assert same(change(passes, seeded(), 0.0), passes)
+        assert same(change(passes, seeded(5), 0.5), change(passes, seeded(5), 0.5))
 
 
 class TestJitter:
@@ -96,11 +125,9 @@ class TestJitter:
         after = changed.boxes @ affine_inverse(changed.source_boxes)[0]
         np.testing.assert_allclose(after[frames.present], before[frames.present], atol=1e-9)
 
-    def test_what_stood_still_stands_still(self, make_frame: Callable[..., Stage]) -> None:
-        frames = make_frame(2, still=True).batch()
-        changed = augment.jitter_boxes(frames, seeded(), 1.0)
+    def test_what_stood_still_stands_still(self, still: Stage) -> None:
+        changed = augment.jitter_boxes(still.batch(), seeded(), 1.0)
         np.testing.assert_allclose(changed.boxes, changed.source_boxes, atol=1e-12)
-        assert proxy_pictures(changed).validity.float().mean() > 0.99
 
     def test_errors_are_a_detectors(self, frames: FrameBatch) -> None:
         changed = augment.jitter_boxes(frames, seeded(), 1.0)
@@ -124,7 +151,7 @@ class TestJitter:
 
 
 class TestRelabelling:
-    def with_yaw(self, stage: Stage, yaw: float) -> FrameBatch:
+    def with_yaw(self, stage: Stage, yaw: float) -> Stage:
         """Put the only asset straight before the camera, turned by ``yaw``."""
         frame = stage.frames[0]
         box = Box(box_matrix((0, 4, 0.5), (0.7, 0.5, 0.8), yaw))
@@ -134,27 +161,27 @@ class TestRelabelling:
         behind = dataclasses.replace(frame.background, source_camera=camera, hidden_boxes=(box,))
         placed = dataclasses.replace(frame.assets[0], asset=asset)
         changed = dataclasses.replace(frame, assets=(placed,), background=behind)
-        return dataclasses.replace(stage, frames=(changed,)).batch()
+        return stage.of(changed)
 
     @pytest.mark.parametrize(("yaw", "other"), [(44, 3), (36, 3), (-44, 1), (-36, 1)])
-    def test_near_the_switch_the_other_label_is_taken(
-        self, yaw: float, other: int, make_frame: Callable[..., Stage]
-    ) -> None:
-        frames = self.with_yaw(make_frame(2, still=True), math.radians(yaw))
+    def test_near_the_switch_the_other_label_is_taken(self, yaw: float, other: int, still: Stage) -> None:
+        frames = self.with_yaw(still, math.radians(yaw)).batch()
         assert augment.relabel_corners(frames, seeded(), 1.0).quarter_turns.tolist() == [[other]]
 
     @pytest.mark.parametrize("yaw", [0, 20, -30, 34])
-    def test_far_from_it_the_label_stays(self, yaw: float, make_frame: Callable[..., Stage]) -> None:
-        frames = self.with_yaw(make_frame(2, still=True), math.radians(yaw))
+    def test_far_from_it_the_label_stays(self, yaw: float, still: Stage) -> None:
+        frames = self.with_yaw(still, math.radians(yaw)).batch()
         assert augment.relabel_corners(frames, seeded(), 1.0).quarter_turns.tolist() == [[0]]
 
-    def test_pictures_do_not_change(self, make_frame: Callable[..., Stage]) -> None:
-        frames = self.with_yaw(make_frame(2, still=True), math.radians(44))
+    def test_pictures_do_not_change(self, still: Stage) -> None:
+        stage = self.with_yaw(still, math.radians(44))
+        frames = stage.batch()
         changed = augment.relabel_corners(frames, seeded(), 1.0)
-        one, other = conditions(frames, factor=8, guided=True), conditions(changed, factor=8, guided=True)
-        assert torch.equal(one.proxy.validity, other.proxy.validity)
-        np.testing.assert_allclose(one.proxy.picture, other.proxy.picture, atol=2e-3)
-        assert not torch.allclose(one.poses, other.poses)
+        one, other = composed(stage, frames), composed(stage, changed)
+        assert torch.equal(one.validity, other.validity)
+        np.testing.assert_allclose(one.proxy, other.proxy, atol=2e-3)
+        (poses, _), (other_poses, _) = frame_poses(frames, guided=True), frame_poses(changed, guided=True)
+        assert not torch.allclose(poses, other_poses)
 
 
 class TestDropping:
@@ -165,50 +192,56 @@ class TestDropping:
         assert torch.equal(changed.present, frames.present & ~unseen)
         assert torch.equal(changed.hidden, frames.hidden)
 
-    def test_is_what_a_frame_without_the_asset_gives(self, several: Stage) -> None:
-        frames = several.batch()
+    def test_is_what_a_frame_without_the_asset_gives(self, several: Stage, frames: FrameBatch) -> None:
         first = torch.zeros_like(frames.present)
-        first[:, 0] = True
-        found = proxy_pictures(augment.drop_objects(frames, seeded(), 1.0, first))
-        without = tuple(dataclasses.replace(f, assets=f.assets[1:]) for f in several.frames)
-        expected = proxy_pictures(dataclasses.replace(several, frames=without).batch())
+        first[:, 0] = frames.present[:, 0] & (frames.asset_view[:, 0] == 0)
+        assert first.sum() > 3
+        found = composed(several, augment.drop_objects(frames, seeded(), 1.0, first))
+        without = [
+            dataclasses.replace(frame, assets=frame.assets[int(drops) :])
+            for frame, drops in zip(several.frames, first[:, 0], strict=True)
+        ]
+        # The same layers, though a message names no 2D box of an object that has left.
+        numbers = {view.sha256: number for view, number in several.views.items()}
+        views = {view: numbers[view.sha256] for frame in without for view in source_views(frame)}
+        expected = composed(several, frame_batch(without, views))
         assert torch.equal(found.validity, expected.validity)
-        np.testing.assert_allclose(found.picture, expected.picture, atol=1e-5)
+        np.testing.assert_allclose(found.proxy, expected.proxy, atol=1e-5)
 
 
 class TestMasking:
-    def test_masked_objects_are_nowhere_shown(self, frames: FrameBatch) -> None:
+    def test_masked_objects_are_nowhere_shown(self, several: Stage, frames: FrameBatch) -> None:
         changed = augment.mask_sources(frames, seeded(), 1.0)
-        found = conditions(changed, factor=8, guided=True)
-        assert not found.rectangles.any()
-        assert not found.poses[..., :12].any()
-        assert found.poses[..., 12:].any()
-        assert (object_pictures(changed) == 0.5).all()
-        on_assets = found.proxy.boxes.index >= 0
-        grey = (found.proxy.picture == 0.5).all(dim=1)
-        assert not (found.proxy.validity & on_assets & grey).any()
-        assert (grey & on_assets).sum() > 100
+        poses, _ = frame_poses(changed, guided=True)
+        assert not changed.source_rectangles.any()
+        assert not poses[..., :12].any()
+        assert poses[..., 12:].any()
+        assert (object_pictures(changed, several.layers.picture) == 0.5).all()
+        found = composed(several, changed)
+        on_assets = found.boxes.index[0] >= 0
+        assert not found.validity[on_assets].any()
+        assert (found.proxy.movedim(1, -1)[on_assets] - 0.5).abs().mean() < 0.02  # but for softened seams
+        assert on_assets.sum() > 100
 
-    def test_assets_of_one_object_are_masked_together(self, make_frame: Callable[..., Stage]) -> None:
-        stage = make_frame(2, still=True)
-        frame = stage.frames[0]
-        twice = dataclasses.replace(frame, assets=(*frame.assets, *frame.assets))
-        frames = dataclasses.replace(stage, frames=(twice,)).batch()
+    def test_assets_of_one_object_are_masked_together(self, still: Stage) -> None:
+        frame = still.frames[0]
+        frames = still.of(dataclasses.replace(frame, assets=(*frame.assets, *frame.assets))).batch()
         for seed in range(5):
             shown = augment.mask_sources(frames, seeded(seed), 0.5).shown[0]
             assert torch.equal(*shown.chunk(2))
 
 
 class TestProxies:
-    def test_a_dropped_proxy_is_grey_and_nowhere_valid(self, frames: FrameBatch) -> None:
-        found = augment.drop_proxies(proxy_pictures(frames), seeded(), 1.0)
-        assert (found.picture == 0.5).all()
+    def test_a_dropped_proxy_is_grey_and_nowhere_valid(self, several: Stage) -> None:
+        found = augment.drop_proxies(several.passes(), seeded(), 1.0)
+        assert (found.proxy == 0.5).all()
         assert not found.validity.any()
         assert found.shift.isinf().all()
 
-    def test_a_blurred_proxy_has_less_detail_and_the_same_colours(self, frames: FrameBatch) -> None:
-        proxy = proxy_pictures(frames)
-        found = augment.blur_proxies(proxy, seeded(), 1.0)
-        detail, less = (p.picture.diff(dim=-1).abs().mean() for p in (proxy, found))
+    def test_a_blurred_proxy_has_less_detail_and_the_same_colours(self, several: Stage) -> None:
+        passes = several.passes()
+        found = augment.blur_proxies(passes, seeded(), 1.0)
+        detail, less = (of.proxy.diff(dim=-1).abs().mean() for of in (passes, found))
         assert less < 0.9 * detail
-        np.testing.assert_allclose(found.picture.mean(), proxy.picture.mean(), atol=0.01)
+        np.testing.assert_allclose(found.proxy.mean(), passes.proxy.mean(), atol=0.01)
+        assert torch.equal(found.validity, passes.validity)
