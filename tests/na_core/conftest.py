@@ -76,7 +76,9 @@ def write_scene(
         Image.fromarray(far).save(folder / f"far_{number:03}.png")
         rectangles, visible = [], []
         for i, box in enumerate(boxes):
-            alone = 0 if box is None else int((reference_box_map(camera, [box], width, height).index[0] == 0).sum())
+            alone = 0
+            if box is not None:
+                alone = int((reference_box_map(camera, [box], width, height).index[0] == 0).sum())
             rows, columns = np.nonzero(mask == i + 1)
             visible.append(len(rows) / alone if alone else 0.0)
             if len(rows):

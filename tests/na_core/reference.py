@@ -58,7 +58,7 @@ class ReferenceBoxMap:
     Attributes:
         index: (2, H, W), -1 for none.
         local: (2, H, W, 3), where it is hit, in box coordinates scaled to [-1, 1]; 0 without a hit.
-        depth, leave: (2, H, W), metres along the viewing direction to the hit, and to where the ray leaves the
+        depth, leave: (2, H, W), metres along the viewing direction to the hit and to where the ray leaves its
             box; infinite without a hit.
     """
 
@@ -94,9 +94,7 @@ def reference_box_map(camera: Camera, boxes: Sequence[Matrix], width: int, heigh
     order = np.argsort(depths, axis=0, kind="stable")[:2]  # of equal boxes the first is the nearer
     depth, leave = (np.take_along_axis(np.stack(of), order, axis=0) for of in (depths, leaves))
     index = np.where(np.isfinite(depth), order - 2, -1)
-    return ReferenceBoxMap(
-        index, np.take_along_axis(np.stack(local), order[..., None], axis=0), depth, leave
-    )
+    return ReferenceBoxMap(index, np.take_along_axis(np.stack(local), order[..., None], axis=0), depth, leave)
 
 
 def reference_backdrop(

@@ -258,7 +258,9 @@ def random_frame(
     names = [Photo(letter + f"{seed:063x}"[-63:]) for letter in "ab"]
     camera, assets = _photographed(rng, names[0], int(rng.integers(0, 5)), size, bool(rng.random() < 0.5))
     _, guests = _photographed(rng, names[1], 2, guest_size or size, True)
-    photos = {name.sha256: waves(rng, *of) for name, of in zip(names, (size, guest_size or size), strict=True)}
+    photos = {
+        name.sha256: waves(rng, *of) for name, of in zip(names, (size, guest_size or size), strict=True)
+    }
     background = Background(names[0], camera, tuple(asset.source_box for asset in assets))
     placed = [PlacedAsset(asset, asset.source_box) for asset in assets]
     seen_from = camera
