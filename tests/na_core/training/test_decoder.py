@@ -137,13 +137,15 @@ def test_without_averages(configure: Configure, make_run: MakeRun) -> None:
     assert not list(config.output.rglob("ema.safetensors"))
 
 
-def test_the_residuals_unit_is_measured_and_saved(configure: Configure, make_run: MakeRun) -> None:
+def test_the_residuals_unit_and_the_working_size_are_saved(configure: Configure, make_run: MakeRun) -> None:
     pipeline = tiny("guided", "residual")
     config = configure(decoder={"steps": 1})
     task = train(make_run(config, pipeline))
     drawn = [task.draw(DrawKey(0, step, 0, MEASURING)) for step in range(SCALE_BATCHES)]
     expected = torch.cat([batch.target - batch.proxy for batch in drawn]).square().mean().sqrt()
-    assert load_checkpoint(task.folder).config.residual_scale == pytest.approx(float(expected), rel=1e-5)
+    saved = load_checkpoint(task.folder).config
+    assert saved.residual_scale == pytest.approx(float(expected), rel=1e-5)
+    assert saved.picture_size == 64
 
 
 @pytest.mark.parametrize("kind", ["v_prediction", "epsilon", "sample"])

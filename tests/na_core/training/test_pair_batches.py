@@ -123,7 +123,9 @@ class TestWhatTrainingSees:
         set_start(pipeline, start)
         compare(pipeline, kind)
 
-    @pytest.mark.parametrize("kind", ["film", "crossed", "leaving"])
+    # Not of the donor, of which the message names fewer boxes than training knows. Painted objects fill their
+    # boxes: that a message does not say the 2D boxes of those that have left makes no difference.
+    @pytest.mark.parametrize("kind", ["film", "crossed", "leaving", "still"])
     def test_of_outlines(self, kind: str, compare: Compare) -> None:
         compare(small_pipeline(relief=True), kind)
 
