@@ -71,19 +71,15 @@ class TestObjectColours:
 
     def test_the_canvas_lies_over_the_objects_pixels(self) -> None:
         owner = np.full((200, 200), -1)
-        owner[40:140, 60:120] = 0  # 100 pixels high: cells of 4
+        owner[40:168, 60:120] = 0  # 128 pixels high: cells of 4
         rows, columns = np.mgrid[:200, :200]
         picture = np.stack([columns, rows, 0 * rows], axis=-1).astype(np.uint8)
         colours, place = self.colours_of(owner, picture)
-        left, top, per_pixel = place[0, 0].tolist()
-        assert (left, top, 1 / per_pixel) == (60, 40, 4)
+        assert place[0, 0].tolist() == [60, 40, 1 / 4]
         middle = 4 * (torch.arange(15) + 0.5) - 0.5
-        torch.testing.assert_close(
-            colours[0, 0, 3, :15] * 255, 60 + middle, atol=1e-3, rtol=0
-        )  # columns, in the red
-        torch.testing.assert_close(
-            colours[0, 1, :15, 3] * 255, 40 + middle, atol=1e-3, rtol=0
-        )  # rows, in the green
+        red, green = colours[0, 0, 3, :15] * 255, colours[0, 1, :15, 3] * 255
+        torch.testing.assert_close(red, 60 + middle, atol=1e-3, rtol=0)  # columns
+        torch.testing.assert_close(green, 40 + middle, atol=1e-3, rtol=0)  # rows
 
     def test_beside_an_object_its_colours_go_on(self) -> None:
         owner = np.full((64, 64), -1)
@@ -99,10 +95,13 @@ class TestObjectColours:
         colours, _ = self.colours_of(owner, np.full((20, 20, 3), 9, np.uint8))
         assert (colours[1] == 0.5).all()
 
-    def test_growing_does_not_make_colours_swim(self) -> None:
-        """Cells are powers of two of pixels: an object of 20 and one of 30 pixels have the same."""
-        for size in (20, 30, 33, 60):
-            owner = np.full((64, 64), -1)
-            owner[:size, :size] = 0
-            _, place = self.colours_of(owner, np.zeros((64, 64, 3), np.uint8))
-            assert 1 / float(place[0, 0, 2]) == (1 if size <= CANVAS else 2)
+    def test_a_photo_of_twice_the_size_has_the_same_colours(self) -> None:
+        owner = np.full((60, 80), -1)
+        owner[5:45, 10:63] = 0
+        picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+        small, place = self.colours_of(owner, picture)
+        twice = [np.repeat(np.repeat(values, 4, axis=0), 4, axis=1) for values in (owner, picture)]
+        large, there = self.colours_of(*twice)
+        torch.testing.assert_close(there[0, 0], place[0, 0] * torch.tensor([4, 4, 1 / 4]))
+        assert float((large[0] - small[0]).abs().mean()) < 0.08
+
