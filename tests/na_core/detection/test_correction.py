@@ -22,7 +22,9 @@ WRONG = box_matrix((0.12, 0.1, 0.08), (1.25, 0.8, 1.2), 0.3)
 
 @pytest.fixture(scope="module")
 def pipeline() -> NeuralAssetsPipeline:
-    return load_checkpoint("mini")
+    pipeline = load_checkpoint("mini")
+    pipeline.register_to_config(plate_texture=False)  # it takes seconds a photo, and plays no part here
+    return pipeline
 
 
 @pytest.fixture(scope="module")
