@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from na_core.data.pairs import edit_pairs, frame_message
+from na_core.data.pairs import Pair, edit_pairs, frame_message
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.evaluate import BENCH
-from na_core.evaluation.metrics import psnr
+from na_core.evaluation.metrics import Picture, psnr
 from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
@@ -19,17 +20,34 @@ from na_core.scene import Box, Frame, Sampling
 WRONG = box_matrix((0.12, 0.1, 0.08), (1.25, 0.8, 1.2), 0.3)
 """What a detector got wrong, in the box's own frame: place, dimensions and yaw."""
 
+SIDE = 128
+"""Pixels of the pictures, half of the bench's: boxes are judged here, not detail."""
+
+SAMPLING = Sampling(width=SIDE, height=SIDE)
+
 
 @pytest.fixture(scope="module")
 def pipeline() -> NeuralAssetsPipeline:
-    pipeline = load_checkpoint("mini")
-    pipeline.register_to_config(plate_texture=False)  # it takes seconds a photo, and plays no part here
-    return pipeline
+    loaded = load_checkpoint("mini")
+    loaded.register_to_config(plate_texture=False)  # it is slow, and the same whatever the boxes are
+    return loaded
 
 
 @pytest.fixture(scope="module")
 def moved_scenes() -> list[Scene]:
     return [scene for scene in scenes(BENCH) if scene.labels.clip == "translate"][:3]
+
+
+def picture(scene: Scene, number: int) -> Picture:
+    """Return a scene's picture at this test's size."""
+    return np.asarray(Image.fromarray(scene.picture(number)).resize((SIDE, SIDE), Image.Resampling.BOX))
+
+
+def asked(scene: Scene) -> tuple[Pair, Frame, dict[str, Picture]]:
+    """Return a scene's first edit, its message and the photos that it names."""
+    pair = edit_pairs(scene)[0]
+    frame, numbers = frame_message(scene, pair)
+    return pair, frame, {sha256: picture(scene, number) for sha256, number in numbers.items()}
 
 
 def as_detected(frame: Frame) -> Frame:
@@ -57,15 +75,14 @@ def test_in_the_source_pose_the_picture_is_at_least_as_close_to_the_photo(
     pipeline: NeuralAssetsPipeline, moved_scenes: list[Scene]
 ) -> None:
     for scene in moved_scenes:
-        frame, numbers = frame_message(scene, edit_pairs(scene)[0])
-        photos = {sha256: scene.picture(number) for sha256, number in numbers.items()}
+        _, frame, photos = asked(scene)
         unmoved = replace(
             frame,
             camera=frame.background.source_camera,
             assets=tuple(replace(item, box=item.asset.source_box) for item in frame.assets),
         )
         photo = photos[frame.background.photo.sha256]
-        detected, corrected = pipeline([as_detected(unmoved), unmoved], photos, Sampling()).images
+        detected, corrected = pipeline([as_detected(unmoved), unmoved], photos, SAMPLING).images
         assert psnr(corrected, photo) >= psnr(detected, photo)
 
 
@@ -74,10 +91,8 @@ def test_moved_objects_come_closer_to_where_they_really_are(
 ) -> None:
     gains = []
     for scene in moved_scenes:
-        pair = edit_pairs(scene)[0]
-        frame, numbers = frame_message(scene, pair)
-        photos = {sha256: scene.picture(number) for sha256, number in numbers.items()}
-        truth = scene.picture(pair.target)
-        detected, corrected = pipeline([as_detected(frame), frame], photos, Sampling()).images
+        pair, frame, photos = asked(scene)
+        truth = picture(scene, pair.target)
+        detected, corrected = pipeline([as_detected(frame), frame], photos, SAMPLING).images
         gains.append(psnr(corrected, truth) - psnr(detected, truth))
     assert np.mean(gains) > 0.5
