@@ -165,7 +165,7 @@ class TestReproducible:
         np.testing.assert_array_equal(first, again)
         assert difference(first, other) > 2
 
-    @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(order=st.permutations(range(4)), forgets=st.lists(st.booleans(), min_size=4, max_size=4))
     def test_a_frame_is_the_same_bytes_in_any_order_and_whatever_is_remembered(
         self,
@@ -392,8 +392,8 @@ class TestSizes:
         np.testing.assert_array_equal(image[12:52], room.photo[:, 13:77])
         np.testing.assert_array_equal(image[:12], np.broadcast_to(image[12], (12, 64, 3)))
 
-    @pytest.mark.parametrize("size", [(100, 100), (2000, 1563), (3, 900)])
-    def test_photos_from_a_thumbnail_to_many_megapixels(
+    @pytest.mark.parametrize("size", [(100, 100), (1200, 938), (3, 900)])
+    def test_photos_from_a_thumbnail_to_a_megapixel(
         self, size: tuple[int, int], guided: NeuralAssetsPipeline
     ) -> None:
         """However large the photo is, the frame is that of the photo at the frame's own size."""
