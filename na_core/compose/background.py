@@ -62,11 +62,13 @@ def unmoved_positions(frames: FrameBatch, canvas: Canvas, width: int, height: in
     return (x * across).float(), (y * down).float()
 
 
-def plate_weight(frames: FrameBatch, layers: Layers) -> Tensor:
-    """Return how far the plate replaces the background's photo, (B, h, w) float32 in [0, 1], in its pixels.
+def plate_weight(frames: FrameBatch, layers: Layers) -> tuple[Tensor, Tensor]:
+    """Return how far the plate replaces the background's photo, in its pixels.
 
-    1 where the photo shows a hidden object, which is not background wherever the object is now; where it may
-    show one, and in the strip around that, how far the object has left; 0 elsewhere.
+    Returns:
+        (B, h, w) float32 in [0, 1]: 1 where the photo shows a hidden object that has moved, which is not
+        background wherever the object is now; where it may show one, and in the strip around that, how far
+        the object has left; 0 elsewhere. And (B, h, w) bool, where the photo shows one that has not moved.
     """
     photo = frames.photo[:, 0]
     hidden = frames.hidden_boxes
@@ -76,7 +78,8 @@ def plate_weight(frames: FrameBatch, layers: Layers) -> Tensor:
     weight = BoxTable(departed[..., None], rows, cover)[0].masked_fill_(cover < 0, 0)
     weight = _widened_by_strips(weight, layers.canvas, photo)
     shows_hidden = BoxTable(hidden[..., None], rows, owner)[0] & (owner >= 0)
-    return weight.masked_fill_(shows_hidden, 1)
+    moved = BoxTable((departed > 0)[..., None], rows, owner)[0]
+    return weight.masked_fill_(shows_hidden & moved, 1), shows_hidden & ~moved
 
 
 def _widened_by_strips(weight: Tensor, canvas: Canvas, photo: Tensor) -> Tensor:

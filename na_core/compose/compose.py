@@ -12,7 +12,7 @@ from na_core.compose.averaging import averaged
 from na_core.compose.background import background_positions, plate_weight, unmoved_positions
 from na_core.compose.objects import object_points
 from na_core.compose.passes import Passes
-from na_core.compose.seams import soften_seams
+from na_core.compose.seams import STILL, soften_seams
 from na_core.layers.layers import Layers
 from na_core.layers.object_colours import CANVAS, ObjectColours
 from na_core.raster.boxmap import box_map
@@ -49,14 +49,16 @@ def compose(
     canvas = layers.canvas
     x, y, validity = background_positions(frames, canvas, width, height)
     photo = frames.photo[:, :1, None].expand(x.shape).contiguous()
-    departed = plate_weight(frames, layers)
-    gone = _at_background(departed, layers, photo, x, y)
+    still_x, still_y = unmoved_positions(frames, canvas, width, height)
+    departed, stays = (_at_background(w, layers, photo, x, y) for w in plate_weight(frames, layers))
+    # An outline may reach over its box by a pixel's rounding: it is the photo until the camera moves.
+    gone = departed.maximum(stays * torch.hypot(x - still_x, y - still_y).sub_(STILL).clamp_(0, 1))
     validity &= gone < 0.5
 
     # 3. What it shows of the objects, over that: what is nearer covers what is farther.
     index, usable = torch.full_like(boxes.index[0], -1), torch.ones_like(validity)
     depth = torch.full_like(x, torch.inf)
-    for hits in reversed(boxes.hits):
+    for hits in (part for layer in reversed(boxes.hits) for part in layer.parts()):
         points = object_points(frames, layers, hits)
         pixels = hits.pixels
         wins = points.depth.isfinite() & (points.depth <= pixels.take(depth))
@@ -78,7 +80,6 @@ def compose(
     _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
 
     # 5. How far that has moved, and softer seams between what lay apart.
-    still_x, still_y = unmoved_positions(frames, canvas, width, height)
     shift = torch.hypot(x - still_x, y - still_y)
     shift.masked_fill_(~validity | (photo != frames.photo[:, :1, None]), torch.inf)
     proxy = soften_seams(proxy, index, x, y, shift).transpose(0, 1)

@@ -21,7 +21,7 @@ from na_core.tensors.views import SourceView, views_as_tensors
 PHOTOS = 32
 """Photos whose layers are kept, least recently used first out."""
 
-SAMPLED = 6
+SAMPLED = 12
 """Photos' layers that are kept at the sizes of frames."""
 
 Photos = Mapping[str, NDArray[np.uint8]]

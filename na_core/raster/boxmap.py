@@ -25,6 +25,9 @@ DEGENERATE_VOLUME = 1e-12
 TILE = 32
 """Side of the square of pixels for which the boxes that may touch it are listed."""
 
+PART = 1 << 16
+"""Hits that are worked on at once on a CPU: what is computed of them stays in its cache."""
+
 FAR_ABOVE = 1e30
 """More than any inverse depth."""
 
@@ -52,6 +55,16 @@ class Hits:
     local: Tensor
     face: Tensor
     depth: Tensor
+
+    def parts(self) -> list[Hits]:
+        """Return the hits in lists that a processor's cache holds; on a GPU, in one."""
+        size = PART if listing_pays(self.box.device) else max(1, len(self.box))
+        columns = (self.pixels.at.split(size), self.box.split(size), self.face.split(size))
+        flat = (self.local.split(size, dim=1), self.depth.split(size))
+        return [
+            Hits(ActivePixels(at, self.pixels.shape), box, local, face, depth)
+            for at, box, face, local, depth in zip(*columns, *flat, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
