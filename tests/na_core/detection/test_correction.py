@@ -11,7 +11,7 @@ from PIL import Image
 from na_core.data.pairs import Pair, edit_pairs, frame_message
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.evaluate import BENCH
-from na_core.evaluation.metrics import Picture, psnr
+from na_core.evaluation.metrics import psnr
 from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
