@@ -89,7 +89,7 @@ def main() -> None:
         "plate": layers.plate[0].numpy(),
         "boxes": boxed(picture, frame.camera, [placed.box for placed in frame.assets]),
         "box-map": colours(passes.boxes.index[0][0], np.zeros_like(picture)),
-        "gone": grey(plate_weight(batch, layers)[0][0]),
+        "gone": grey(plate_weight(batch, layers)[0]),
         "index": colours(passes.index[0], np.zeros_like(picture)),
         "depth": shades(passes.depth[0], passes.index[0] >= 0),
         "validity": grey(passes.validity[0]),

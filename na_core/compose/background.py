@@ -19,6 +19,9 @@ from na_core.tensors.boxes import box_corners, boxes_in_camera
 from na_core.tensors.cameras import Cameras, away_from_zero, project_local
 from na_core.tensors.frames import FrameBatch
 
+STAYS = -1.0
+"""Weight of the plate where the photo shows a hidden object that stands where it stood."""
+
 
 def background_positions(
     frames: FrameBatch, canvas: Canvas, width: int, height: int
@@ -62,13 +65,12 @@ def unmoved_positions(frames: FrameBatch, canvas: Canvas, width: int, height: in
     return (x * across).float(), (y * down).float()
 
 
-def plate_weight(frames: FrameBatch, layers: Layers) -> tuple[Tensor, Tensor]:
-    """Return how far the plate replaces the background's photo, in its pixels.
+def plate_weight(frames: FrameBatch, layers: Layers) -> Tensor:
+    """Return how far the plate replaces the background's photo, in its pixels: (B, h, w) float32.
 
-    Returns:
-        (B, h, w) float32 in [0, 1]: 1 where the photo shows a hidden object that has moved, which is not
-        background wherever the object is now; where it may show one, and in the strip around that, how far
-        the object has left; 0 elsewhere. And (B, h, w) bool, where the photo shows one that has not moved.
+    1 where the photo shows a hidden object that has moved, which is not background wherever the object is
+    now; where it may show one, and in the strip around that, how far the object has left; 0 elsewhere.
+    :data:`STAYS` where it shows one that has not moved.
     """
     photo = frames.photo[:, 0]
     hidden = frames.hidden_boxes
@@ -79,7 +81,7 @@ def plate_weight(frames: FrameBatch, layers: Layers) -> tuple[Tensor, Tensor]:
     weight = _widened_by_strips(weight, layers.canvas, photo)
     shows_hidden = BoxTable(hidden[..., None], rows, owner)[0] & (owner >= 0)
     moved = BoxTable((departed > 0)[..., None], rows, owner)[0]
-    return weight.masked_fill_(shows_hidden & moved, 1), shows_hidden & ~moved
+    return weight.masked_fill_(shows_hidden, STAYS).masked_fill_(shows_hidden & moved, 1)
 
 
 def _widened_by_strips(weight: Tensor, canvas: Canvas, photo: Tensor) -> Tensor:

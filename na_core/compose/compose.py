@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from na_core.compose.averaging import averaged
-from na_core.compose.background import background_positions, plate_weight, unmoved_positions
+from na_core.compose.background import STAYS, background_positions, plate_weight, unmoved_positions
 from na_core.compose.objects import object_points
 from na_core.compose.passes import Passes
 from na_core.compose.seams import STILL, soften_seams
 from na_core.layers.layers import Layers
 from na_core.layers.object_colours import CANVAS, ObjectColours
-from na_core.raster.boxmap import box_map
+from na_core.raster.boxmap import box_map, camera_in_box
 from na_core.raster.pixels import ActivePixels, BoxTable
 from na_core.raster.sampling import bilinear, sample_bytes
 from na_core.tensors.frames import FrameBatch
@@ -50,28 +50,30 @@ def compose(
     x, y, validity = background_positions(frames, canvas, width, height)
     photo = frames.photo[:, :1, None].expand(x.shape).contiguous()
     still_x, still_y = unmoved_positions(frames, canvas, width, height)
-    departed, stays = (_at_background(w, layers, photo, x, y) for w in plate_weight(frames, layers))
+    gone = _at_background(plate_weight(frames, layers), layers, photo, x, y)
     # An outline may reach over its box by a pixel's rounding: it is the photo until the camera moves.
-    gone = departed.maximum(stays * torch.hypot(x - still_x, y - still_y).sub_(STILL).clamp_(0, 1))
+    moved = torch.hypot(x - still_x, y - still_y).sub_(STILL).clamp_(0, 1)
+    gone = torch.where(gone == STAYS, moved, gone)
     validity &= gone < 0.5
 
     # 3. What it shows of the objects, over that: what is nearer covers what is farther.
     index, usable = torch.full_like(boxes.index[0], -1), torch.ones_like(validity)
     depth = torch.full_like(x, torch.inf)
-    for hits in (part for layer in reversed(boxes.hits) for part in layer.parts()):
-        points = object_points(frames, layers, hits)
-        pixels = hits.pixels
-        wins = points.depth.isfinite() & (points.depth <= pixels.take(depth))
-        for values, plane in (
-            (points.x, x),
-            (points.y, y),
-            (points.photo, photo),
-            (points.seen, validity),
-            (points.usable, usable),
-            (points.depth, depth),
-            (hits.box.int(), index),
-        ):
-            pixels.put(torch.where(wins, values, pixels.take(plane)), plane)
+    inside = (camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].abs() <= 1).all(dim=-1)
+    for layer in boxes.hits:
+        for hits in layer.before(depth, inside).parts():
+            points, pixels = object_points(frames, layers, hits), hits.pixels
+            wins = points.depth < pixels.take(depth)
+            for values, plane in (
+                (points.x, x),
+                (points.y, y),
+                (points.photo, photo),
+                (points.seen, validity),
+                (points.usable, usable),
+                (points.depth, depth),
+                (hits.box.int(), index),
+            ):
+                pixels.put(torch.where(wins, values, pixels.take(plane)), plane)
 
     # 4. Its colour.
     shape = (3, *index.shape)

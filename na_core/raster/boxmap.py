@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from na_core.raster.pixels import ActivePixels, BoxTable, listing_pays
+from na_core.raster.pixels import ActivePixels, BoxTable, active, listing_pays
 from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.cameras import Cameras, affine_inverse, away_from_zero, camera_from_pixel
 
@@ -55,6 +55,18 @@ class Hits:
     local: Tensor
     face: Tensor
     depth: Tensor
+
+    def before(self, depth: Tensor, inside: Tensor) -> Hits:
+        """Return the hits whose box begins before what is seen already; where lists do not pay, all.
+
+        Args:
+            depth: (B, H, W) metres to that.
+            inside: (B, N) bool, boxes that hold the camera: they begin at it.
+        """
+        begins = BoxTable(inside[..., None], self.pixels.row, self.box)[0]
+        kept = active(begins | (self.depth < self.pixels.take(depth)))
+        pixels = ActivePixels(self.pixels.at[kept], self.pixels.shape)
+        return Hits(pixels, self.box[kept], self.local[:, kept], self.face[kept], self.depth[kept])
 
     def parts(self) -> list[Hits]:
         """Return the hits in lists that a processor's cache holds; on a GPU, in one."""
