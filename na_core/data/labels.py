@@ -35,7 +35,6 @@ CYCLE_KINDS = tuple(kind for kind in CLIP_KINDS[1:] if kind not in REQUESTED_KIN
 LABELS_FILE = "scene.json"
 
 
-
 @dataclass(frozen=True)
 class ObjectLabel:
     """What an object is, the same in every frame.

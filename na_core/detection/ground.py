@@ -66,9 +66,7 @@ def camera_points(depth: NDArray[np.floating], focal: float) -> NDArray[np.float
     return np.asarray(rays * depth[..., None])
 
 
-def find_ground(
-    points: NDArray[np.float64], random: np.random.Generator | None = None
-) -> Ground:
+def find_ground(points: NDArray[np.float64], random: np.random.Generator | None = None) -> Ground:
     """Find the ground among points (N, 3) of a photo in the camera's frame, objects left out.
 
     Of planes with as many points the lower one wins: a table's edge hides the floor, not the reverse.

@@ -25,8 +25,8 @@ DEGENERATE_VOLUME = 1e-12
 TILE = 32
 """Side of the square of pixels for which the boxes that may touch it are listed."""
 
-PART = 1 << 16
-"""Hits that are worked on at once on a CPU: what is computed of them stays in its cache."""
+PART = 1 << 20
+"""Hits that are worked on at once on a CPU: large pictures take less memory."""
 
 FAR_ABOVE = 1e30
 """More than any inverse depth."""
@@ -69,7 +69,7 @@ class Hits:
         return Hits(pixels, self.box[kept], self.local[:, kept], self.face[kept], self.depth[kept])
 
     def parts(self) -> list[Hits]:
-        """Return the hits in lists that a processor's cache holds; on a GPU, in one."""
+        """Return the hits in lists of limited size; on a GPU, in one."""
         size = PART if listing_pays(self.box.device) else max(1, len(self.box))
         columns = (self.pixels.at.split(size), self.box.split(size), self.face.split(size))
         flat = (self.local.split(size, dim=1), self.depth.split(size))
