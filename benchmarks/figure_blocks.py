@@ -103,7 +103,8 @@ def sizes() -> list[str]:
     found = read("benchmarks/results.json")
     before, now = found["sizes_before"]["seconds"], found["sizes"]["seconds"]
     lines = ["| picture | first frame, before | now | next frame, before | now |", "|---|---|---|---|---|"]
-    for size, seconds in now.items():
+    for size in sorted(now, key=lambda size: int(size.partition("x")[0])):
+        seconds = now[size]
         first, following = (
             f"{each[0][key]:.2f} s | {each[1][key]:.2f} s"
             for key, each in ((key, (before[size], seconds)) for key in ("first", "next"))

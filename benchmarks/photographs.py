@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from pictures import IMAGES, save_for_docs
 from PIL import Image, ImageDraw
@@ -27,8 +29,10 @@ from na_core.geometry.boxes import bounds_2d, box_matrix, project_boxes
 from na_core.geometry.camera import assumed_focal, camera_of_photo, pixel_centres
 from na_core.geometry.lifting import box_from_rectangle
 from na_core.layers.plate import PLATE_MARGIN
+from na_core.layers.resample import resampled_colours
 from na_core.model.checkpoints import load_checkpoint
-from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
+from na_core.model.working_size import rays_per_side
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, Picture, PlacedAsset, Sampling
 
 HERE = Path(__file__).parent
@@ -179,6 +183,15 @@ def boxed(subject: Subject, picture: Picture) -> Image.Image:
     return image
 
 
+def as_sampled(picture: Picture, width: int, height: int) -> Picture:
+    """Return a photograph at the size of a frame, sampled as frames sample it."""
+    rows, columns = picture.shape[:2]
+    rays = rays_per_side(max(width, height), max(rows, columns), width, height)
+    fine = resampled_colours(torch.tensor(picture)[None], rays * width, rays * height)
+    mean = F.avg_pool2d(fine.permute(0, 3, 1, 2).float() / 255, rays)
+    return to_bytes(mean)[0]
+
+
 def row(
     pipeline: NeuralAssetsPipeline, subject: Subject, donor: Subject
 ) -> tuple[list[Image.Image], dict[str, float]]:
@@ -187,7 +200,7 @@ def row(
     sampling = replace(Sampling(), width=subject.size[0], height=subject.size[1])
     frames = edits(subject, donor.assets[0])
     rendered = dict(zip(frames, pipeline(list(frames.values()), photos, sampling).images, strict=True))
-    small = np.asarray(Image.fromarray(subject.picture).resize(subject.size, Image.Resampling.LANCZOS))
+    small = as_sampled(subject.picture, *subject.size)
     box = subject.assets[0].source_box
     outside = beyond(subject, box, moved(box, subject.move))
     error = {title: picture.astype(float) - small for title, picture in rendered.items()}

@@ -72,7 +72,8 @@ def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoint
     photo, entry, shows = table[0], table[1], table[2] > 0
     eye = eyes(frames.camera, frames.turned_boxes, hits)
     enter, leave, _ = through_box(eye, hits)
-    projection = BoxTable(_photo_from_local(frames, layers), row, box)
+    photo_from_local = _photo_from_local(frames, layers)
+    projection = BoxTable(photo_from_local, row, box)
     start, stop = _projected(projection, enter), _projected(projection, leave)
     way = stop - start
     met = march(layers.surfaces, canvas, photo, entry, start, stop, BoxTable(extent, row, box)[0])
@@ -85,7 +86,7 @@ def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoint
     if len(guesses):
         some = (values.index_select(0, guesses) for values in (photo, entry, x, y, met.behind, hits.face))
         sides = local.index_select(1, guesses)
-        columns = BoxTable(_photo_from_local(frames, layers), row[guesses], box[guesses])
+        columns = BoxTable(photo_from_local, row[guesses], box[guesses])
         hull = (met.kind == HULL)[guesses]
         guessed_x, guessed_y = _guessed(layers, columns, sides, *some)
         x[guesses] = torch.where(hull, guessed_x, x[guesses])

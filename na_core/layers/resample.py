@@ -12,8 +12,6 @@ from na_core.layers.layers import Layers
 from na_core.layers.outlines import enlarged_owner
 from na_core.raster.surfaces import pack
 
-Array = NDArray[np.generic]
-
 
 def resampled(layers: Layers, width: int, height: int) -> Layers:
     """Return the layers of photos that fill their canvas at another size, on the CPU.
@@ -25,7 +23,7 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
     rows, columns = layers.picture.shape[1:3]
     if (columns, rows) == (width, height):
         return layers
-    picture, plate = (_colours(values, width, height) for values in (layers.picture, layers.plate))
+    picture, plate = (resampled_colours(values, width, height) for values in (layers.picture, layers.plate))
     cover, real = (_nearest(values, width, height) for values in (layers.cover, layers.real))
     if width <= columns and height <= rows:
         owner = _nearest(layers.owner, width, height)
@@ -77,7 +75,7 @@ def _depths(depths: Tensor, index: Tensor, owner: Tensor) -> Tensor:
     return torch.from_numpy(np.stack([resampled_depth(d[None], i[None], o) for d, i, o in photos]))
 
 
-def _colours(pictures: Tensor, width: int, height: int) -> Tensor:
+def resampled_colours(pictures: Tensor, width: int, height: int) -> Tensor:
     """Return pictures (M, height, width, 3): what a larger one, smooth between the pixels, averages to."""
     rows, columns = pictures.shape[1:3]
     times = max(-(-columns // width), -(-rows // height))

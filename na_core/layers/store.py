@@ -22,7 +22,7 @@ PHOTOS = 32
 """Photos whose layers are kept, least recently used first out."""
 
 SAMPLED = 12
-"""Photos' layers that are kept at the sizes of frames."""
+"""Sets of photos whose layers are kept at the sizes of frames."""
 
 Photos = Mapping[str, NDArray[np.uint8]]
 Value = TypeVar("Value")
@@ -87,16 +87,14 @@ class LayerStore:
         Raises:
             KeyError: a photo is missing.
         """
-        parts = []
-        for view in views:
-            layers = self.layers(view, photos[view.sha256], how, device)
-            size = sampled_size(side, *photos[view.sha256].shape[1::-1])
+        sizes = [sampled_size(side, *photos[view.sha256].shape[1::-1]) for view in views]
 
-            def make(layers: Layers = layers, size: tuple[int, int] = size) -> Layers:
-                return resampled(layers, *size).to(device)
+        def make() -> Layers:
+            each = [self.layers(view, photos[view.sha256], how, device) for view in views]
+            parts = [resampled(layers, *size) for layers, size in zip(each, sizes, strict=True)]
+            return stacked([part.to(device) for part in parts])
 
-            parts.append(cached(self._sampled, (view, how.key, size, device), make, SAMPLED))
-        return stacked(parts)
+        return cached(self._sampled, (tuple(views), how.key, tuple(sizes), device), make, SAMPLED)
 
 
 def sampled_size(side: float, photo_width: int, photo_height: int) -> tuple[int, int]:

@@ -80,8 +80,7 @@ class Decoder:
         if config.residual or config.spatial_conditioning:
             latents = to_latents(self.vae, proxy.to(dtype))
         if latents is not None and config.spatial_conditioning:
-            switches = Switches(config.box_map, config.proxy, config.source_pose)
-            extra = torch.cat(switches.spatial(latents, channels.to(dtype)), dim=1)
+            extra = torch.cat(Switches.of(config).spatial(latents, channels.to(dtype)), dim=1)
         std = residual_scale(channels, config.residual_scale, config.residual_variance)
         residual = config.residual
         return Conditions(

@@ -38,6 +38,7 @@ from na_core.model.working_size import (
     rays_per_side,
 )
 from na_core.scene import Frame, Sampling
+from na_core.tensors.cameras import cameras_of
 from na_core.tensors.frames import FrameBatch, frame_batch
 from na_core.tensors.views import SourceView, source_views
 
@@ -234,7 +235,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, self.device)
 
         # 2. Compose the frame.
-        batch = self._batch(frame, views)
+        batch = frame_batch([frame], {view: number for number, view in enumerate(views)}).to(self.device)
         passes = compose(layers, batch, width, height, rays)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
@@ -245,10 +246,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         size = decoder_size(side, width, height, working_size, self.multiple)
         small_batch, small_layers, small = batch, layers, passes
         if rays > 1 or size != DecoderSize(width, height, 1.0):
-            small_frame = decoder_frame(frame, width, height, size)
+            camera = cameras_of([decoder_frame(frame, width, height, size).camera])
             small_side = side * size.scale
             small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, self.device)
-            small_batch = self._batch(small_frame, views)
+            small_batch = batch.seen_by(camera.to(self.device))
             small = compose(small_layers, small_batch, size.width, size.height)
 
         # 4. Decode it.
@@ -276,9 +277,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     def taking_apart(self) -> TakingApart:
         """How photos are taken apart."""
         return TakingApart(self.relief, self.config.picture_size, self.config.plate_texture)
-
-    def _batch(self, frame: Frame, views: Sequence[SourceView]) -> FrameBatch:
-        return frame_batch([frame], {view: number for number, view in enumerate(views)}).to(self.device)
 
     def _conditions(
         self,

@@ -7,6 +7,7 @@ same weights and cost: an ablation prices the idea alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -26,6 +27,11 @@ class Switches:
     box_map: bool = True
     proxy: bool = True
     source_pose: bool = True
+
+    @classmethod
+    def of(cls, config: Any) -> Self:
+        """Return what a pipeline's configuration switches on."""
+        return cls(config.box_map, config.proxy, config.source_pose)
 
     def spatial(self, proxy: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is seen of proxy latents (B, c, h, w) and box maps (B, 11, h, w)."""

@@ -63,7 +63,7 @@ class FrameTokens:
         self._encoder, self._tokenizer, self._config, self._cache = encoder, tokenizer, config, cache
         self._device, self._dtype = encoder.device, dtype
         self._guided = config.preset == "guided"
-        self._switches = Switches(config.box_map, config.proxy, config.source_pose)
+        self._switches = Switches.of(config)
 
     def of(
         self,

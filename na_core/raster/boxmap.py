@@ -103,7 +103,7 @@ def box_map(cameras: Cameras, boxes: Tensor, filled: Tensor, width: int, height:
         filled: (B, N) bool; the other slots are never hit.
         width, height: of the map in pixels.
     """
-    rays = _box_from_pixel(cameras, boxes, width, height)
+    rays = box_from_pixel(cameras, boxes, width, height)
     index = hit_boxes(cameras, boxes, filled, width, height)
     return BoxMap(index, (_hits(rays, index[0]), _hits(rays, index[1])))
 
@@ -202,7 +202,7 @@ def camera_in_box(cameras: Cameras, boxes: Tensor) -> tuple[Tensor, Tensor]:
     return 2 * at[..., :3, 0], volume
 
 
-def _box_from_pixel(cameras: Cameras, boxes: Tensor, width: int, height: int) -> Tensor:
+def box_from_pixel(cameras: Cameras, boxes: Tensor, width: int, height: int) -> Tensor:
     """Return (B, N, 3, 4): a pixel's (column, row, 1) ray in box coordinates, and where all rays start."""
     box_from_camera = affine_inverse(boxes)[0] @ cameras.world_from_camera[..., None, :, :]
     rays = camera_from_pixel(cameras, width, height)[..., None, :, :]
@@ -221,7 +221,7 @@ def _planes(
     """
     volume = affine_inverse(boxes)[1]
     solid = filled & (volume.abs() >= DEGENERATE_VOLUME)
-    pixels = _box_from_pixel(cameras, boxes, width, height)
+    pixels = box_from_pixel(cameras, boxes, width, height)
     rays, start = pixels[..., :3], pixels[..., 3]
     beyond = (start.abs() > 0.5)[..., None]  # outside the two planes of an axis
     side = torch.where(start > 0, 0.5, -0.5)
@@ -277,11 +277,54 @@ def _hits(rays: Tensor, index: Tensor) -> Hits:
     """Intersect pixels' rays with the boxes that they hit, by slabs.
 
     Args:
-        rays: (B, N, 3, 4), see :func:`_box_from_pixel`.
+        rays: (B, N, 3, 4), see :func:`box_from_pixel`.
         index: (B, H, W) int32, -1 for none.
     """
     pixels = ActivePixels.of(index >= 0)
     box = pixels.take(index).long()
+    through = slabs(rays, pixels, box)
+    enter, enter_axis = through.enter.max(dim=0)
+    leave, leave_axis = through.leave.min(dim=0)
+    outside = enter > 1e-9
+    depth = torch.where(box < 0, 1.0, torch.where(outside, enter, leave))
+    axis_hit = torch.where(outside, enter_axis, leave_axis)
+    face = 2 * axis_hit
+    local = torch.empty((3, len(box)), device=index.device)
+    for axis in range(3):
+        at = through.start[axis].add_(through.direction[axis].mul_(depth)).mul_(2)
+        # The face's own coordinate is exactly 1, whatever the rounding of a box that is thin and far away.
+        here, positive = axis_hit == axis, at > 0
+        face.add_(here & positive)
+        local[axis] = torch.where(here, positive * 2.0 - 1.0, at.clamp_(-1, 1))
+    return Hits(pixels, box, local, face, depth)
+
+
+@dataclass(frozen=True)
+class Slabs:
+    """Where P rays are between the three pairs of planes of their boxes.
+
+    Attributes:
+        start, direction: three times (P,) float32, of the rays in box coordinates; a step is one metre of
+            depth.
+        enter, leave: (3, P) float32, metres along the viewing direction to either plane of each pair.
+    """
+
+    start: tuple[Tensor, ...]
+    direction: tuple[Tensor, ...]
+    enter: Tensor
+    leave: Tensor
+
+
+def slabs(rays: Tensor, pixels: ActivePixels, box: Tensor) -> Slabs:
+    """Intersect the rays of P pixels with the planes of boxes.
+
+    A ray hits its box where the last plane that it enters lies before the first that it leaves.
+
+    Args:
+        rays: (B, N, 3, 4), see :func:`box_from_pixel`.
+        pixels: of the rays.
+        box: (P,) int64, the box of each.
+    """
     table = BoxTable(rays.flatten(2).float(), pixels.row, box)
     column, row = (centre - 0.5 for centre in pixels.centre)
     directions, starts, enters, leaves = [], [], [], []
@@ -293,17 +336,4 @@ def _hits(rays: Tensor, index: Tensor) -> Hits:
         starts.append(start)
         enters.append(middle - half)
         leaves.append(middle + half)
-    enter, enter_axis = torch.stack(enters).max(dim=0)
-    leave, leave_axis = torch.stack(leaves).min(dim=0)
-    outside = enter > 1e-9
-    depth = torch.where(box < 0, 1.0, torch.where(outside, enter, leave))
-    axis_hit = torch.where(outside, enter_axis, leave_axis)
-    face = 2 * axis_hit
-    local = torch.empty((3, len(box)), device=index.device)
-    for axis in range(3):
-        at = starts[axis].add_(directions[axis].mul_(depth)).mul_(2)
-        # The face's own coordinate is exactly 1, whatever the rounding of a box that is thin and far away.
-        here, positive = axis_hit == axis, at > 0
-        face.add_(here & positive)
-        local[axis] = torch.where(here, positive * 2.0 - 1.0, at.clamp_(-1, 1))
-    return Hits(pixels, box, local, face, depth)
+    return Slabs(tuple(starts), tuple(directions), torch.stack(enters), torch.stack(leaves))

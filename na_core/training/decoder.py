@@ -52,8 +52,7 @@ class DecoderObjective(nn.Module):
         self.unet, self.encoder, self.tokenizer3d = pipeline.unet, pipeline.encoder, pipeline.tokenizer3d
         self.null_probability, self.first_step_share = null_probability, first_step_share
         self._pipeline, self._scheduler = pipeline, pipeline.scheduler
-        config = pipeline.config
-        self._switches = Switches(config.box_map, config.proxy, config.source_pose)
+        self._switches = Switches.of(pipeline.config)
 
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the loss of a batch. Random numbers come from torch's default generators."""

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from na_core.layers.layers import Layers
-from na_core.raster.pixels import ActivePixels, BoxTable
+from na_core.raster.boxmap import box_from_pixel, slabs
+from na_core.raster.pixels import ActivePixels
 from na_core.raster.surfaces import pack
-from na_core.tensors.cameras import Cameras, affine_inverse, away_from_zero, camera_from_pixel
+from na_core.tensors.cameras import Cameras
 from na_core.tensors.frames import FrameBatch
 
 
@@ -55,19 +56,8 @@ def _ways(cameras: Cameras, boxes: Tensor, pixels: ActivePixels, box: Tensor) ->
     Of a box that a ray misses, it enters after it leaves.
     """
     _, height, width = pixels.shape
-    box_from_camera = affine_inverse(boxes)[0] @ cameras.world_from_camera[:, None]
-    rays = box_from_camera[..., :3, :3] @ camera_from_pixel(cameras, width, height)[:, None]
-    table = BoxTable(
-        torch.cat([rays, box_from_camera[..., :3, 3:]], dim=-1).flatten(2).float(), pixels.row, box
-    )
-    column, row = (centre - 0.5 for centre in pixels.centre)
-    enter, leave = torch.zeros_like(column), torch.full_like(column, torch.inf)
-    for first in (0, 4, 8):
-        direction = table[first] * column + table[first + 1] * row + table[first + 2]
-        direction = away_from_zero(direction, 1e-20)
-        middle, half = -table[first + 3] / direction, (0.5 / direction).abs()
-        enter, leave = torch.maximum(enter, middle - half), torch.minimum(leave, middle + half)
-    return enter, leave
+    through = slabs(box_from_pixel(cameras, boxes, width, height), pixels, box)
+    return through.enter.amax(dim=0).clamp_min(0), through.leave.amin(dim=0)
 
 
 def _flat(cameras: Cameras) -> Cameras:
