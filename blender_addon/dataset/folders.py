@@ -73,7 +73,18 @@ def _is_alive(process: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    # One that has ended, but whose parent has not asked how, keeps its number.
+    state = _stat(process)[:1]
+    return state not in (["Z"], ["X"])
+
+
+def _stat(process: int) -> list[str]:
+    """Return what Linux says of a process from its state on (proc_pid_stat(5)); nothing elsewhere."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()  # the command's name, in brackets, may hold spaces
 
 
 def _start_time(process: int) -> float | None:
@@ -81,10 +92,8 @@ def _start_time(process: int) -> float | None:
     if sys.platform != "linux":
         return None
     try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-        fields = stat.rpartition(")")[2]  # the command's name, in brackets, may hold spaces
         uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-        since_boot = int(fields.split()[19]) / os.sysconf("SC_CLK_TCK")
+        since_boot = int(_stat(process)[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None
     return time.time() - uptime + since_boot

@@ -60,6 +60,16 @@ def test_a_process_that_started_later_is_not_the_owner(tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process's state is known")
+def test_a_process_that_has_ended_and_whose_parent_has_not_looked_is_gone(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    folder = partial(tmp_path, process.pid)
+    sweep(tmp_path)
+    process.wait()
+    assert not folder.exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills a process group")
 def test_a_render_that_was_killed_leaves_nothing_once_the_next_has_run(tmp_path):
     numbers = {"scenes": 1, "frames": 1, "size": 32, "samples": 1, "objects": 2, "jobs": 1}
