@@ -19,8 +19,9 @@ from na_core.tensors.boxes import box_corners, boxes_in_camera
 from na_core.tensors.cameras import Cameras, away_from_zero, project_local
 from na_core.tensors.frames import FrameBatch
 
-STAYS = -1.0
-"""Weight of the plate where the photo shows a hidden object that stands where it stood."""
+STAYS, NOT_HIDDEN = -1.0, -2.0
+"""Weight of the plate where the photo shows a hidden object that stands where it stood; and what stands for
+where it shows none."""
 
 
 def background_positions(
@@ -75,13 +76,14 @@ def plate_weight(frames: FrameBatch, layers: Layers) -> Tensor:
     photo = frames.photo[:, 0]
     hidden = frames.hidden_boxes
     departed = torch.where(hidden, 1 - presence(frames), 0.0).float()
-    owner, cover = layers.owner[photo], layers.cover[photo].int()
+    none = torch.zeros_like(departed[:, :1])
+    owner, cover = layers.owner[photo] + 1, layers.cover[photo].int() + 1  # 0: none
     rows = torch.arange(len(frames), device=photo.device)[:, None, None]
-    weight = BoxTable(departed[..., None], rows, cover)[0].masked_fill_(cover < 0, 0)
+    weight = BoxTable(torch.cat([none, departed], dim=1)[..., None], rows, cover)[0]
     weight = _widened_by_strips(weight, layers.canvas, photo)
-    shows_hidden = BoxTable(hidden[..., None], rows, owner)[0] & (owner >= 0)
-    moved = BoxTable((departed > 0)[..., None], rows, owner)[0]
-    return weight.masked_fill_(shows_hidden, STAYS).masked_fill_(shows_hidden & moved, 1)
+    shows = torch.where(hidden, torch.where(departed > 0, 1, STAYS), NOT_HIDDEN)
+    shown = BoxTable(torch.cat([none + NOT_HIDDEN, shows], dim=1)[..., None], rows, owner)[0]
+    return torch.where(shown == NOT_HIDDEN, weight, shown)
 
 
 def _widened_by_strips(weight: Tensor, canvas: Canvas, photo: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+ROUNDING = 1e-9
+"""By how much the size is larger, so that rounding down loses no pixel."""
 
 
 def at_output_size(decoded: Tensor, scale: float, width: int, height: int) -> Tensor:
@@ -18,17 +20,7 @@ def at_output_size(decoded: Tensor, scale: float, width: int, height: int) -> Te
     Returns:
         (B, C, height, width).
     """
-    if scale == 1:
-        return decoded[..., :height, :width]
-    rows, columns = decoded.shape[-2:]
-    mode = "bicubic"
-    if scale > 1:
-        kernel = round(scale) // 2 * 2 + 1
-        decoded = F.avg_pool2d(decoded, kernel, 1, kernel // 2, count_include_pad=False)
-        mode = "bilinear"
-    x, y = (
-        ((torch.arange(size, dtype=torch.float64) + 0.5) * (2 * scale / side) - 1).float().to(decoded.device)
-        for size, side in ((width, columns), (height, rows))
-    )
-    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(len(decoded), -1, -1, -1)
-    return F.grid_sample(decoded, grid, mode=mode, padding_mode="border", align_corners=False)
+    if scale != 1:
+        factor = (1 + ROUNDING) / scale
+        decoded = F.interpolate(decoded, scale_factor=factor, mode="bicubic", antialias=True)
+    return decoded[..., :height, :width]

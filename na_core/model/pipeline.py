@@ -306,7 +306,7 @@ def _align(module: nn.Module) -> None:
 
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
     """Round pictures (B, 3, H, W) in [0, 1] to (B, H, W, 3) uint8, clipping what lies outside."""
-    levels = (pictures.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    levels = (pictures.float() * 255).round_().clamp_(0, 255).to(torch.uint8)
     found: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return found
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from na_core.raster.pixels import ActivePixels, BoxTable, active, listing_pays
+from na_core.raster.pixels import ActivePixels, BoxTable, active, listing_pays, picked
 from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.cameras import Cameras, affine_inverse, away_from_zero, camera_from_pixel
 
@@ -65,8 +65,11 @@ class Hits:
         """
         begins = BoxTable(inside[..., None], self.pixels.row, self.box)[0]
         kept = active(begins | (self.depth < self.pixels.take(depth)))
-        pixels = ActivePixels(self.pixels.at[kept], self.pixels.shape)
-        return Hits(pixels, self.box[kept], self.local[:, kept], self.face[kept], self.depth[kept])
+        if len(kept) == len(self.box):
+            return self
+        values = (self.pixels.at, self.box, self.local, self.face, self.depth)
+        at, box, local, face, depth = (picked(each, kept) for each in values)
+        return Hits(ActivePixels(at, self.pixels.shape), box, local, face, depth)
 
     def parts(self) -> list[Hits]:
         """Return the hits in lists of limited size; on a GPU, in one."""

@@ -24,6 +24,11 @@ class Canvas:
     height: int
     extents: Tensor | None = None
 
+    @property
+    def size(self) -> int:
+        """Pixels of a picture of the stack."""
+        return self.width * self.height
+
     def extent(self, photo: Tensor) -> tuple[Tensor | int, Tensor | int]:
         """Return the width and height of pictures by number; plain numbers if all are alike."""
         if self.extents is None:

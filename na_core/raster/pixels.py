@@ -22,6 +22,11 @@ def active(mask: Tensor) -> Tensor:
     return torch.arange(len(mask), device=mask.device)
 
 
+def picked(values: Tensor, numbers: Tensor) -> Tensor:
+    """Return values (..., P) of numbers (R,) along the last axis: faster than indexing with them."""
+    return values.index_select(-1, numbers)
+
+
 @dataclass(frozen=True)
 class ActivePixels:
     """P pixels of B pictures of one size.

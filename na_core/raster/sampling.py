@@ -26,33 +26,28 @@ def sample_bytes(pictures: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: 
     Returns:
         (3, P) float32 in [0, 1].
     """
-    flat = pictures.reshape(-1, 3)
-    corner, right, below, share_x, share_y = _cell(canvas, photo, x, y)
-
-    def tap(step: Tensor | int) -> Tensor:
-        planes = torch.empty((3, len(corner)), device=corner.device)
-        return planes.copy_(flat.index_select(0, corner + step).t())
-
-    top = tap(0).lerp_(tap(right), share_x)
-    bottom = tap(below).lerp_(tap(below + right), share_x)
-    return top.lerp_(bottom, share_y).div_(255)
+    planes = torch.stack(pictures.reshape(-1, 3).unbind(1))  # looked up several times faster than triples
+    cell = _cell(canvas, photo, x, y)
+    return torch.stack([bilinear(plane, *cell) for plane in planes]).div_(255)
 
 
 def bilinear(
-    flat: Tensor, corner: Tensor, right: int, below: int, share_x: Tensor, share_y: Tensor
+    flat: Tensor, corner: Tensor, right: Tensor | int, below: Tensor | int, share_x: Tensor, share_y: Tensor
 ) -> Tensor:
-    """Return (P,) values between four cells of a flat plane.
+    """Return (P,) values between four cells of a flat plane, float32.
 
     Args:
-        flat: (n,).
+        flat: (n,), of any type.
         corner: (P,) int64, the upper left cells.
         right, below: how much further the cells beside and below are.
         share_x, share_y: (P,) in [0, 1], how far to go there.
     """
-    top = flat.index_select(0, corner).lerp_(flat.index_select(0, corner + right), share_x)
-    bottom = flat.index_select(0, corner + below)
-    bottom.lerp_(flat.index_select(0, corner + (below + right)), share_x)
-    return top.lerp_(bottom, share_y)
+
+    def line(first: Tensor) -> Tensor:
+        left, beside = (flat.index_select(0, at).float() for at in (first, first + right))
+        return torch.lerp(left, beside, share_x)
+
+    return line(corner).lerp_(line(corner + below), share_y)
 
 
 def _cell(

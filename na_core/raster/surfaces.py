@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.raster.canvas import Canvas
@@ -52,6 +54,26 @@ class Surfaces:
     def far(self) -> Tensor:
         """How far its far side is, (M, H, W) float32 in metres; 0 for none."""
         return self.near + self.thickness * (2 * self.unit[:, None, None])
+
+    @cached_property
+    def _objects_before(self) -> Tensor:
+        """How many pixels above and left of each corner of pixels show an object, (M, H + 1, W + 1) int32."""
+        shows = (self.packed > 0).cumsum(1, dtype=torch.int32).cumsum(2, dtype=torch.int32)
+        return F.pad(shows, (1, 0, 1, 0))
+
+    def show_objects(self, photo: Tensor, left: Tensor, right: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
+        """Tell which rectangles of photos (P,) show an object anywhere: (P,) bool.
+
+        Args:
+            photo: int64, which of them.
+            left, right, top, bottom: in pixels, within the photos.
+        """
+        _, rows, columns = self._objects_before.shape
+        flat, first = self._objects_before.flatten(), photo * rows
+        left, top, right, bottom = left.long(), top.long(), right.ceil().long(), bottom.ceil().long()
+        above, below = (first + top) * columns, (first + bottom) * columns
+        counts = [flat.index_select(0, line + at) for line in (below, above) for at in (right, left)]
+        return counts[0] - counts[1] != counts[2] - counts[3]
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Surfaces:
         """Return the surfaces with every tensor changed alike: moved to a device, or some of the photos."""

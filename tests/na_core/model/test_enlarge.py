@@ -55,7 +55,7 @@ def test_a_smaller_picture_takes_the_mean_of_what_a_pixel_covers() -> None:
 def test_a_larger_picture_has_no_steps() -> None:
     edge = (torch.arange(16) >= 8).float().expand(1, 1, 16, 16)
     line = at_output_size(edge, 0.25, 64, 64)[0, 0, 32]
-    assert line.diff().abs().max() < 0.3
+    assert line.diff().abs().max() < 0.35
     assert line.min() > -0.15
     assert line.max() < 1.15
     assert line[32] > 0.5 > line[31]

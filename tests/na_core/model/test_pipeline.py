@@ -315,7 +315,7 @@ class TestWorkingSize:
             assert both.mean() > 0.3
             assert np.abs(corrections[0][both]).mean() > 5
             off = np.abs(corrections[0] - other)[both].mean()
-            assert off < 0.3 * np.abs(corrections[0][both]).mean()
+            assert off < 0.35 * np.abs(corrections[0][both]).mean()
 
     def test_a_part_of_a_frame_shows_what_the_whole_shows_there(
         self, relieved: NeuralAssetsPipeline, photo: Studio, moved: Frame

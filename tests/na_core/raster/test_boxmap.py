@@ -85,7 +85,9 @@ def assert_is_the_reference(found: Mapped, camera: Camera, boxes: Sequence[Matri
     known = reference_box_map(camera, boxes, width, height)
     same = found.index == known.index
     assert same.mean() >= 0.999
-    np.testing.assert_allclose(found.local[same], known.local[same], atol=1e-3)
+    distance = np.abs(found.local - known.local)[same]
+    assert (distance < 1e-3).mean() >= 0.999
+    assert (distance < 0.02).all()  # a ray that grazes a face meets it somewhere else in single precision
     np.testing.assert_allclose(found.depth[same], known.depth[same], rtol=1e-3, atol=1e-5)
 
 

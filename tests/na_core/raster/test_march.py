@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_corners, box_matrix
 from na_core.geometry.camera import camera_of_photo, pixel_centres, project_points, rays
+from na_core.raster import march as march_module
 from na_core.raster.canvas import Canvas
 from na_core.raster.march import EMPTY, HULL, SURFACE, UNKNOWN, march
 from na_core.raster.surfaces import RIM, Surfaces, inward, pack, unmixed
@@ -219,16 +220,43 @@ def test_scale_changes_nothing(scale: float) -> None:
     np.testing.assert_allclose(one.share, other.share, atol=2e-3)
 
 
+@pytest.mark.parametrize("at_once", [1, 10_000, 1 << 23])
 @pytest.mark.parametrize("turn", [0.3, 2.0])
-def test_where_lists_do_not_pay_the_same_is_met(turn: float, request: pytest.FixtureRequest) -> None:
+def test_where_lists_do_not_pay_the_same_is_met(
+    turn: float, at_once: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen, viewer = ball(CAMERA), around(CAMERA, (0.1, 0, 0.1), turn)
     listed = marched(seen, viewer)
     request.getfixturevalue("every_pixel")
+    monkeypatch.setattr(march_module, "GPU_AT_ONCE", at_once)
     every = marched(seen, viewer)
     np.testing.assert_array_equal(listed.kind, every.kind)
     met = listed.kind >= HULL
     np.testing.assert_array_equal(listed.share[met], every.share[met])
     np.testing.assert_array_equal(listed.behind[met], every.behind[met])
+
+
+@pytest.mark.parametrize("at_once", [1, 10_000])
+def test_how_many_samples_are_looked_at_together_changes_nothing(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, viewer = ball(CAMERA), around(CAMERA, (0.1, 0, 0.1), 0.5)
+    expected = marched(seen, viewer)
+    monkeypatch.setattr(march_module, "AT_ONCE", at_once)
+    found = marched(seen, viewer)
+    for name in ("kind", "share", "behind"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+def test_rays_along_which_the_photo_shows_no_object_meet_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are left out at once; marched all the same, they meet nothing either."""
+    seen, viewer = ball(CAMERA), around(CAMERA, (0.2, 0, 0), 0.2)
+    left_out = marched(seen, viewer)
+    monkeypatch.setattr(Surfaces, "show_objects", lambda _self, photo, *_: torch.ones_like(photo).bool())
+    every = marched(seen, viewer)
+    for name in ("kind", "share", "behind"):
+        np.testing.assert_array_equal(getattr(left_out, name), getattr(every, name))
+    assert (left_out.kind == EMPTY).sum() > 100
 
 
 class TestPacking:
@@ -248,6 +276,19 @@ class TestPacking:
         assert (found.far - far)[shown].abs().max() <= 1.7 * step
         assert not found.near[~shown].any()
         assert not found.far[~shown].any()
+
+    @settings(max_examples=15, deadline=None)
+    @given(seed=st.integers(0, 2**32 - 1))
+    def test_rectangles_that_show_an_object(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        owner = torch.from_numpy(np.where(rng.random((3, 7, 9)) < 0.1, 2, -1))
+        surfaces = pack(owner, torch.ones(owner.shape), torch.ones(owner.shape))
+        photo = rng.integers(0, 3, 20)
+        x, y = (np.sort(rng.uniform(0, side, (2, 20)), axis=0) for side in (9, 7))
+        found = surfaces.show_objects(*(torch.from_numpy(of) for of in (photo, *x, *y)))
+        for number, shows in enumerate(found):
+            rows, columns = (slice(int(of[0, number]), int(np.ceil(of[1, number]))) for of in (y, x))
+            assert shows == (owner[photo[number], rows, columns] >= 0).any()
 
     def test_a_photo_that_shows_nothing(self) -> None:
         nothing = torch.full((1, 3, 4), -1)
