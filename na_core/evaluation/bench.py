@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import pstdev
 
+import numpy as np
 from tqdm import tqdm
 
 from na_core.data.labels import REQUESTED_KINDS
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation import autoencoder, detection_suite
-from na_core.evaluation.learned import FID_PICTURES, LearnedMetrics
-from na_core.evaluation.methods import Checkpoint, Method
+from na_core.evaluation.learned import FID_PICTURES, LearnedMetrics, frechet_distance
+from na_core.evaluation.methods import Checkpoint, Method, SceneRenderer
 from na_core.evaluation.record import Measurement, Record, key_of, scene_digest
-from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
 from na_core.evaluation.sheet import Row, pair_row, write_sheet
 from na_core.evaluation.suite_pairs import PAIR_SUITES, spread, suite_pairs
-from na_core.evaluation.summaries import over_scenes, over_seeds
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Bench:
             runs = by_run.setdefault(job.method.name, {})
             runs.setdefault(job.seed, []).append(self._record.get(job.key))
         return {
-            name: over_seeds([over_scenes(run) for run in runs.values()]) for name, runs in by_run.items()
+            name: _over_seeds([_over_scenes(run) for run in runs.values()]) for name, runs in by_run.items()
         }
 
     def _sheet_pairs(
@@ -198,6 +198,27 @@ class Bench:
                 pairs = self._pairs[suite]
                 chosen[suite] = {i: pairs[i][n % len(pairs[i])] for n, i in enumerate(scenes)}
         return chosen
+
+
+def _over_scenes(measurements: Sequence[Measurement]) -> Scores:
+    """Average over scenes; ``pairs`` is a sum, ``scenes`` counts those that had something to measure."""
+    scored = [measurement.scores for measurement in measurements if measurement.scores]
+    summary = mean_scores(scored)
+    if "pairs" in summary:
+        summary["pairs"] = sum(int(scores["pairs"]) for scores in scored)
+    features = [measurement.features for measurement in measurements if measurement.features is not None]
+    if features and len(features) == len(measurements):
+        results, truths = (np.concatenate(each) for each in zip(*features, strict=True))
+        summary["fid"] = frechet_distance(results, truths)
+    return summary | {"scenes": len(scored)}
+
+
+def _over_seeds(runs: Sequence[Scores]) -> Scores:
+    """Average one method's summaries over seeds; of several, ``object_psnr_deviation`` says their spread."""
+    summary = mean_scores(runs)
+    if len(runs) > 1 and "object_psnr" in summary:
+        summary["object_psnr_deviation"] = pstdev(run["object_psnr"] for run in runs)
+    return summary
 
 
 def _sheet_row(renderer: SceneRenderer, pair: Pair, methods: Sequence[Method]) -> Row:

@@ -15,8 +15,7 @@ from PIL import Image
 from na_core.data.pairs import Pair, edit_pairs, video_pairs
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.learned import LearnedMetrics
-from na_core.evaluation.methods import Copy, Method, ProxyOnly, Rendered
-from na_core.evaluation.rendering import SceneRenderer
+from na_core.evaluation.methods import Copy, Method, ProxyOnly, Rendered, SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
 from na_core.evaluation.sheet import pair_row, write_sheet
