@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection
+from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection, distinct_rectangles
 from na_core.detection.network import SIDE, BoxDetector, Prediction, cell_centres
-from na_core.detection.rectangles import distinct
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo, rays
 from na_core.scene import Box, Camera
@@ -29,6 +28,9 @@ THRESHOLD = 0.3
 
 MOST = 50
 """Objects that are reported at most."""
+
+BOX_PARTS = ("depth", "height", "footprint", "stretch", "quarter", "front")
+"""Parts of a prediction that a box is made of, beside where its centre is seen."""
 
 DOUBT = 3.0
 """Factor by which the depth at which an object stands on the ground may be off what it looks to be."""
@@ -167,19 +169,7 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
     x, y = places
     edges = settled(torch.stack([x - left, y - top, x + right, y + bottom], dim=1))
     centre = settled(prediction.centre + places)
-    others = settled(
-        torch.cat(
-            [
-                prediction.depth,
-                prediction.height,
-                prediction.footprint,
-                prediction.stretch,
-                prediction.quarter,
-                prediction.front,
-            ],
-            dim=1,
-        )
-    )
+    others = [settled(getattr(prediction, name)) for name in BOX_PARTS]
     names = prediction.names.argmax(dim=1) if prediction.names.shape[1] else heat[:, 0].long() * 0
     focal, horizon, roll = prediction.camera.mean(dim=(2, 3)).double().cpu().unbind(1)
     found = []
@@ -192,15 +182,12 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
             return values[number].flatten(1)[:, cells].T.double().cpu().numpy()
 
         rectangles = taken(edges)
-        kept = distinct(rectangles)
-        depth, height, footprint, stretch, quarter, front = np.split(
-            taken(others)[kept], (1, 2, 3, 5, 7), axis=1
-        )
+        kept = distinct_rectangles(rectangles)
+        depth, height, footprint, stretch, quarter, front = (taken(values)[kept] for values in others)
         yaw = np.arctan2(quarter[:, 1], quarter[:, 0]) / 4
         turns = np.round((np.arctan2(front[:, 1], front[:, 0]) - yaw) / (np.pi / 2))
         yaw = yaw + turns * np.pi / 2
         half = stretch[:, 0] * np.cos(2 * yaw) + stretch[:, 1] * np.sin(2 * yaw)
-        sizes = np.exp(np.stack([footprint[:, 0] + half, footprint[:, 0] - half, height[:, 0]], axis=1))
         found.append(
             Found(
                 scores=scores.double().cpu().numpy()[kept],
@@ -208,7 +195,9 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
                 rectangles=rectangles[kept],
                 centres=taken(centre)[kept],
                 depths=np.exp(depth[:, 0]),
-                sizes=sizes,
+                sizes=np.exp(
+                    np.stack([footprint[:, 0] + half, footprint[:, 0] - half, height[:, 0]], axis=1)
+                ),
                 yaws=yaw,
                 focal=math.exp(float(focal[number])),
                 horizon=float(horizon[number]),
