@@ -35,15 +35,7 @@ BLUR = 4
 """How many times smaller the picture is that a blurred proxy is enlarged from."""
 
 
-def jitter_boxes(
-    frames: FrameBatch,
-    generator: torch.Generator,
-    probability: float,
-    *,
-    dimensions: float = DIMENSIONS,
-    yaw: float = YAW,
-    centre: float = CENTRE,
-) -> FrameBatch:
+def jitter_boxes(frames: FrameBatch, generator: torch.Generator, probability: float) -> FrameBatch:
     """Get source boxes wrong as a detector would, and move the assets' target boxes along with them.
 
     target' = target @ inverse(source) @ source': the target is the same motion of the wrong box, so that the
@@ -53,12 +45,11 @@ def jitter_boxes(
         frames: whose boxes of all views are changed, each box with the given probability.
         generator: of all random numbers.
         probability: of each box.
-        dimensions, yaw, centre: largest errors; uniform.
     """
     old = frames.view_boxes
     draws = 2 * _draw(frames, (*old.shape[:3], 7), generator) - 1
     wrong = _draw(frames, old.shape[:3], generator) < probability
-    new = wrong_boxes(old, frames.view_camera, draws, dimensions=dimensions, yaw=yaw, centre=centre)
+    new = wrong_boxes(old, frames.view_camera, draws)
     boxes = torch.where(wrong[..., None, None], new, old)
     changed = dataclasses.replace(frames, view_boxes=boxes)
     moved = moved_along(frames.boxes, frames.source_boxes, changed.source_boxes)
@@ -66,15 +57,7 @@ def jitter_boxes(
     return dataclasses.replace(changed, boxes=torch.where(wrong_asset[..., None, None], moved, frames.boxes))
 
 
-def wrong_boxes(
-    boxes: Tensor,
-    cameras: Cameras,
-    draws: Tensor,
-    *,
-    dimensions: float = DIMENSIONS,
-    yaw: float = YAW,
-    centre: float = CENTRE,
-) -> Tensor:
+def wrong_boxes(boxes: Tensor, cameras: Cameras, draws: Tensor) -> Tensor:
     """Return boxes (..., K, 4, 4) as a detector would get them wrong.
 
     Args:
@@ -82,40 +65,36 @@ def wrong_boxes(
         cameras: (...,) that see them.
         draws: (..., K, 7) in [-1, 1], the errors in units of the largest: of the centre, the yaw and the
             dimensions.
-        dimensions, yaw, centre: largest errors.
     """
     eye = cameras.world_from_camera[..., None, :3, 3]
     distance = (boxes[..., :3, 3] - eye).norm(dim=-1, keepdim=True)
     x, y, z = boxes[..., :3, :3].unbind(-1)
     dx, dy = (axis.norm(dim=-1, keepdim=True).clamp_min(1e-12) for axis in (x, y))
-    angle = draws[..., 3:4] * yaw
+    angle = draws[..., 3:4] * YAW
     c, s = angle.cos(), angle.sin()
     turned = torch.stack([c * x + s * dx / dy * y, c * y - s * dy / dx * x, z], dim=-1)
     new = boxes.clone()
-    new[..., :3, :3] = turned * (1 + dimensions * draws[..., None, 4:])
-    new[..., :3, 3] += centre * distance * draws[..., :3]
+    new[..., :3, :3] = turned * (1 + DIMENSIONS * draws[..., None, 4:])
+    new[..., :3, 3] += CENTRE * distance * draws[..., :3]
     return new
 
 
-def relabel_corners(
-    frames: FrameBatch, generator: torch.Generator, probability: float, *, tolerance: float = SWITCH
-) -> FrameBatch:
+def relabel_corners(frames: FrameBatch, generator: torch.Generator, probability: float) -> FrameBatch:
     """Take the other of two labels that a detector might as well have taken, on source and target alike.
 
-    Of a box whose front is within ``tolerance`` (radians) of 45 degrees to its source camera, either side may
+    Of a box whose front is within :data:`SWITCH` of 45 degrees to its source camera, either side may
     be the front. Others keep their label, as do those with neither of the two.
 
     Args:
         frames: whose quarter turns are changed.
         generator: of all random numbers.
         probability: of each such asset; 1/2 makes both labels equally likely.
-        tolerance: about the switch.
     """
     drawn = _draw(frames, frames.present.shape, generator) < probability
     scores, labels = front_scores(frames.source_boxes, frames.source_cameras).topk(2, dim=-1)
     best, other = labels.unbind(-1)
     length = scores.norm(dim=-1)  # of an upright box the two are cosine and sine
-    open_ = scores[..., 0] - scores[..., 1] <= length * math.sqrt(2) * math.sin(tolerance)
+    open_ = scores[..., 0] - scores[..., 1] <= length * math.sqrt(2) * math.sin(SWITCH)
     turns = frames.quarter_turns
     swapped = torch.where(turns == best, other, torch.where(turns == other, best, turns))
     return dataclasses.replace(frames, quarter_turns=torch.where(drawn & open_, swapped, turns))
