@@ -108,11 +108,10 @@ def laid_out(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 
 
 def _cell(scene: Scene, frame: int, side: int, labels: bool) -> Image.Image:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageOps
 
     image = Image.fromarray(scene.picture(frame))
-    factor = side / max(image.size)
-    image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
+    image = ImageOps.contain(image, (side, side))
     if labels:
         draw = ImageDraw.Draw(image)
         draw_labels(draw, scene.labels.frames[frame], image.width, image.height)

@@ -223,7 +223,7 @@ def _over_seeds(runs: Sequence[Scores]) -> Scores:
 
 def _sheet_row(renderer: SceneRenderer, pair: Pair, methods: Sequence[Method]) -> Row:
     results = {method.name: renderer.render(method, 0, pair) for method in methods}
-    return pair_row(renderer.scene, pair, renderer.pictures.__getitem__, results)
+    return pair_row(renderer.scene, pair, results)
 
 
 def _sheet_file(out: Path, suite: str) -> Path:

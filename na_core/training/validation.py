@@ -96,7 +96,7 @@ class Validation:
         rows = []
         for number, held in enumerate(self._pairs[: self._config.sheet_pairs]):
             results = {"proxy": self._references["proxy"][number], "model": model[number]}
-            rows.append(pair_row(held.scene, held.pair, held.scene.picture, results))
+            rows.append(pair_row(held.scene, held.pair, results))
         with disk_errors(self._sheets):
             file = write_sheet(rows, self._sheets / f"step-{step:08}.png")
         with Image.open(file) as sheet:
