@@ -16,9 +16,8 @@ from na_core.detection.network import BoxDetector
 from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, targets
 from na_core.training.config import DetectorConfig
 from na_core.training.errors import TrainingError
-from na_core.training.frame_labels import photo_views
 from na_core.training.initial import load_part
-from na_core.training.labelled import LabelledFrames
+from na_core.training.labelled import LabelledFrames, photo_views
 from na_core.training.photo_augmentation import Photos, mirror, recolour, turn
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run

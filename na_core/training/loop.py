@@ -9,11 +9,10 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from diffusers.optimization import get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup
+from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from na_core.training.atomic_folder import atomic_folder
@@ -60,7 +59,10 @@ def _train(task: TrainingTask, first: int) -> None:
             module.compile()
     trained = list(task.objective.parameters())
     optimizer = _optimizer(task.groups, settings, fused=accelerator.device.type == "cuda")
-    schedule = _schedule(settings, optimizer)
+    name = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    schedule = get_scheduler(
+        name, optimizer, num_warmup_steps=settings.warmup_steps, num_training_steps=settings.steps
+    )
     ema = None
     if main and settings.ema_decay:
         ema = EMAModel(trained, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
@@ -156,12 +158,6 @@ def _optimizer(groups: Sequence[ParameterGroup], settings: Optimisation, fused: 
         for group in groups
     ]
     return AdamW(parameters, betas=(0.9, 0.99), fused=fused)
-
-
-def _schedule(settings: Optimisation, optimizer: Optimizer) -> LRScheduler:
-    if settings.schedule == "constant":
-        return get_constant_schedule_with_warmup(optimizer, settings.warmup_steps)
-    return get_cosine_schedule_with_warmup(optimizer, settings.warmup_steps, settings.steps)
 
 
 @contextmanager

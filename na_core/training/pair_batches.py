@@ -25,8 +25,7 @@ from na_core.tensors.frames import FrameBatch
 from na_core.training import frame_augmentation as augment
 from na_core.training.config import DecoderConfig
 from na_core.training.errors import TrainingError
-from na_core.training.frame_labels import labelled_frames, photo_views
-from na_core.training.labelled import LabelledFrames, pair_frames
+from na_core.training.labelled import LabelledFrames, labelled_frames, pair_frames, photo_views
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
 from na_core.training.vae import encode_pictures

@@ -18,8 +18,7 @@ from na_core.layers.relief_network import BoxLayers, owner_logits, relief_inputs
 from na_core.training.config import ReliefConfig
 from na_core.training.errors import TrainingError
 from na_core.training.frame_augmentation import wrong_boxes
-from na_core.training.frame_labels import photo_views
-from na_core.training.labelled import LabelledFrames
+from na_core.training.labelled import LabelledFrames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run

@@ -14,9 +14,8 @@ from torch import Tensor
 from na_core.data.scenes import Scene
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training.config import Optimisation, TrainingConfig
-from na_core.training.frame_labels import labelled_frames
 from na_core.training.initial import starting_pipeline
-from na_core.training.labelled import LabelledFrames
+from na_core.training.labelled import LabelledFrames, labelled_frames
 from na_core.training.scene_shards import load_pictures
 
 
