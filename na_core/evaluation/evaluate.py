@@ -82,7 +82,7 @@ def main(
     held_out = _held_out(BENCH if scenes is None else Path(scenes))
     on = device or ("cuda" if torch.cuda.is_available() else "cpu")
     sampling = _sampling(preset, steps, guidance)
-    models = [Checkpoint(name, sampling, device=on) for name in checkpoints]
+    models = [Checkpoint(name, sampling, on) for name in checkpoints]
     methods: list[Method] = [Copy(), ProxyOnly(), *models]
     names = [method.name for method in methods]
     for name in names:

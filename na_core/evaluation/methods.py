@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
-from PIL import Image
 
 from na_core.compose.compose import compose
 from na_core.data.pairs import Pair, frame_message
@@ -27,20 +25,17 @@ from na_core.tensors.views import source_views
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """One picture to render.
+    """One picture to render, as large as the photos, which are of one scene.
 
     Attributes:
         frame: what is asked for.
         photos: every photo that the frame names, by SHA-256.
         source: the picture that shows the objects before the edit; not always the background's photo.
-        width, height: of the picture in pixels.
     """
 
     frame: Frame
     photos: Mapping[str, Picture]
     source: Picture
-    width: int
-    height: int
 
 
 class Method(Protocol):
@@ -57,19 +52,19 @@ class Method(Protocol):
     sampled: bool
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
-        """Return the picture (height, width, 3)."""
+        """Return the picture (H, W, 3)."""
         ...
 
 
 class Copy:
-    """The source photo, resized: what doing nothing scores."""
+    """The source photo: what doing nothing scores."""
 
     name = identity = "copy"
     sampled = False
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the source."""
-        return _resized(request.source, request.width, request.height)
+        return request.source
 
 
 class ProxyOnly:
@@ -85,12 +80,10 @@ class ProxyOnly:
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the proxy picture."""
-        frame, width, height = request.frame, request.width, request.height
+        frame, (height, width) = request.frame, request.source.shape[:2]
         views = source_views(frame)
-        rows, columns = request.photos[views[0].sha256].shape[:2]
-        side = photo_side(frame, columns, rows, width, height)
-        cpu = torch.device("cpu")
-        layers = LayerStore().sampled(views, request.photos, side, TakingApart(), cpu)
+        side = photo_side(frame, width, height, width, height)
+        layers = LayerStore().sampled(views, request.photos, side, TakingApart(), torch.device("cpu"))
         batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
         return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
@@ -113,7 +106,8 @@ class Rendered:
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the pipeline's picture."""
-        sampling = replace(self._sampling, seed=seed, width=request.width, height=request.height)
+        height, width = request.source.shape[:2]
+        sampling = replace(self._sampling, seed=seed, width=width, height=height)
         return self.pipeline([request.frame], request.photos, sampling).images[0]
 
 
@@ -129,24 +123,15 @@ class Checkpoint(Rendered):
     Args:
         checkpoint: its folder, or the name of an embedded one; see :func:`method_name`.
         sampling: steps and guidance.
-        device, dtype: where and how it computes.
+        device: that computes.
 
     Raises:
         CheckpointError: it is missing or damaged.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        sampling: Sampling,
-        *,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance} {dtype}"
-        super().__init__(
-            method_name(checkpoint), identity, load_checkpoint(checkpoint, device, dtype), sampling
-        )
+    def __init__(self, checkpoint: str | Path, sampling: Sampling, device: str = "cpu") -> None:
+        identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance}"
+        super().__init__(method_name(checkpoint), identity, load_checkpoint(checkpoint, device), sampling)
 
 
 class SceneRenderer:
@@ -175,18 +160,6 @@ class SceneRenderer:
         key = (method.name, used, pair.source, pair.target, pair.background, pair.donor)
         if key not in self._results:
             frame, photos = frame_message(self.scene, pair)
-            request = RenderRequest(
-                frame=frame,
-                photos={sha256: self.pictures[number] for sha256, number in photos.items()},
-                source=self.pictures[pair.source],
-                width=self.scene.labels.width,
-                height=self.scene.labels.height,
-            )
-            self._results[key] = method.render(request, used)
+            shown = {sha256: self.pictures[number] for sha256, number in photos.items()}
+            self._results[key] = method.render(RenderRequest(frame, shown, self.pictures[pair.source]), used)
         return self._results[key]
-
-
-def _resized(photo: Picture, width: int, height: int) -> Picture:
-    if photo.shape[:2] == (height, width):
-        return photo
-    return np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
