@@ -138,7 +138,7 @@ def load_shown(run: Run, names: Sequence[str]) -> Shown:
             numbers[row, : len(things)] = [names.index(thing.family) for thing in things]
             symmetry[row, : len(things)] = [thing.symmetry for thing in things]
             row += 1
-    masks = load_images(run.scenes, Scene.mask, torch.uint8, run.title("masks"))
+    masks = load_images(run.scenes, Scene.mask, torch.uint8, "masks")
     return Shown(run.frames, masks, *(torch.from_numpy(each) for each in (visible, numbers, symmetry)))
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from accelerate.utils import tqdm
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
-from tqdm import tqdm
 
 from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import Optimisation
@@ -71,9 +71,7 @@ def _train(task: TrainingTask, first: int) -> None:
     objective = accelerator.prepare_model(task.objective)
     log = RunLog(folder, first) if main else None
     recorder = _Recorder(task, progress)
-    with tqdm(
-        total=settings.steps, initial=first, desc=task.name, unit="step", smoothing=0.05, disable=not main
-    ) as bar:
+    with tqdm(total=settings.steps, initial=first, desc=task.name, unit="step", smoothing=0.05) as bar:
         for step in range(first, settings.steps):
             rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
             with recorder.clock.time("step"):

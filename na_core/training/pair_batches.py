@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from accelerate.utils import tqdm
 from torch import Tensor
-from tqdm import tqdm
 
 from na_core.compose.compose import compose
 from na_core.data.pairs import DrawnPair, draw_pairs, pair_lists
@@ -101,9 +101,8 @@ class PairBatches:
     """
 
     def __init__(self, run: Run, settings: DecoderConfig, count: int) -> None:
-        pipeline, title = run.pipeline, run.title("pairs")
-        scenes = tqdm(run.scenes, desc=title, unit="scene", disable=title is None)
-        self._lists = [pair_lists(scene) for scene in scenes]
+        pipeline = run.pipeline
+        self._lists = [pair_lists(scene) for scene in tqdm(run.scenes, desc="pairs", unit="scene")]
         if not any(map(len, self._lists)):
             raise TrainingError(
                 "no scene has a pair of pictures to train on: each needs two frames of one stage"
@@ -115,11 +114,11 @@ class PairBatches:
         self._autocast = precision == "bf16"
         self._layers: Layers | None = None
         if pipeline.config.spatial_conditioning or pipeline.config.residual:
-            self._layers = all_layers(pipeline, run.frames, run.title("layers"), precision)
+            self._layers = all_layers(pipeline, run.frames, precision)
         self._labels = run.frames
         if pipeline.config.preset == "paper":
             self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
-        self._targets = encode_pictures(pipeline.vae, run.pictures, title=run.title("latents"))
+        self._targets = encode_pictures(pipeline.vae, run.pictures, title="latents")
         ahead = run.pictures.device != pipeline.unet.device
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
         self._next: tuple[DrawKey, Future[PreparedPairs]] | None = None
@@ -240,7 +239,6 @@ def _following(key: DrawKey, parts: int) -> DrawKey:
 def all_layers(
     pipeline: NeuralAssetsPipeline,
     labels: LabelledFrames,
-    title: str | None = None,
     precision: str = "no",
     batch_size: int = 16,
 ) -> Layers:
@@ -252,14 +250,13 @@ def all_layers(
     Args:
         pipeline: whose relief network finds outlines and depths, on the device that computes.
         labels: of the frames.
-        title: of the progress bar; None for none.
         precision: "bf16" for the network to compute in it, or "no".
         batch_size: frames that are taken apart at once.
     """
     how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
     parts = []
     rows = torch.arange(len(bank)).split(batch_size)
-    for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
+    for some in tqdm(rows, desc="layers", unit="batch"):
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             layers = take_apart(
                 photo_views(labels, some).to(device),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from accelerate.utils import tqdm
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from na_core.model.latents import to_latents
 from na_core.model.patch_autoencoder import PatchAutoencoder
