@@ -38,7 +38,7 @@ def contact_sheet(
     labels: bool = True,
     side: int = 256,
 ) -> Path:
-    """Write a picture that shows scenes, one row each, one column for each frame; or a grid of random frames.
+    """Write a picture of scenes, a row each, a column for each frame; or of random frames. Return its path.
 
     Args:
         place: a data set, one of its splits, a single scene, or a shard.
@@ -48,9 +48,6 @@ def contact_sheet(
         seed: of their choice; see :func:`random_frames`.
         labels: whether 3D boxes (front face thick), 2D boxes, numbers and visible shares are drawn.
         side: pixels of the longer side of each picture on the sheet.
-
-    Returns:
-        The path of the sheet.
 
     Raises:
         FileNotFoundError: there is no complete scene.
@@ -73,12 +70,9 @@ def contact_sheet(
 
 
 def random_frames(found: Sequence[Scene], count: int, seed: int) -> list[tuple[Scene, int]]:
-    """Draw different frames at random: no scene gives another one before every scene has given one.
+    """Draw so many different frames of scenes, or all: the same seed draws the same.
 
-    Args:
-        found: scenes, each with a frame.
-        count: of frames to draw; fewer come back where there are not so many.
-        seed: the same draws the same.
+    No scene gives another one before every scene has given one.
     """
     random = np.random.default_rng(seed)
     orders = [random.permutation(len(scene.labels.frames)) for scene in found]

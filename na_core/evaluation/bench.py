@@ -36,14 +36,7 @@ class Job:
 
 
 class Bench:
-    """Held-out scenes, and what is measured on them.
-
-    Args:
-        scenes: all of them.
-        limit: scenes of each suite at most.
-        learned: metrics that need a network.
-        record: of what is measured already.
-    """
+    """Held-out scenes, of each suite ``limit`` at most, and what is measured on them and recorded."""
 
     def __init__(
         self, scenes: Sequence[Scene], limit: int | None, learned: LearnedMetrics, record: Record

@@ -95,14 +95,11 @@ def summarise(matches: Sequence[Matches]) -> Scores:
 
 
 def average_precision(matches: Sequence[Matches], threshold: float) -> float:
-    """Return the area under precision over recall, in [0, 1], sampled at 101 recalls (COCO's).
+    """Return the area under precision over recall over photos, in [0, 1], sampled at 101 recalls (COCO's).
 
     The surest detections choose first; each takes the object that it overlaps most and that is still free.
-    One whose best object is not to be found counts neither way.
-
-    Args:
-        matches: of photos.
-        threshold: IoU from which a detection is right.
+    One whose best object is not to be found counts neither way. A detection is right from the threshold of
+    IoU on.
     """
     hits: list[tuple[float, bool]] = []
     for each in matches:

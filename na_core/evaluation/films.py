@@ -46,9 +46,7 @@ class Film:
 def film_of(scene: Scene, truths: Sequence[Picture]) -> Film | None:
     """Return a scene's film; None where it is none, has no depth, or shows nothing twice.
 
-    Args:
-        scene: the scene.
-        truths: the pictures of all its frames.
+    ``truths`` are the pictures of all its frames.
 
     Raises:
         OSError: a mask or depth cannot be read.

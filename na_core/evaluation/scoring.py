@@ -57,8 +57,7 @@ def score(
 
     Args:
         suite: of :data:`na_core.evaluation.suite_pairs.PAIR_SUITES`.
-        scene: that the pair is of.
-        pair: what was asked for.
+        scene, pair: what was asked for.
         result, source, truth: (H, W, 3), what came, the picture before the edit, and the target's picture.
         learned: metrics that need a network.
 

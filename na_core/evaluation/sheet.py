@@ -54,17 +54,10 @@ def pair_row(scene: Scene, pair: Pair, results: Mapping[str, Picture]) -> Row:
 
 
 def write_sheet(rows: Sequence[Row], out: Path) -> Path:
-    """Write a picture with a row for each pair: what was given, the truth, and each method with its error.
+    """Write a picture with a row for each pair, and return its path.
 
-    PSNR is written above each method's picture. Rows that were not given a picture that others were have a
-    gap in its column.
-
-    Args:
-        rows: at least one.
-        out: the file to write.
-
-    Returns:
-        ``out``.
+    It shows what was given, the truth, and each method's picture with its PSNR, beside its error. Rows that
+    were not given a picture that others were have a gap in its column. There is at least one row.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row.given))
     strips = []

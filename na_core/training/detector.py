@@ -117,11 +117,7 @@ def check_families(chosen: Sequence[Scene], names: Sequence[str]) -> None:
 
 
 def load_shown(run: Run, names: Sequence[str]) -> Shown:
-    """Return what all frames of a run's scenes show, in order.
-
-    Args:
-        run: with pictures and their labels.
-        names: of families, by their numbers.
+    """Return what all frames of a run's scenes show, in order; families by their places in ``names``.
 
     Raises:
         OSError: a file cannot be read; the text names it.

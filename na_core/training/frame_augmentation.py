@@ -39,12 +39,8 @@ def jitter_boxes(frames: FrameBatch, generator: torch.Generator, probability: fl
     """Get source boxes wrong as a detector would, and move the assets' target boxes along with them.
 
     target' = target @ inverse(source) @ source': the target is the same motion of the wrong box, so that the
-    relation between the two stays true, and what stood still stands still.
-
-    Args:
-        frames: whose boxes of all views are changed, each box with the given probability.
-        generator: of all random numbers.
-        probability: of each box.
+    relation between the two stays true, and what stood still stands still. Each box of each view is changed
+    with the given probability.
     """
     old = frames.view_boxes
     draws = 2 * _draw(frames, (*old.shape[:3], 7), generator) - 1
@@ -83,12 +79,8 @@ def relabel_corners(frames: FrameBatch, generator: torch.Generator, probability:
     """Take the other of two labels that a detector might as well have taken, on source and target alike.
 
     Of a box whose front is within :data:`SWITCH` of 45 degrees to its source camera, either side may
-    be the front. Others keep their label, as do those with neither of the two.
-
-    Args:
-        frames: whose quarter turns are changed.
-        generator: of all random numbers.
-        probability: of each such asset; 1/2 makes both labels equally likely.
+    be the front. Others keep their label, as do those with neither of the two. A probability of 1/2 makes
+    both labels equally likely.
     """
     drawn = _draw(frames, frames.present.shape, generator) < probability
     scores, labels = front_scores(frames.source_boxes, frames.source_cameras).topk(2, dim=-1)
@@ -110,8 +102,6 @@ def drop_objects(
     outside the picture, or behind others. Dropping a visible one would teach the decoder to invent objects.
 
     Args:
-        frames: whose assets are dropped.
-        generator: of all random numbers.
         probability: of each unseen asset.
         unseen: (B, N) bool, assets that the target picture does not show; see
             :func:`na_core.tensors.boxes.bounds_2d` for those outside it.
@@ -124,11 +114,6 @@ def mask_sources(frames: FrameBatch, generator: torch.Generator, probability: fl
     """Hide objects in their photos: from the encoder's pictures, the proxy, and with them their source boxes.
 
     Target boxes stay. An object that several assets come from is hidden from all of them.
-
-    Args:
-        frames: whose ``shown`` is changed.
-        generator: of all random numbers.
-        probability: of each object.
     """
     drawn = _draw(frames, frames.view_filled.shape, generator) < probability
     masked = drawn[frames.rows, frames.asset_view, frames.asset_entry]

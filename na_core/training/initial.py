@@ -29,11 +29,7 @@ PARTS: dict[str, tuple[Any, ...]] = {
 
 
 def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipeline:
-    """Return the pipeline to train, in float32.
-
-    Args:
-        config: of the run.
-        file: that it was read from.
+    """Return the pipeline that a configuration, read from ``file``, trains, in float32.
 
     Raises:
         ConfigError: a checkpoint is missing, damaged, of another preset, or its VAE does not fit; the text

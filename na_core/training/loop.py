@@ -125,11 +125,8 @@ def _write(
 def _backward(task: TrainingTask, step: int, objective: nn.Module, clock: Stopwatch) -> Tensor:
     """Compute the gradients of a step; return this process's loss, detached.
 
-    Args:
-        task: that trains.
-        step: of the optimizer.
-        objective: the task's, prepared: it computes in the run's precision.
-        clock: counts the time that drawing takes.
+    ``objective`` is the task's, prepared: it computes in the run's precision. ``clock`` counts the time that
+    drawing takes.
     """
     accelerator, parts = task.run.accelerator, task.settings.accumulation
     total = torch.zeros((), device=accelerator.device)

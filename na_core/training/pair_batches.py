@@ -251,7 +251,6 @@ def all_layers(
         pipeline: whose relief network finds outlines and depths, on the device that computes.
         labels: of the frames.
         precision: "bf16" for the network to compute in it, or "no".
-        batch_size: frames that are taken apart at once.
     """
     how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
     parts = []

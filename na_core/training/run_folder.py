@@ -27,11 +27,7 @@ FREE = {
 def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str], resume: bool) -> None:
     """Make a run's folder, or check that the one that is there is of the same configuration and data.
 
-    Args:
-        config: of the run.
-        file: that it was read from.
-        scene_names: of all scenes in order.
-        resume: go on with what is there.
+    The configuration was read from ``file``; the names are of all scenes in order.
 
     Raises:
         ConfigError: the folder holds a run of another configuration (the key is named) or of other scenes.

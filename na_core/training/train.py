@@ -39,11 +39,8 @@ REGISTRY: Mapping[str, Callable[[Run, Any], TrainingTask]] = {
 def launch(file: Path, resume: bool = False, step: int | None = None) -> None:
     """Train in this process, or in several where the configuration or the machine's GPUs ask for them.
 
-    Under ``accelerate launch`` or ``torchrun`` this process is one of those already.
-
-    Args:
-        file: the configuration.
-        resume, step: see :func:`main`.
+    Under ``accelerate launch`` or ``torchrun`` this process is one of those already. The arguments are those
+    of :func:`main`.
 
     Raises:
         TrainingError: as :func:`main`, or one of several processes failed.

@@ -124,11 +124,7 @@ def encode_pictures(
 ) -> Tensor:
     """Encode pictures (M, H, W, 3) uint8 to scaled latents (M, c, h, w) float16, where the pictures are.
 
-    Args:
-        vae: on the device that computes.
-        pictures: on any.
-        batch_size: of them at once.
-        title: of the progress bar; None for none.
+    The VAE computes on its own device. A progress bar is shown if it has a title.
     """
     device = next(vae.parameters()).device
     out = []

@@ -40,12 +40,7 @@ class HeldOut:
 
 
 class Validation:
-    """Held-out pairs, and what copying and the proxy score on them.
-
-    Args:
-        config: which and how many.
-        pipeline: that is measured.
-        sheets: folder of the sample grids.
+    """Held-out pairs, and what copying and the proxy score on them. Sample grids go to the folder ``sheets``.
 
     Raises:
         TrainingError: no scene has a pair.
