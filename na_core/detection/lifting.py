@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -44,19 +43,6 @@ Footprint = NDArray[np.float64]
 
 class FittingError(ValueError):
     """Points that no box explains. The text is a sentence."""
-
-
-@dataclass(frozen=True)
-class FittedBox:
-    """A box around an object.
-
-    Attributes:
-        box: it stands on its support, and its front (local -Y) faces the camera most nearly.
-        yaw_is_sure: False for what is round or irregular; the box then faces the camera.
-    """
-
-    box: Box
-    yaw_is_sure: bool
 
 
 def points_of_depth(
@@ -140,8 +126,11 @@ def fit_box(
     support_height: float | None = None,
     *,
     yaw_of: Callable[[Footprint], tuple[float, float]] = closeness_yaw,
-) -> FittedBox:
+) -> Box:
     """Fit an upright box to the points of an object that a camera sees.
+
+    It stands on its support, and its front (local -Y) faces the camera most nearly, or exactly if the object
+    is round or irregular, so that its yaw cannot be told.
 
     Args:
         points: (N, 3) metres, z up.
@@ -171,7 +160,7 @@ def fit_box(
     thinnest = 1e-3 * max(float((high - low).max()), top - bottom, 1e-6)
     size = np.maximum((*(high - low), top - bottom), thinnest)
     centre = (*((low + high) / 2 @ axes), bottom + size[2] / 2)
-    return FittedBox(Box(box_matrix(centre, size, yaw)), sure)
+    return Box(box_matrix(centre, size, yaw))
 
 
 def _completed(

@@ -128,11 +128,11 @@ class OpenVocabularyDetector:
         for name, score, rectangle, mask in zip(names, scores, rectangles, masks, strict=True):
             points = points_of_depth(camera, smoothed(depth, mask), mask)
             try:
-                fitted = fit_box(points, camera.world_from_camera[:3, 3])
+                box = fit_box(points, camera.world_from_camera[:3, 3])
             except FittingError:
                 continue
             x0, y0, x1, y1 = (rectangle / (width, height, width, height)).clip(0, 1).tolist()
-            found.append(DetectedObject(name, score, (x0, y0, x1, y1), fitted.box, mask))
+            found.append(DetectedObject(name, score, (x0, y0, x1, y1), box, mask))
         return Detection(camera, tuple(found), metric=True)
 
     @torch.no_grad()

@@ -116,13 +116,12 @@ class Bench:
             jobs = [self._job("vae", model, scene, 0) for scene in self.chosen_scenes("vae")]
             for job in tqdm(jobs, desc=f"vae {model.name}", unit="scene"):
                 if job.key not in self._record:
-                    scene = self._scenes[job.scene]
-                    scores = autoencoder.measure_scene(model.pipeline, scene)
-                    self._record.add(
-                        job.key, Measurement(scores), suite="vae", method=model.name, scene=scene.name
-                    )
-            summary = self._summaries(jobs)[model.name]
-            results[model.name] = summary | autoencoder.measure_photographs(model.pipeline)
+                    scene = SceneRenderer(self._scenes[job.scene])
+                    found = Measurement({"image_psnr": autoencoder.mean_psnr(model.pipeline, scene.pictures)})
+                    self._record.add(job.key, found, suite="vae", method=model.name, scene=scene.scene.name)
+            photographs = map(autoencoder.photograph, autoencoder.PHOTOGRAPHS)
+            photograph_psnr = autoencoder.mean_psnr(model.pipeline, photographs)
+            results[model.name] = self._summaries(jobs)[model.name] | {"photograph_psnr": photograph_psnr}
         if models and sheet_rows > 0:
             rows = [
                 Row(name, {}, picture, {m.name: autoencoder.reconstruct(m.pipeline, picture) for m in models})
