@@ -59,7 +59,7 @@ class Scene:
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
         """Return a frame's picture, (H, W, 3) sRGB."""
-        return self._pixels(self.labels.frames[frame].picture, _read_colours)
+        return self._pixels(self.labels.frames[frame].picture, lambda file: np.asarray(file.convert("RGB")))
 
     def picture_bytes(self, frame: int) -> bytes:
         """Return the bytes of a frame's picture file: a photo, as a message names it."""
@@ -105,10 +105,6 @@ class Scene:
             expected = f"{self.labels.width} x {self.labels.height}"
             raise OSError(f"{self.storage}/{name}: {width} x {height} pixels, the labels say {expected}")
         return pixels
-
-
-def _read_colours(image: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(image.convert("RGB"))
 
 
 def scene_folders(folder: str | Path) -> list[Path]:

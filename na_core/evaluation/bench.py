@@ -104,7 +104,8 @@ class Bench:
                     bar.update()
                 for suite, pairs in sheets.items():
                     if number in pairs:
-                        rows[suite].append(_sheet_row(renderer, pairs[number], methods))
+                        results = {m.name: renderer.render(m, 0, pairs[number]) for m in methods}
+                        rows[suite].append(pair_row(renderer.scene, pairs[number], results))
         for suite, found in rows.items():
             write_sheet(found, _sheet_file(out, suite))
         return {suite: self._summaries([job for job in jobs if job.suite == suite]) for suite in suites}
@@ -211,11 +212,6 @@ def _over_seeds(runs: Sequence[Scores]) -> Scores:
     if len(runs) > 1 and "object_psnr" in summary:
         summary["object_psnr_deviation"] = pstdev(run["object_psnr"] for run in runs)
     return summary
-
-
-def _sheet_row(renderer: SceneRenderer, pair: Pair, methods: Sequence[Method]) -> Row:
-    results = {method.name: renderer.render(method, 0, pair) for method in methods}
-    return pair_row(renderer.scene, pair, results)
 
 
 def _sheet_file(out: Path, suite: str) -> Path:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from na_core.data.labels import FrameLabels
 from na_core.data.pairs import SEEN, Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation.learned import Compare, LearnedMetrics
 from na_core.evaluation.metrics import (
     Picture,
-    Rectangle,
     grown,
     psnr,
     sharpness,
@@ -20,6 +18,7 @@ from na_core.evaluation.metrics import (
     window,
 )
 from na_core.evaluation.scores import Scores, mean_scores
+from na_core.scene import Rectangle
 
 IMAGE_METRICS = ("image_psnr", "image_ssim", "image_sharpness", "lpips")
 OBJECT_METRICS = ("object_psnr", "object_ssim", "sharpness", "dino")
@@ -77,7 +76,8 @@ def score(
         vacated = touched(was, width, height) & ~touched(now, width, height)
         if vacated.mean() >= MIN_VACATED_SHARE:
             scores["vacated_psnr"] = psnr(result, truth, vacated)
-    if suite not in MOVING_SUITES and _same_view(before, after):
+    same_view = before.camera == after.camera and before.stage == after.stage
+    if suite not in MOVING_SUITES and same_view:
         unchanged = ~touched(was + now, width, height)
         if unchanged.mean() >= MIN_UNCHANGED_SHARE:
             scores["unchanged_psnr"] = psnr(result, truth, unchanged)
@@ -121,10 +121,6 @@ def _likeness(result: Picture, truth: Picture, names: Sequence[str], learned: Co
     last = None if learned is None else learned(result, truth)
     values = psnr(result, truth), ssim(result, truth), sharpness(result, truth), last
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}
-
-
-def _same_view(before: FrameLabels, after: FrameLabels) -> bool:
-    return before.camera == after.camera and before.stage == after.stage
 
 
 def _has_area(rectangle: Rectangle) -> bool:

@@ -36,7 +36,7 @@ class Photos:
 def mirror(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
     """Mirror photos left to right, each with the given probability."""
     views = photos.views
-    chosen = _chosen(random, probability, len(views.pictures), views.pictures.device)
+    chosen = torch.from_numpy(random.random(len(views.pictures)) < probability).to(views.pictures.device)
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64, device=chosen.device))
     fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
     camera = Cameras(
@@ -144,10 +144,6 @@ def recolour(photos: Photos, random: np.random.Generator, probability: float, ga
     gains = torch.from_numpy(1 + gain * (2 * random.random((count, 1, 1, 3)) - 1)).float().to(device)
     pictures = (views.pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
     return replace(photos, views=replace(views, pictures=pictures))
-
-
-def _chosen(random: np.random.Generator, probability: float, count: int, device: torch.device) -> Tensor:
-    return torch.from_numpy(random.random(count) < probability).to(device)
 
 
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:

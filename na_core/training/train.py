@@ -16,9 +16,8 @@ from transformers.utils.logging import disable_progress_bar
 from na_core.data.scenes import scenes
 from na_core.threads import use_threads
 from na_core.training.atomic_folder import atomic_folder, recover_folder
-from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import TASKS, TrainingConfig, load_config
-from na_core.training.decoder import DecoderTask
+from na_core.training.decoder import DecoderTask, save_checkpoint
 from na_core.training.detector import DetectorTask
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.loop import train_task
