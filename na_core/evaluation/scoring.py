@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from na_core.data.pairs import SEEN, Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation.learned import Compare, LearnedMetrics
-from na_core.evaluation.metrics import (
-    Picture,
-    grown,
-    psnr,
-    sharpness,
-    squared_error,
-    ssim,
-    touched,
-    window,
-)
+from na_core.evaluation.metrics import grown, psnr, sharpness, squared_error, ssim, touched, window
 from na_core.evaluation.scores import Scores, mean_scores
-from na_core.scene import Rectangle
+from na_core.scene import Picture, Rectangle
 
 IMAGE_METRICS = ("image_psnr", "image_ssim", "image_sharpness", "lpips")
 OBJECT_METRICS = ("object_psnr", "object_ssim", "sharpness", "dino")

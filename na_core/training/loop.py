@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -17,10 +16,9 @@ from torch.optim import AdamW, Optimizer
 
 from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import Optimisation
-from na_core.training.errors import TrainingError
 from na_core.training.randomness import DrawKey, seed_torch
+from na_core.training.recorder import Recorder, Stopwatch
 from na_core.training.run_log import RunLog
-from na_core.training.stopwatch import Stopwatch
 from na_core.training.task import ParameterGroup, TrainingTask
 from na_core.training.training_state import Progress, Trainees, load_state, save_state
 
@@ -70,7 +68,7 @@ def _train(task: TrainingTask, first: int) -> None:
     progress = load_state(folder, first, trainees) if first else Progress()
     objective = accelerator.prepare_model(task.objective)
     log = RunLog(folder, first) if main else None
-    recorder = _Recorder(task, progress)
+    recorder = Recorder(task, progress)
     with tqdm(total=settings.steps, initial=first, desc=task.name, unit="step", smoothing=0.05) as bar:
         for step in range(first, settings.steps):
             rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
@@ -167,67 +165,3 @@ def _averaged(ema: EMAModel | None, trained: Sequence[nn.Parameter]) -> Iterator
         yield
     finally:
         ema.restore(trained)
-
-
-class _Recorder:
-    """Losses, gradient norms and times since the last line of the log."""
-
-    def __init__(self, task: TrainingTask, progress: Progress) -> None:
-        self.clock = Stopwatch(task.run.device)
-        self.samples = progress.samples
-        self._task = task
-        self._settled = [*progress.pending]
-        self._waiting: list[tuple[Tensor, Tensor]] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin to count time anew: what was just done is no part of a step."""
-        self.clock.take()
-        self._since, self._counted = time.monotonic(), self.samples
-
-    def add(self, loss: Tensor, norm: Tensor) -> None:
-        """Note a step, without waiting for its numbers."""
-        self._waiting.append((loss, torch.as_tensor(norm, device=loss.device).detach().float()))
-        self.samples += self._task.settings.batch_size
-
-    def settle(self) -> None:
-        """Wait for the numbers of all steps, averaged over processes.
-
-        Raises:
-            TrainingError: one of them is not finite.
-        """
-        if not self._waiting:
-            return
-        numbers = torch.stack([torch.stack(pair) for pair in self._waiting])
-        numbers = self._task.run.accelerator.reduce(numbers, "mean").cpu()
-        self._waiting.clear()
-        if not torch.isfinite(numbers).all():
-            raise TrainingError(
-                f"{self._task.name}: the loss or its gradient is no longer finite. Go on from an earlier "
-                f"saved state with a smaller learning rate, or without bf16"
-            )
-        self._settled += [(float(loss), float(norm)) for loss, norm in numbers]
-
-    def progress(self, step: int) -> Progress:
-        """Return how far the task is, for its saved state."""
-        return Progress(step, self.samples, tuple(self._settled))
-
-    def line(self, step: int, rates: Mapping[str, float]) -> dict[str, Any]:
-        """Return the log's line of the steps since the last one."""
-        self.settle()
-        seconds = time.monotonic() - self._since
-        spent = self.clock.take()
-        losses, norms = zip(*self._settled, strict=True)
-        record = {
-            "step": step,
-            "samples": self.samples,
-            "loss": math.fsum(losses) / len(losses),
-            "gradient_norm": math.fsum(norms) / len(norms),
-            "learning_rate": dict(rates),
-            "samples_per_second": (self.samples - self._counted) / max(seconds, 1e-9),
-            "data_share": spent.get("data", 0.0) / max(spent.get("step", 0.0), 1e-9),
-            "seconds": seconds,
-        }
-        self._settled.clear()
-        self._since, self._counted = time.monotonic(), self.samples
-        return record
