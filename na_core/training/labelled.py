@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,10 +36,6 @@ class LabelledFrames:
     there: Tensor
     rectangles: Tensor
     seen: Tensor
-
-    def to(self, device: torch.device | str) -> LabelledFrames:
-        """Return the frames on a device."""
-        return LabelledFrames(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
 def labelled_frames(scenes: Sequence[Scene], pictures: Tensor, slots: int = 1) -> LabelledFrames:

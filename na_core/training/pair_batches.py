@@ -110,11 +110,11 @@ class PairBatches:
         self._first = np.cumsum([0, *(len(scene.labels.frames) for scene in run.scenes)]).tolist()
         self._pipeline, self._settings, self._augmentation = pipeline, settings, run.config.augmentation
         self._count = count
-        precision = run.accelerator.mixed_precision
-        self._autocast = precision == "bf16"
+        self._autocast = run.accelerator.autocast
         self._layers: Layers | None = None
         if pipeline.config.spatial_conditioning or pipeline.config.residual:
-            self._layers = all_layers(pipeline, run.frames, precision)
+            with self._autocast():
+                self._layers = all_layers(pipeline, run.frames)
         self._labels = run.frames
         if pipeline.config.preset == "paper":
             self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
@@ -212,7 +212,7 @@ class PairBatches:
         passes = augment.drop_proxies(passes, random, wanted.drop_proxies)
         passes = augment.blur_proxies(passes, random, wanted.blur_proxies)
         picture = (passes.proxy * 2 - 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
+        with self._autocast():
             latents = to_latents(pipeline.vae, picture).float()
         noise = None
         if pipeline.config.anchored_noise:
@@ -239,7 +239,6 @@ def _following(key: DrawKey, parts: int) -> DrawKey:
 def all_layers(
     pipeline: NeuralAssetsPipeline,
     labels: LabelledFrames,
-    precision: str = "no",
     batch_size: int = 16,
 ) -> Layers:
     """Take all labelled frames apart as use will, by the slots of their objects.
@@ -250,18 +249,12 @@ def all_layers(
     Args:
         pipeline: whose relief network finds outlines and depths, on the device that computes.
         labels: of the frames.
-        precision: "bf16" for the network to compute in it, or "no".
     """
     how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
     parts = []
     rows = torch.arange(len(bank)).split(batch_size)
     for some in tqdm(rows, desc="layers", unit="batch"):
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            layers = take_apart(
-                photo_views(labels, some).to(device),
-                how.network,
-                working_size=how.working_size,
-                texture=how.texture,
-            )
+        views = photo_views(labels, some).to(device)
+        layers = take_apart(views, how.network, working_size=how.working_size, texture=how.texture)
         parts.append(layers.to(bank.device))
     return replace(stacked(parts), picture=bank)
