@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,26 +50,13 @@ class WeightsError(ValueError):
     """Weights that are missing or of the wrong kind. The text is a sentence that names the fix."""
 
 
-@dataclass(frozen=True)
-class Networks:
-    """Where the three networks' weights are: folders, or names on the hub.
+class OpenVocabularyDetector:
+    """Three networks, loaded from folders or from the hub.
 
-    Attributes:
+    Args:
         boxes: Grounding DINO, OWLv2, RT-DETR or another of transformers' object detectors.
         depth: Depth Anything V2 metric, Depth Pro or another metric depth estimator.
         masks: SAM 2.1; None takes all of a 2D box that is nearer than what is around it.
-    """
-
-    boxes: str
-    depth: str
-    masks: str | None = None
-
-
-class OpenVocabularyDetector:
-    """Three networks, loaded.
-
-    Args:
-        networks: where they are.
         device: torch's.
         download: fetch from the hub what is not on this disk.
 
@@ -78,22 +64,28 @@ class OpenVocabularyDetector:
         WeightsError: one of them is not there, or is of another kind.
     """
 
-    def __init__(self, networks: Networks, device: str = "cpu", *, download: bool = False) -> None:
+    def __init__(
+        self,
+        boxes: str,
+        depth: str,
+        masks: str | None = None,
+        device: str = "cpu",
+        *,
+        download: bool = False,
+    ) -> None:
         self.device = device
         self._offline = {"local_files_only": not download}
-        boxes_type = self._load(AutoConfig, networks.boxes).model_type
+        boxes_type = self._load(AutoConfig, boxes).model_type
         self.prompted = boxes_type.replace("_", "-") in PROMPTED
         kind = AutoModelForZeroShotObjectDetection if self.prompted else AutoModelForObjectDetection
-        self._boxes = self._load(kind, networks.boxes)
-        self._boxes_processor = self._load(
-            AutoProcessor if self.prompted else AutoImageProcessor, networks.boxes
-        )
-        self._masks = None if networks.masks is None else self._load(Sam2Model, networks.masks)
-        self._masks_size = None if networks.masks is None else _sam_size(networks.masks, self._masks)
-        self._depth = self._load(AutoModelForDepthEstimation, networks.depth)
-        self._depth_type = self._load(AutoConfig, networks.depth).model_type
+        self._boxes = self._load(kind, boxes)
+        self._boxes_processor = self._load(AutoProcessor if self.prompted else AutoImageProcessor, boxes)
+        self._masks = None if masks is None else self._load(Sam2Model, masks)
+        self._masks_size = None if masks is None else _sam_size(masks, self._masks)
+        self._depth = self._load(AutoModelForDepthEstimation, depth)
+        self._depth_type = self._load(AutoConfig, depth).model_type
         self._depth_processor = (
-            None if self._depth_type == DEPTH_PRO else self._load(AutoImageProcessor, networks.depth)
+            None if self._depth_type == DEPTH_PRO else self._load(AutoImageProcessor, depth)
         )
 
     @torch.no_grad()
