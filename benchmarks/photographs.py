@@ -24,8 +24,8 @@ from pictures import IMAGES, save_for_docs
 from PIL import Image, ImageDraw
 from skimage import data
 
-from na_core.data.contact_sheet import EDGES, colour_of, laid_out
-from na_core.geometry.boxes import bounds_2d, box_matrix, project_boxes
+from na_core.data.contact_sheet import draw_boxes, laid_out
+from na_core.geometry.boxes import bounds_2d, box_matrix
 from na_core.geometry.camera import assumed_focal, camera_of_photo, pixel_centres
 from na_core.geometry.lifting import box_from_rectangle
 from na_core.layers.plate import PLATE_MARGIN
@@ -174,12 +174,7 @@ def beyond(subject: Subject, *boxes: Box) -> NDArray[np.bool_]:
 def boxed(subject: Subject, picture: Picture) -> Image.Image:
     """Draw the assets' boxes on a picture."""
     image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image)
-    for number, asset in enumerate(subject.assets):
-        corners = project_boxes([subject.camera], asset.source_box.world_from_box[None])[0, 0, :, :2]
-        for a, b in EDGES:
-            line = [tuple(corners[i] * subject.size) for i in (a, b)]
-            draw.line(line, fill=colour_of(number))
+    draw_boxes(image, subject.camera, [asset.source_box for asset in subject.assets])
     return image
 
 

@@ -15,14 +15,13 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from PIL import Image, ImageDraw  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from benchmarks.pictures import save_for_docs  # noqa: E402
 from benchmarks.sizes import coffee_frame  # noqa: E402
 from na_core.compose.background import plate_weight  # noqa: E402
 from na_core.compose.compose import compose  # noqa: E402
-from na_core.data.contact_sheet import EDGES, colour_of  # noqa: E402
-from na_core.geometry.boxes import project_boxes  # noqa: E402
+from na_core.data.contact_sheet import colour_of, draw_boxes  # noqa: E402
 from na_core.model.blend import kept_share  # noqa: E402
 from na_core.model.checkpoints import load_checkpoint  # noqa: E402
 from na_core.model.working_size import photo_side  # noqa: E402
@@ -57,11 +56,7 @@ def grey(share: torch.Tensor) -> Picture:
 def boxed(picture: Picture, camera, boxes) -> Picture:  # type: ignore[no-untyped-def]
     """Return a picture with boxes drawn over it."""
     image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image)
-    for number, box in enumerate(boxes):
-        corners = project_boxes([camera], box.world_from_box[None])[0, 0, :, :2] * image.size
-        for a, b in EDGES:
-            draw.line([tuple(corners[a]), tuple(corners[b])], fill=colour_of(number), width=2)
+    draw_boxes(image, camera, boxes)
     return np.asarray(image)
 
 

@@ -60,8 +60,8 @@ def as_matrix(value: object, path: str) -> NDArray[np.float64]:
     return checked
 
 
-def as_number(value: object, path: str) -> float:
-    """Return a finite number as a float; text and booleans are none."""
+def as_number(value: object, path: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return a finite number from ``low`` to ``high`` as a float; text and booleans are none."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise SceneError(path, f"expected a number, got {value!r}")
     try:
@@ -70,16 +70,29 @@ def as_number(value: object, path: str) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise SceneError(path, f"expected a finite number, got {value!r}")
+    if not low <= number <= high:
+        raise SceneError(path, f"expected a number from {low} to {high}, got {value!r}")
     return number + 0.0  # -0.0 becomes 0.0: equal messages have equal JSON
 
 
-def as_integer(value: object, path: str, low: int, high: int) -> int:
-    """Return a whole number from ``low`` to ``high``, both included."""
+def as_integer(value: object, path: str, low: int, high: int | None = None) -> int:
+    """Return a whole number from ``low`` to ``high``, both included; None sets no upper limit."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise SceneError(path, f"expected a whole number, got {value!r}")
-    if not low <= value <= high:
-        raise SceneError(path, f"expected a whole number from {low} to {high}, got {value}")
+    if value < low or (high is not None and value > high):
+        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise SceneError(path, f"expected a whole number {limits}, got {value}")
     return int(value)
+
+
+def as_rectangle(value: object, path: str) -> tuple[float, float, float, float]:
+    """Return four numbers x0, y0, x1, y1 in [0, 1] with x0 <= x1 and y0 <= y1."""
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        raise SceneError(path, "expected four numbers x0, y0, x1, y1")
+    x0, y0, x1, y1 = (as_number(number, f"{path}[{i}]", 0, 1) for i, number in enumerate(value))
+    if x0 > x1 or y0 > y1:
+        raise SceneError(path, f"expected x0 <= x1 and y0 <= y1, got {[x0, y0, x1, y1]}")
+    return x0, y0, x1, y1
 
 
 class Message:
@@ -170,8 +183,8 @@ def _parse(hint: Any, value: object, path: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, Message):
         return hint.from_dict(value, path)
     origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType) and value is None:
-        return None
+    if origin in (typing.Union, types.UnionType):  # of one kind and None
+        return None if value is None else _parse(typing.get_args(hint)[0], value, path)
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise SceneError(path, f"expected a list, got {type(value).__name__}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from na_core.message import Message, SceneError, as_integer, as_matrix, as_number
+from na_core.message import Message, SceneError, as_integer, as_matrix, as_number, as_rectangle
 
 SCHEMA_VERSION = 1
 """Version of the JSON schema; a reader refuses any other."""
@@ -118,14 +118,7 @@ class Asset(Message):
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise SceneError("asset.name", f"expected a string, got {self.name!r}")
-        rectangle = self.source_box_2d
-        if not isinstance(rectangle, list | tuple) or len(rectangle) != 4:
-            raise SceneError("asset.source_box_2d", "expected four numbers x0, y0, x1, y1")
-        numbers = tuple(as_number(v, f"asset.source_box_2d[{i}]") for i, v in enumerate(rectangle))
-        x0, y0, x1, y1 = numbers
-        if not (0 <= x0 <= x1 <= 1 and 0 <= y0 <= y1 <= 1):
-            raise SceneError("asset.source_box_2d", f"expected 0 <= x0 <= x1 <= 1, same for y, got {numbers}")
-        object.__setattr__(self, "source_box_2d", numbers)
+        object.__setattr__(self, "source_box_2d", as_rectangle(self.source_box_2d, "asset.source_box_2d"))
         turns = as_integer(self.quarter_turns, "asset.quarter_turns", 0, 3)
         object.__setattr__(self, "quarter_turns", turns)
 
@@ -192,12 +185,10 @@ class Sampling(Message):
             "seed": as_integer(self.seed, "sampling.seed", 0, 2**31 - 1),
             "width": as_integer(self.width, "sampling.width", 1, MAX_SIDE),
             "height": as_integer(self.height, "sampling.height", 1, MAX_SIDE),
-            "guidance": as_number(self.guidance, "sampling.guidance"),
+            "guidance": as_number(self.guidance, "sampling.guidance", 0, 30),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
-        if not 0 <= self.guidance <= 30:
-            raise SceneError("sampling.guidance", f"expected a number from 0 to 30, got {self.guidance}")
         if self.preset not in (*SAMPLING_PRESETS, "custom"):
             names = ", ".join((*SAMPLING_PRESETS, "custom"))
             raise SceneError("sampling.preset", f"expected one of {names}, got {self.preset!r}")

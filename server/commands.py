@@ -217,7 +217,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a checkpoint, on the CPU or on every GPU of this machine."""
-    from na_core.training.launch import launch
+    from na_core.training.train import launch
 
     launch(config, resume, step)
 

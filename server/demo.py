@@ -14,8 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from na_core.data.contact_sheet import EDGES, FRONT_EDGES, colour_of
-from na_core.geometry.boxes import project_boxes
+from na_core.data.contact_sheet import draw_boxes
 from na_core.scene import Frame, RenderJob
 from server.failures import Failure
 
@@ -144,14 +143,7 @@ def contact_sheet(out: Path) -> Path:
 def _source(photo: Image.Image, frame: Frame) -> Image.Image:
     """Draw the source boxes over the photo, each front face thick."""
     drawn = photo.copy()
-    pen = ImageDraw.Draw(drawn)
-    camera = frame.background.source_camera
-    for i, box in enumerate(frame.background.hidden_boxes):
-        corners = project_boxes([camera], box.world_from_box[None])[0, 0]
-        for a, b in EDGES:
-            if corners[a, 2] > 0 and corners[b, 2] > 0:
-                ends = [(corners[n, 0] * photo.width, corners[n, 1] * photo.height) for n in (a, b)]
-                pen.line(ends, fill=colour_of(i), width=3 if (a, b) in FRONT_EDGES else 1)
+    draw_boxes(drawn, frame.background.source_camera, frame.background.hidden_boxes)
     return drawn
 
 

@@ -104,16 +104,19 @@ class Detectors:
             )
         from na_core.detection.open_vocabulary import (
             THRESHOLD,
-            Networks,
             OpenVocabularyDetector,
             WeightsError,
         )
 
         try:
             if self._open_vocabulary is None:
-                networks = Networks(self._settings.boxes, self._settings.depth, self._settings.masks or None)
+                settings = self._settings
                 self._open_vocabulary = OpenVocabularyDetector(
-                    networks, self._device, download=self._settings.download
+                    settings.boxes,
+                    settings.depth,
+                    settings.masks or None,
+                    self._device,
+                    download=settings.download,
                 )
             found = self._open_vocabulary.detect(
                 picture,

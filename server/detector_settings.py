@@ -10,7 +10,7 @@ class DetectorSettings:
     """Where the open-vocabulary detector's weights are: folders, or names on the hub; empty for none.
 
     Attributes:
-        boxes, masks, depth: see :class:`na_core.detection.open_vocabulary.Networks`.
+        boxes, masks, depth: see :class:`na_core.detection.open_vocabulary.OpenVocabularyDetector`.
         download: fetch from the hub what is not on this disk.
     """
 

@@ -13,6 +13,7 @@ import numpy as np
 from na_core.data.labels import FrameLabels
 from na_core.data.scenes import Scene, scenes
 from na_core.geometry.boxes import project_boxes
+from na_core.scene import Box, Camera
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -38,7 +39,7 @@ def contact_sheet(
     labels: bool = True,
     side: int = 256,
 ) -> Path:
-    """Write a picture that shows scenes, one row each, one column for each frame; or a grid of random frames.
+    """Write a picture of scenes, a row each, a column for each frame; or of random frames. Return its path.
 
     Args:
         place: a data set, one of its splits, a single scene, or a shard.
@@ -48,9 +49,6 @@ def contact_sheet(
         seed: of their choice; see :func:`random_frames`.
         labels: whether 3D boxes (front face thick), 2D boxes, numbers and visible shares are drawn.
         side: pixels of the longer side of each picture on the sheet.
-
-    Returns:
-        The path of the sheet.
 
     Raises:
         FileNotFoundError: there is no complete scene.
@@ -73,12 +71,9 @@ def contact_sheet(
 
 
 def random_frames(found: Sequence[Scene], count: int, seed: int) -> list[tuple[Scene, int]]:
-    """Draw different frames at random: no scene gives another one before every scene has given one.
+    """Draw so many different frames of scenes, or all: the same seed draws the same.
 
-    Args:
-        found: scenes, each with a frame.
-        count: of frames to draw; fewer come back where there are not so many.
-        seed: the same draws the same.
+    No scene gives another one before every scene has given one.
     """
     random = np.random.default_rng(seed)
     orders = [random.permutation(len(scene.labels.frames)) for scene in found]
@@ -108,15 +103,12 @@ def laid_out(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 
 
 def _cell(scene: Scene, frame: int, side: int, labels: bool) -> Image.Image:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageOps
 
-    image = Image.fromarray(scene.picture(frame))
-    factor = side / max(image.size)
-    image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
+    image = ImageOps.contain(Image.fromarray(scene.picture(frame)), (side, side))
     if labels:
-        draw = ImageDraw.Draw(image)
-        draw_labels(draw, scene.labels.frames[frame], image.width, image.height)
-        _write(draw, 2, 1, f"{scene.name}/{frame}", WHITE)
+        draw_labels(image, scene.labels.frames[frame])
+        _write(ImageDraw.Draw(image), 2, 1, f"{scene.name}/{frame}", WHITE)
     return image
 
 
@@ -126,27 +118,36 @@ def colour_of(index: int) -> Colour:
     return int(r * 255), int(g * 255), int(b * 255)
 
 
-def draw_labels(draw: ImageDraw.ImageDraw, frame: FrameLabels, width: int, height: int) -> None:
-    """Draw a frame's boxes, visible bounds, object numbers and visible shares on a picture (width x height).
+def draw_boxes(image: Image.Image, camera: Camera, boxes: Sequence[Box | None]) -> None:
+    """Draw 3D boxes on what a camera took, each in its colour; front faces are thick."""
+    from PIL import ImageDraw
 
-    Numbers come last, so that no other object's box crosses them.
-    """
-    scale = np.array([width, height])
-    titles = []
-    for i, (box, rectangle) in enumerate(zip(frame.boxes, frame.boxes_2d, strict=True)):
+    draw = ImageDraw.Draw(image)
+    for i, box in enumerate(boxes):
         if box is None:
             continue
-        ink = colour_of(i)
-        corners = project_boxes([frame.camera], box.world_from_box[None])[0, 0]
-        points = corners[:, :2] * scale - 0.5
+        corners = project_boxes([camera], box.world_from_box[None])[0, 0]
+        points = corners[:, :2] * image.size - 0.5
         for a, b in EDGES:
             if corners[a, 2] > 0 and corners[b, 2] > 0:
                 thick = 3 if (a, b) in FRONT_EDGES else 1
-                draw.line([tuple(points[a]), tuple(points[b])], fill=ink, width=thick)
-        x0, y0, x1, y1 = rectangle
-        if x1 > x0 and y1 > y0:
+                draw.line([tuple(points[a]), tuple(points[b])], fill=colour_of(i), width=thick)
+
+
+def draw_labels(image: Image.Image, frame: FrameLabels) -> None:
+    """Draw a frame's boxes, visible bounds, object numbers and visible shares on its picture.
+
+    Numbers come last, so that no object's bounds cross them.
+    """
+    from PIL import ImageDraw
+
+    draw_boxes(image, frame.camera, frame.boxes)
+    draw, (width, height) = ImageDraw.Draw(image), image.size
+    titles = []
+    for i, (x0, y0, x1, y1) in enumerate(frame.boxes_2d):
+        if frame.boxes[i] is not None and x1 > x0 and y1 > y0:
             draw.rectangle((x0 * width, y0 * height, x1 * width - 1, y1 * height - 1), outline=WHITE)
-            titles.append((x0 * width + 2, y0 * height + 1, f"{i + 1} {frame.visible[i]:.0%}", ink))
+            titles.append((x0 * width + 2, y0 * height + 1, f"{i + 1} {frame.visible[i]:.0%}", colour_of(i)))
     for x, y, text, ink in titles:
         _write(draw, min(x, width - draw.textlength(text) - 2), y, text, ink)
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from na_core.scene import Box, Camera, Rectangle, SceneError
+from na_core.message import Message, SceneError, as_integer, as_number, as_rectangle
+from na_core.scene import Box, Camera, Rectangle
 
 LABELS_VERSION = 3
 """Version of ``scene.json``; a reader refuses any other."""
@@ -36,7 +36,7 @@ LABELS_FILE = "scene.json"
 
 
 @dataclass(frozen=True)
-class ObjectLabel:
+class ObjectLabel(Message):
     """What an object is, the same in every frame.
 
     Attributes:
@@ -47,11 +47,16 @@ class ObjectLabel:
 
     name: str
     family: str
-    symmetry: int = 1
+    symmetry: int
+
+    def __post_init__(self) -> None:
+        _check_text(self.name, "object.name")
+        _check_text(self.family, "object.family")
+        as_integer(self.symmetry, "object.symmetry", 0)
 
 
 @dataclass(frozen=True)
-class FrameLabels:
+class FrameLabels(Message):
     """One picture of a scene.
 
     Attributes:
@@ -75,9 +80,21 @@ class FrameLabels:
     boxes_2d: tuple[Rectangle, ...]
     visible: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        _check_file_name(self.picture, "frame.picture")
+        _check_file_name(self.mask, "frame.mask")
+        for name in ("depth", "far"):
+            if getattr(self, name) is not None:
+                _check_file_name(getattr(self, name), f"frame.{name}")
+        as_integer(self.stage, "frame.stage", 0)
+        rectangles = tuple(as_rectangle(r, f"frame.boxes_2d[{i}]") for i, r in enumerate(self.boxes_2d))
+        object.__setattr__(self, "boxes_2d", rectangles)
+        shares = tuple(as_number(share, f"frame.visible[{i}]", 0, 1) for i, share in enumerate(self.visible))
+        object.__setattr__(self, "visible", shares)
+
 
 @dataclass(frozen=True)
-class Edit:
+class Edit(Message):
     """Two frames between which exactly one thing changes.
 
     Attributes:
@@ -96,9 +113,15 @@ class Edit:
     donor: int | None
     object: int | None
 
+    def __post_init__(self) -> None:
+        _check_choice(self.kind, "edit.kind", EDIT_KINDS)
+        if self.kind in DONATED_KINDS and self.donor is None:
+            problem = f"missing: the edit '{self.kind}' takes something from another frame"
+            raise SceneError("edit.donor", problem)
+
 
 @dataclass(frozen=True)
-class SceneLabels:
+class SceneLabels(Message):
     """All labels of a scene; frames of one stage show it under the same light.
 
     Attributes:
@@ -115,6 +138,24 @@ class SceneLabels:
     frames: tuple[FrameLabels, ...]
     edits: tuple[Edit, ...]
     schema_version: int = LABELS_VERSION
+
+    def __post_init__(self) -> None:
+        as_integer(self.seed, "scene.seed", 0)
+        _check_text(self.split, "scene.split")
+        _check_choice(self.clip, "scene.clip", CLIP_KINDS)
+        as_integer(self.width, "scene.width", 1)
+        as_integer(self.height, "scene.height", 1)
+        objects, frames = len(self.objects), len(self.frames)
+        for i, frame in enumerate(self.frames):
+            for name in ("boxes", "boxes_2d", "visible"):
+                if (found := len(getattr(frame, name))) != objects:
+                    problem = f"expected one entry for each of the {objects} objects, got {found}"
+                    raise SceneError(f"scene.frames[{i}].{name}", problem)
+        for i, edit in enumerate(self.edits):
+            for name in ("source", "target", "donor", "object"):
+                if (index := getattr(edit, name)) is not None or name in ("source", "target"):
+                    last = (objects if name == "object" else frames) - 1
+                    as_integer(index, f"scene.edits[{i}].{name}", 0, last)
 
 
 def parse_labels(text: str | bytes, name: str) -> SceneLabels:
@@ -151,138 +192,22 @@ def labels_from_dict(data: object) -> SceneLabels:
     Raises:
         SceneError: a field is unknown, missing or malformed; the text names it.
     """
-    path = "scene"
-    names = ("schema_version", "seed", "split", "clip", "width", "height", "objects", "frames", "edits")
-    if isinstance(data, Mapping) and data.get("schema_version") != LABELS_VERSION:
-        found = data.get("schema_version")
-        raise SceneError(
-            f"{path}.schema_version",
-            f"this side reads {LABELS_VERSION}, got {found!r}; render the data set again",
-        )
-    fields = _fields(data, path, names)
-    objects = []
-    for i, item in enumerate(_list(fields["objects"], f"{path}.objects")):
-        here = f"{path}.objects[{i}]"
-        values = _fields(item, here, ("name", "family", "symmetry"))
-        name, family = (_text(values[k], f"{here}.{k}") for k in ("name", "family"))
-        objects.append(ObjectLabel(name, family, _whole(values["symmetry"], f"{here}.symmetry", 0)))
-    frames = _list(fields["frames"], f"{path}.frames")
-    edits = _list(fields["edits"], f"{path}.edits")
-    return SceneLabels(
-        seed=_whole(fields["seed"], f"{path}.seed", 0),
-        split=_text(fields["split"], f"{path}.split"),
-        clip=_choice(fields["clip"], f"{path}.clip", CLIP_KINDS),
-        width=_whole(fields["width"], f"{path}.width", 1),
-        height=_whole(fields["height"], f"{path}.height", 1),
-        objects=tuple(objects),
-        frames=tuple(_frame(f, f"{path}.frames[{i}]", len(objects)) for i, f in enumerate(frames)),
-        edits=tuple(_edit(e, f"{path}.edits[{i}]", len(frames), len(objects)) for i, e in enumerate(edits)),
-    )
+    if isinstance(data, Mapping) and (found := data.get("schema_version")) != LABELS_VERSION:
+        problem = f"this side reads {LABELS_VERSION}, got {found!r}; render the data set again"
+        raise SceneError("scene.schema_version", problem)
+    return SceneLabels.from_dict(data, "scene")
 
 
-def _frame(data: object, path: str, count: int) -> FrameLabels:
-    names = ("picture", "mask", "depth", "far", "stage", "camera", "boxes", "boxes_2d", "visible")
-    fields = _fields(data, path, names)
-    boxes = []
-    for i, box in enumerate(_list(fields["boxes"], f"{path}.boxes", count)):
-        boxes.append(None if box is None else Box.from_dict(box, f"{path}.boxes[{i}]"))
-    rectangles = _list(fields["boxes_2d"], f"{path}.boxes_2d", count)
-    shares = _list(fields["visible"], f"{path}.visible", count)
-    depth, far = fields["depth"], fields["far"]
-    return FrameLabels(
-        picture=_file_name(fields["picture"], f"{path}.picture"),
-        mask=_file_name(fields["mask"], f"{path}.mask"),
-        depth=None if depth is None else _file_name(depth, f"{path}.depth"),
-        far=None if far is None else _file_name(far, f"{path}.far"),
-        stage=_whole(fields["stage"], f"{path}.stage", 0),
-        camera=Camera.from_dict(fields["camera"], f"{path}.camera"),
-        boxes=tuple(boxes),
-        boxes_2d=tuple(_rectangle(r, f"{path}.boxes_2d[{i}]") for i, r in enumerate(rectangles)),
-        visible=tuple(_share(s, f"{path}.visible[{i}]") for i, s in enumerate(shares)),
-    )
-
-
-def _edit(data: object, path: str, frames: int, objects: int) -> Edit:
-    fields = _fields(data, path, ("kind", "source", "target", "donor", "object"))
-
-    def index(name: str, count: int) -> int:
-        value = _whole(fields[name], f"{path}.{name}", 0)
-        if value >= count:
-            raise SceneError(f"{path}.{name}", f"expected less than {count}, got {value}")
-        return value
-
-    kind = _choice(fields["kind"], f"{path}.kind", EDIT_KINDS)
-    if kind in DONATED_KINDS and fields["donor"] is None:
-        raise SceneError(f"{path}.donor", f"missing: the edit '{kind}' takes something from another frame")
-    return Edit(
-        kind=kind,
-        source=index("source", frames),
-        target=index("target", frames),
-        donor=None if fields["donor"] is None else index("donor", frames),
-        object=None if fields["object"] is None else index("object", objects),
-    )
-
-
-def _choice(value: object, path: str, choices: tuple[str, ...]) -> str:
-    text = _text(value, path)
-    if text not in choices:
-        raise SceneError(path, f"expected one of {', '.join(choices)}, got {text!r}")
-    return text
-
-
-def _fields(data: object, path: str, names: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise SceneError(path, f"expected an object, got {type(data).__name__}")
-    for name in data:
-        if name not in names:
-            raise SceneError(f"{path}.{name}", "unknown field")
-    for name in names:
-        if name not in data:
-            raise SceneError(f"{path}.{name}", "missing")
-    return dict(data)
-
-
-def _list(value: object, path: str, count: int | None = None) -> list[Any]:
-    if not isinstance(value, list):
-        raise SceneError(path, f"expected a list, got {type(value).__name__}")
-    if count is not None and len(value) != count:
-        raise SceneError(path, f"expected one entry for each of the {count} objects, got {len(value)}")
-    return value
-
-
-def _text(value: object, path: str) -> str:
+def _check_text(value: object, path: str) -> None:
     if not isinstance(value, str):
         raise SceneError(path, f"expected a string, got {value!r}")
-    return value
 
 
-def _file_name(value: object, path: str) -> str:
-    name = _text(value, path)
-    if not name or name != Path(name).name or "\\" in name:
-        raise SceneError(path, f"expected a file name without a folder, got {name!r}")
-    return name
+def _check_choice(value: object, path: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SceneError(path, f"expected one of {', '.join(choices)}, got {value!r}")
 
 
-def _whole(value: object, path: str, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise SceneError(path, f"expected a whole number of at least {low}, got {value!r}")
-    return value
-
-
-def _share(value: object, path: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise SceneError(path, f"expected a number from 0 to 1, got {value!r}")
-    return float(value)
-
-
-def _rectangle(value: object, path: str) -> Rectangle:
-    x0, y0, x1, y1 = (_share(v, f"{path}[{i}]") for i, v in enumerate(_four(value, path)))
-    if x0 > x1 or y0 > y1:
-        raise SceneError(path, f"expected x0 <= x1 and y0 <= y1, got {[x0, y0, x1, y1]}")
-    return x0, y0, x1, y1
-
-
-def _four(value: object, path: str) -> list[Any]:
-    if not isinstance(value, list) or len(value) != 4:
-        raise SceneError(path, "expected four numbers x0, y0, x1, y1")
-    return value
+def _check_file_name(value: object, path: str) -> None:
+    if not isinstance(value, str) or not value or value != Path(value).name or "\\" in value:
+        raise SceneError(path, f"expected a file name without a folder, got {value!r}")

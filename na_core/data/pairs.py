@@ -138,7 +138,6 @@ def draw_pairs(
     Args:
         lists: of each scene; scenes without pairs are never drawn.
         count: how many.
-        random: where the numbers come from.
         edit_share, crossed_share: of pairs that are edits, and crossed. The rest are two frames of a stage.
             Where a scene lacks a kind, the others take its share in proportion, or alike if they have none.
 

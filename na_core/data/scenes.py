@@ -13,28 +13,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from na_core.data.index_pictures import read_indices, read_steps
 from na_core.data.labels import LABELS_FILE, SceneLabels, load_labels, parse_labels
-from na_core.data.shards import shard_scenes
+from na_core.data.shards import Member, shard_scenes
 
 if TYPE_CHECKING:
     from PIL import Image
 
 DEPTH_UNIT = 1 / 1024
 """Metres that one step of a 16-bit depth picture stands for; 65535 is anything farther than 64 metres."""
-
-
-class Storage(Protocol):
-    """Where the files of one scene are."""
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes; raises OSError naming the file when it cannot be read."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Folder:
     path: Path
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of a file."""
+        """Return the bytes of a file; raises OSError naming it when it cannot be read."""
         return (self.path / name).read_bytes()
 
     def __str__(self) -> str:
@@ -63,11 +55,11 @@ class Scene:
 
     name: str
     labels: SceneLabels
-    storage: Storage
+    storage: Folder | Member
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
         """Return a frame's picture, (H, W, 3) sRGB."""
-        return self._pixels(self.labels.frames[frame].picture, _read_colours)
+        return self._pixels(self.labels.frames[frame].picture, lambda file: np.asarray(file.convert("RGB")))
 
     def picture_bytes(self, frame: int) -> bytes:
         """Return the bytes of a frame's picture file: a photo, as a message names it."""
@@ -113,10 +105,6 @@ class Scene:
             expected = f"{self.labels.width} x {self.labels.height}"
             raise OSError(f"{self.storage}/{name}: {width} x {height} pixels, the labels say {expected}")
         return pixels
-
-
-def _read_colours(image: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(image.convert("RGB"))
 
 
 def scene_folders(folder: str | Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Member:
 
     shard: Path
     scene: str
-    files: tuple[tuple[str, int, int], ...]
+    files: Mapping[str, tuple[int, int]]
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file.
@@ -29,15 +29,15 @@ class Member:
         Raises:
             OSError: the scene has no such file, or the shard ends before its end.
         """
-        for known, offset, size in self.files:
-            if known == name:
-                with self.shard.open("rb") as file:
-                    file.seek(offset)
-                    data = file.read(size)
-                if len(data) != size:
-                    raise OSError(f"{self.shard}: ends inside {self.scene}/{name}; copy it again")
-                return data
-        raise OSError(f"{self.shard}: {self.scene} has no file {name}")
+        if name not in self.files:
+            raise OSError(f"{self.shard}: {self.scene} has no file {name}")
+        offset, size = self.files[name]
+        with self.shard.open("rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+        if len(data) != size:
+            raise OSError(f"{self.shard}: ends inside {self.scene}/{name}; copy it again")
+        return data
 
     def __str__(self) -> str:
         return f"{self.shard}: {self.scene}"
@@ -50,7 +50,7 @@ def shard_scenes(shard: str | Path) -> dict[str, Member]:
         ShardError: it is no tar file, is truncated, or holds no scene.
     """
     path = Path(shard)
-    found: dict[str, list[tuple[str, int, int]]] = {}
+    found: dict[str, dict[str, tuple[int, int]]] = {}
     size = path.stat().st_size
     try:
         with tarfile.open(path, "r:") as archive:
@@ -59,7 +59,7 @@ def shard_scenes(shard: str | Path) -> dict[str, Member]:
                     raise tarfile.ReadError(f"it ends inside {item.name}")
                 scene, _, name = item.name.removeprefix("./").rpartition("/")
                 if item.isfile() and scene:
-                    found.setdefault(scene, []).append((name, item.offset_data, item.size))
+                    found.setdefault(scene, {})[name] = item.offset_data, item.size
             # tarfile takes a file that ends, or goes on with rubbish, after a member for a whole one: a whole
             # one has the end mark there, a block of zeros.
             with path.open("rb") as file:
@@ -69,9 +69,7 @@ def shard_scenes(shard: str | Path) -> dict[str, Member]:
     except tarfile.TarError as error:
         raise ShardError(f"{path}: not a whole tar file ({error}); copy or pack the shard again") from error
     members = {
-        scene: Member(path, scene, tuple(files))
-        for scene, files in sorted(found.items())
-        if any(name == LABELS_FILE for name, _, _ in files)
+        scene: Member(path, scene, files) for scene, files in sorted(found.items()) if LABELS_FILE in files
     }
     if not members:
         raise ShardError(f"{path}: holds no scene")

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection
+from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection, distinct_rectangles
 from na_core.detection.network import SIDE, BoxDetector, Prediction, cell_centres
-from na_core.detection.rectangles import distinct
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo, rays
 from na_core.scene import Box, Camera
@@ -29,6 +28,9 @@ THRESHOLD = 0.3
 
 MOST = 50
 """Objects that are reported at most."""
+
+BOX_PARTS = ("depth", "height", "footprint", "stretch", "quarter", "front")
+"""Parts of a prediction that a box is made of, beside where its centre is seen."""
 
 DOUBT = 3.0
 """Factor by which the depth at which an object stands on the ground may be off what it looks to be."""
@@ -68,7 +70,7 @@ def detect(
     small = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
     pictures = torch.from_numpy(small).permute(2, 0, 1)[None].to(detector.device).float() / 127.5 - 1
     told = None if focal is None else torch.tensor([focal], device=detector.device)
-    found = found_of(detector(pictures, told), size, threshold)[0]
+    found = found_of(detector(pictures, told), size, threshold)
     if focal is not None:
         found = replace(found, focal=focal)
     if pitch is not None:
@@ -152,67 +154,43 @@ class Found:
         return Detection(camera, tuple(objects), camera_height is not None)
 
 
-def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) -> list[Found]:
-    """Return what is found in each of B photos of a size (width, height) in pixels."""
+def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) -> Found:
+    """Return what is found in a photo of a size (width, height) in pixels, the only one of a prediction."""
     heat = prediction.heat.sigmoid()
     peaks = heat * (F.max_pool2d(heat, 3, 1, 1) == heat)
     places = cell_centres(size, tuple(heat.shape[-2:]), heat.device)
     weight = F.avg_pool2d(heat, 3, 1, 1, count_include_pad=False).clamp_min(1e-6)
+    scores, cells = peaks.flatten().topk(min(MOST, peaks.numel()))
+    scores, cells = scores[scores >= threshold], cells[scores >= threshold]
 
-    def settled(values: Tensor) -> Tensor:
-        """Average what neighbouring cells say, by how sure they are of an object."""
-        return F.avg_pool2d(values * heat, 3, 1, 1, count_include_pad=False) / weight
+    def taken(values: Tensor) -> NDArray[np.float64]:
+        """Return (K, C), an average of what neighbouring cells say by how sure they are of an object."""
+        settled = F.avg_pool2d(values * heat, 3, 1, 1, count_include_pad=False) / weight
+        return settled[0].flatten(1)[:, cells].T.double().cpu().numpy()
 
     left, top, right, bottom = prediction.rectangle.unbind(1)
     x, y = places
-    edges = settled(torch.stack([x - left, y - top, x + right, y + bottom], dim=1))
-    centre = settled(prediction.centre + places)
-    others = settled(
-        torch.cat(
-            [
-                prediction.depth,
-                prediction.height,
-                prediction.footprint,
-                prediction.stretch,
-                prediction.quarter,
-                prediction.front,
-            ],
-            dim=1,
-        )
+    edges = torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
+    kept = distinct_rectangles(taken(edges))
+    scores, cells = scores[kept], cells[kept]
+    depth, height, footprint, stretch, quarter, front = (
+        taken(getattr(prediction, name)) for name in BOX_PARTS
     )
+    yaw = np.arctan2(quarter[:, 1], quarter[:, 0]) / 4
+    turns = np.round((np.arctan2(front[:, 1], front[:, 0]) - yaw) / (np.pi / 2))
+    yaw = yaw + turns * np.pi / 2
+    half = stretch[:, 0] * np.cos(2 * yaw) + stretch[:, 1] * np.sin(2 * yaw)
     names = prediction.names.argmax(dim=1) if prediction.names.shape[1] else heat[:, 0].long() * 0
-    focal, horizon, roll = prediction.camera.mean(dim=(2, 3)).double().cpu().unbind(1)
-    found = []
-    for number in range(len(heat)):
-        scores, cells = peaks[number].flatten().topk(min(MOST, peaks[number].numel()))
-        cells = cells[scores >= threshold]
-        scores = scores[scores >= threshold]
-
-        def taken(values: Tensor, number: int = number, cells: Tensor = cells) -> NDArray[np.float64]:
-            return values[number].flatten(1)[:, cells].T.double().cpu().numpy()
-
-        rectangles = taken(edges)
-        kept = distinct(rectangles)
-        depth, height, footprint, stretch, quarter, front = np.split(
-            taken(others)[kept], (1, 2, 3, 5, 7), axis=1
-        )
-        yaw = np.arctan2(quarter[:, 1], quarter[:, 0]) / 4
-        turns = np.round((np.arctan2(front[:, 1], front[:, 0]) - yaw) / (np.pi / 2))
-        yaw = yaw + turns * np.pi / 2
-        half = stretch[:, 0] * np.cos(2 * yaw) + stretch[:, 1] * np.sin(2 * yaw)
-        sizes = np.exp(np.stack([footprint[:, 0] + half, footprint[:, 0] - half, height[:, 0]], axis=1))
-        found.append(
-            Found(
-                scores=scores.double().cpu().numpy()[kept],
-                names=names[number].flatten()[cells].cpu().numpy()[kept],
-                rectangles=rectangles[kept],
-                centres=taken(centre)[kept],
-                depths=np.exp(depth[:, 0]),
-                sizes=sizes,
-                yaws=yaw,
-                focal=math.exp(float(focal[number])),
-                horizon=float(horizon[number]),
-                roll=float(roll[number]),
-            )
-        )
-    return found
+    focal, horizon, roll = prediction.camera.mean(dim=(2, 3)).double()[0].tolist()
+    return Found(
+        scores=scores.double().cpu().numpy(),
+        names=names.flatten()[cells].cpu().numpy(),
+        rectangles=taken(edges),
+        centres=taken(prediction.centre + places),
+        depths=np.exp(depth[:, 0]),
+        sizes=np.exp(np.stack([footprint[:, 0] + half, footprint[:, 0] - half, height[:, 0]], axis=1)),
+        yaws=yaw,
+        focal=math.exp(focal),
+        horizon=horizon,
+        roll=roll,
+    )

@@ -66,7 +66,7 @@ def camera_points(depth: NDArray[np.floating], focal: float) -> NDArray[np.float
     return np.asarray(rays * depth[..., None])
 
 
-def find_ground(points: NDArray[np.float64], random: np.random.Generator | None = None) -> Ground:
+def find_ground(points: NDArray[np.float64]) -> Ground:
     """Find the ground among points (N, 3) of a photo in the camera's frame, objects left out.
 
     Of planes with as many points the lower one wins: a table's edge hides the floor, not the reverse.
@@ -74,7 +74,7 @@ def find_ground(points: NDArray[np.float64], random: np.random.Generator | None 
     Raises:
         GroundError: too few points, or none of the planes carries a tenth of them.
     """
-    random = random or np.random.default_rng(0)
+    random = np.random.default_rng(0)
     points = points[np.isfinite(points).all(axis=1) & (points[:, 2] < 0)]
     if len(points) < 3:
         raise GroundError("The photo's depth shows no ground. Set the camera by hand with Match Camera.")

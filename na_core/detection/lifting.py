@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -46,19 +45,6 @@ class FittingError(ValueError):
     """Points that no box explains. The text is a sentence."""
 
 
-@dataclass(frozen=True)
-class FittedBox:
-    """A box around an object.
-
-    Attributes:
-        box: it stands on its support, and its front (local -Y) faces the camera most nearly.
-        yaw_is_sure: False for what is round or irregular; the box then faces the camera.
-    """
-
-    box: Box
-    yaw_is_sure: bool
-
-
 def points_of_depth(
     camera: Camera, depth: NDArray[np.floating], shown: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
@@ -82,10 +68,8 @@ def smoothed(depth: NDArray[np.floating], shown: NDArray[np.bool_]) -> NDArray[n
     return np.where(usable, total / np.maximum(share, 1e-6), np.inf).astype(np.float32)
 
 
-def scale_to_ground(
-    camera: Camera, depth: NDArray[np.floating], candidates: NDArray[np.bool_], ground_height: float = 0.0
-) -> float:
-    """Return by how much to multiply depth for the ground to lie where it is known to; 1 if it is not seen.
+def scale_to_ground(camera: Camera, depth: NDArray[np.floating], candidates: NDArray[np.bool_]) -> float:
+    """Return by how much to multiply depth for the ground to lie at z = 0; 1 if it is not seen.
 
     Estimated metric depth is off by some factor for the whole photo. Walls and clutter among the pixels do no
     harm while ground is the most frequent factor.
@@ -94,10 +78,9 @@ def scale_to_ground(
         camera: that took the photo.
         depth: (H, W) metres along the viewing direction.
         candidates: (H, W), pixels that may show ground.
-        ground_height: z of the ground in metres.
     """
     directions = rays(camera, pixel_centres(depth.shape[1], depth.shape[0]))
-    drop = ground_height - camera.world_from_camera[2, 3]
+    drop = -camera.world_from_camera[2, 3]
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.log(drop / directions[..., 2] / depth)
     found = logarithms[candidates & (np.abs(logarithms) < math.log(4))]  # False where it is not a number
@@ -142,16 +125,17 @@ def fit_box(
     eye: NDArray[np.float64],
     support_height: float | None = None,
     *,
-    completion: float = COMPLETION,
     yaw_of: Callable[[Footprint], tuple[float, float]] = closeness_yaw,
-) -> FittedBox:
+) -> Box:
     """Fit an upright box to the points of an object that a camera sees.
+
+    It stands on its support, and its front (local -Y) faces the camera most nearly, or exactly if the object
+    is round or irregular, so that its yaw cannot be told.
 
     Args:
         points: (N, 3) metres, z up.
         eye: (3,), where the camera is.
         support_height: z of what the object stands on; None takes the lowest points.
-        completion: shorter over longer side of the footprint from which nothing is added.
         yaw_of: finds the yaw of a footprint (N, 2).
 
     Raises:
@@ -169,24 +153,24 @@ def fit_box(
     yaw = yaw + round((facing - yaw) / (math.pi / 2)) * (math.pi / 2) if sure else facing
     axes = np.array([[math.cos(yaw), math.sin(yaw)], [-math.sin(yaw), math.cos(yaw)]])
     low, high = np.percentile(footprint @ axes.T, (OUTLIERS, 100 - OUTLIERS), axis=0)
-    low, high = _completed(low, high, axes @ np.asarray(eye, dtype=np.float64)[:2], completion)
+    low, high = _completed(low, high, axes @ np.asarray(eye, dtype=np.float64)[:2])
     bottom, top = np.percentile(points[:, 2], (OUTLIERS, 100 - OUTLIERS))
     if support_height is not None:
         bottom = min(support_height, top)
     thinnest = 1e-3 * max(float((high - low).max()), top - bottom, 1e-6)
     size = np.maximum((*(high - low), top - bottom), thinnest)
     centre = (*((low + high) / 2 @ axes), bottom + size[2] / 2)
-    return FittedBox(Box(box_matrix(centre, size, yaw)), sure)
+    return Box(box_matrix(centre, size, yaw))
 
 
 def _completed(
-    low: NDArray[np.float64], high: NDArray[np.float64], eye: NDArray[np.float64], completion: float
+    low: NDArray[np.float64], high: NDArray[np.float64], eye: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lengthen the shorter side of a footprint (2,), (2,) away from the eye (2,)."""
     low, high = low.copy(), high.copy()
     size = high - low
     short = int(size.argmin())
-    missing = completion * size[1 - short] - size[short]
+    missing = COMPLETION * size[1 - short] - size[short]
     if missing <= 0:
         return low, high
     if eye[short] > high[short]:

@@ -101,9 +101,7 @@ class BoxDetector(ModelMixin, ConfigMixin):
     def forward(self, pictures: Tensor, focal: Tensor | None = None) -> Prediction:
         """Predict for pictures (B, 3, H, W) in [-1, 1], of any size.
 
-        Args:
-            pictures: (B, 3, H, W).
-            focal: (B,) lengths where they are known, else 0; None if none is.
+        Focal lengths are (B,), 0 where they are not known; None if none is.
         """
         height, width = pictures.shape[-2:]
         multiple = CELL * 2 ** (len(self.config.channels) - 1)

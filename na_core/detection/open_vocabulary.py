@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,9 @@ from transformers import (
     Sam2Model,
 )
 
-from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection
+from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection, distinct_rectangles
 from na_core.detection.ground import GroundError, camera_points, find_ground
 from na_core.detection.lifting import FittingError, fit_box, points_of_depth, smoothed
-from na_core.detection.rectangles import distinct as distinct_rectangles
 from na_core.geometry.camera import assumed_focal, camera_of_photo
 from na_core.scene import Camera
 
@@ -52,26 +50,13 @@ class WeightsError(ValueError):
     """Weights that are missing or of the wrong kind. The text is a sentence that names the fix."""
 
 
-@dataclass(frozen=True)
-class Networks:
-    """Where the three networks' weights are: folders, or names on the hub.
+class OpenVocabularyDetector:
+    """Three networks, loaded from folders or from the hub.
 
-    Attributes:
+    Args:
         boxes: Grounding DINO, OWLv2, RT-DETR or another of transformers' object detectors.
         depth: Depth Anything V2 metric, Depth Pro or another metric depth estimator.
         masks: SAM 2.1; None takes all of a 2D box that is nearer than what is around it.
-    """
-
-    boxes: str
-    depth: str
-    masks: str | None = None
-
-
-class OpenVocabularyDetector:
-    """Three networks, loaded.
-
-    Args:
-        networks: where they are.
         device: torch's.
         download: fetch from the hub what is not on this disk.
 
@@ -79,22 +64,28 @@ class OpenVocabularyDetector:
         WeightsError: one of them is not there, or is of another kind.
     """
 
-    def __init__(self, networks: Networks, device: str = "cpu", *, download: bool = False) -> None:
+    def __init__(
+        self,
+        boxes: str,
+        depth: str,
+        masks: str | None = None,
+        device: str = "cpu",
+        *,
+        download: bool = False,
+    ) -> None:
         self.device = device
         self._offline = {"local_files_only": not download}
-        config = self._config(networks.boxes)
-        self.prompted = config.model_type.replace("_", "-") in PROMPTED
+        boxes_type = self._load(AutoConfig, boxes).model_type
+        self.prompted = boxes_type.replace("_", "-") in PROMPTED
         kind = AutoModelForZeroShotObjectDetection if self.prompted else AutoModelForObjectDetection
-        self._boxes = self._load(kind, networks.boxes)
-        self._boxes_processor = self._load(
-            AutoProcessor if self.prompted else AutoImageProcessor, networks.boxes
-        )
-        self._masks = None if networks.masks is None else self._load(Sam2Model, networks.masks)
-        self._masks_size = None if networks.masks is None else _sam_size(networks.masks, self._masks)
-        self._depth = self._load(AutoModelForDepthEstimation, networks.depth)
-        self._depth_type = self._config(networks.depth).model_type
+        self._boxes = self._load(kind, boxes)
+        self._boxes_processor = self._load(AutoProcessor if self.prompted else AutoImageProcessor, boxes)
+        self._masks = None if masks is None else self._load(Sam2Model, masks)
+        self._masks_size = None if masks is None else _sam_size(masks, self._masks)
+        self._depth = self._load(AutoModelForDepthEstimation, depth)
+        self._depth_type = self._load(AutoConfig, depth).model_type
         self._depth_processor = (
-            None if self._depth_type == DEPTH_PRO else self._load(AutoImageProcessor, networks.depth)
+            None if self._depth_type == DEPTH_PRO else self._load(AutoImageProcessor, depth)
         )
 
     @torch.no_grad()
@@ -129,11 +120,11 @@ class OpenVocabularyDetector:
         for name, score, rectangle, mask in zip(names, scores, rectangles, masks, strict=True):
             points = points_of_depth(camera, smoothed(depth, mask), mask)
             try:
-                fitted = fit_box(points, camera.world_from_camera[:3, 3])
+                box = fit_box(points, camera.world_from_camera[:3, 3])
             except FittingError:
                 continue
             x0, y0, x1, y1 = (rectangle / (width, height, width, height)).clip(0, 1).tolist()
-            found.append(DetectedObject(name, score, (x0, y0, x1, y1), fitted.box, mask))
+            found.append(DetectedObject(name, score, (x0, y0, x1, y1), box, mask))
         return Detection(camera, tuple(found), metric=True)
 
     @torch.no_grad()
@@ -158,18 +149,12 @@ class OpenVocabularyDetector:
                 )
             inputs = self._boxes_processor(images=image, text=[wanted], return_tensors="pt").to(self.device)
             outputs = self._boxes(**inputs)
+            told: dict[str, Any] = {"text_labels": [wanted]}
             if "input_ids" in inputs and hasattr(outputs, "encoder_last_hidden_state_text"):
-                result = self._boxes_processor.post_process_grounded_object_detection(
-                    outputs,
-                    inputs["input_ids"],
-                    threshold=threshold,
-                    text_threshold=threshold,
-                    target_sizes=size,
-                )[0]
-            else:
-                result = self._boxes_processor.post_process_grounded_object_detection(
-                    outputs, threshold=threshold, target_sizes=size, text_labels=[wanted]
-                )[0]
+                told = {"input_ids": inputs["input_ids"], "text_threshold": threshold}
+            result = self._boxes_processor.post_process_grounded_object_detection(
+                outputs, threshold=threshold, target_sizes=size, **told
+            )[0]
             said = [str(name) for name in result["text_labels"]]
         return distinct(said, result["scores"].tolist(), result["boxes"].double().cpu().numpy(), size[0])
 
@@ -219,26 +204,18 @@ class OpenVocabularyDetector:
         )
         return list((logits[:, 0] > 0).cpu().numpy())
 
-    def _config(self, place: str) -> Any:
-        try:
-            return AutoConfig.from_pretrained(place, **self._offline)
-        except (OSError, ValueError) as error:
-            raise self._missing(place) from error
-
     def _load(self, kind: Any, place: str) -> Any:
         try:
             loaded = kind.from_pretrained(place, **self._offline)
         except (OSError, ValueError, KeyError) as error:
-            raise self._missing(place) from error
+            fix = (
+                "Give the folder of a checkpoint as transformers saves it, or allow downloads."
+                if self._offline["local_files_only"]
+                else "Check the name, and the connection."
+            )
+            text = f"'{place}' holds no weights that can be used for this. {fix}"
+            raise WeightsError(text) from error
         return loaded.to(self.device).eval() if isinstance(loaded, torch.nn.Module) else loaded
-
-    def _missing(self, place: str) -> WeightsError:
-        fix = (
-            "Give the folder of a checkpoint as transformers saves it, or allow downloads."
-            if self._offline["local_files_only"]
-            else "Check the name, and the connection."
-        )
-        return WeightsError(f"'{place}' holds no weights that can be used for this. {fix}")
 
 
 def distinct(

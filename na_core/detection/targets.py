@@ -22,10 +22,10 @@ SPREAD = 0.14
 LEAST = 0.05
 """Weight from which a cell predicts its object."""
 
-FEWEST = 24
+MIN_OBJECT_PIXELS = 24
 """Pixels of an object that can be found, of a picture's 65,536."""
 
-VISIBLE = 0.2
+MIN_VISIBLE_SHARE = 0.2
 """Share of an object's silhouette that shows, from which it is to be found; below it is no one's mistake."""
 
 
@@ -159,7 +159,7 @@ def targets(photos: LabelledPhotos) -> Targets:
     rows, columns = -(-height // CELL), -(-width // CELL)
     side = max(width, height)
     bounds, number = shown_bounds(photos.owner, photos.boxes.shape[1])
-    found = (number * 65536 >= FEWEST * height * width) & (photos.visible >= VISIBLE)
+    found = (number * 65536 >= MIN_OBJECT_PIXELS * height * width) & (photos.visible >= MIN_VISIBLE_SHARE)
     ignored = (number > 0) & ~found
     middle = (bounds[..., :2] + bounds[..., 2:]) / 2
     extent = (bounds[..., 2:] - bounds[..., :2]).clamp_min(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from statistics import fmean
 
@@ -9,9 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from na_core.data.scenes import Scene
 from na_core.evaluation.metrics import psnr
-from na_core.evaluation.scores import Scores
 from na_core.model.latents import to_latents, to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
 from na_core.scene import Picture
@@ -23,16 +22,9 @@ PHOTOGRAPH_SIDE = 256
 """Pixels of the square that photographs are cut and resized to."""
 
 
-def measure_scene(pipeline: NeuralAssetsPipeline, scene: Scene) -> Scores:
-    """Return ``image_psnr`` of a scene's pictures through the pipeline's VAE and back."""
-    pictures = [scene.picture(i) for i in range(len(scene.labels.frames))]
-    return {"image_psnr": fmean(psnr(reconstruct(pipeline, p), p) for p in pictures)}
-
-
-def measure_photographs(pipeline: NeuralAssetsPipeline) -> Scores:
-    """Return ``photograph_psnr``: the mean over scikit-image's photos, at 256 x 256 pixels."""
-    photographs = [photograph(name) for name in PHOTOGRAPHS]
-    return {"photograph_psnr": fmean(psnr(reconstruct(pipeline, p), p) for p in photographs)}
+def mean_psnr(pipeline: NeuralAssetsPipeline, pictures: Iterable[Picture]) -> float:
+    """Return the mean PSNR in decibels of pictures (H, W, 3) through the pipeline's VAE and back."""
+    return fmean(psnr(reconstruct(pipeline, picture), picture) for picture in pictures)
 
 
 @lru_cache(maxsize=len(PHOTOGRAPHS))

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import pstdev
 
+import numpy as np
 from tqdm import tqdm
 
 from na_core.data.labels import REQUESTED_KINDS
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation import autoencoder, detection_suite
-from na_core.evaluation.learned import FID_PICTURES, LearnedMetrics
-from na_core.evaluation.methods import Checkpoint, Method
+from na_core.evaluation.learned import FID_PICTURES, LearnedMetrics, frechet_distance
+from na_core.evaluation.methods import Checkpoint, Method, SceneRenderer
 from na_core.evaluation.record import Measurement, Record, key_of, scene_digest
-from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
 from na_core.evaluation.sheet import Row, pair_row, write_sheet
 from na_core.evaluation.suite_pairs import PAIR_SUITES, spread, suite_pairs
-from na_core.evaluation.summaries import over_scenes, over_seeds
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,7 @@ class Job:
 
 
 class Bench:
-    """Held-out scenes, and what is measured on them.
-
-    Args:
-        scenes: all of them.
-        limit: scenes of each suite at most.
-        learned: metrics that need a network.
-        record: of what is measured already.
-    """
+    """Held-out scenes, of each suite ``limit`` at most, and what is measured on them and recorded."""
 
     def __init__(
         self, scenes: Sequence[Scene], limit: int | None, learned: LearnedMetrics, record: Record
@@ -111,7 +104,8 @@ class Bench:
                     bar.update()
                 for suite, pairs in sheets.items():
                     if number in pairs:
-                        rows[suite].append(_sheet_row(renderer, pairs[number], methods))
+                        results = {m.name: renderer.render(m, 0, pairs[number]) for m in methods}
+                        rows[suite].append(pair_row(renderer.scene, pairs[number], results))
         for suite, found in rows.items():
             write_sheet(found, _sheet_file(out, suite))
         return {suite: self._summaries([job for job in jobs if job.suite == suite]) for suite in suites}
@@ -123,13 +117,12 @@ class Bench:
             jobs = [self._job("vae", model, scene, 0) for scene in self.chosen_scenes("vae")]
             for job in tqdm(jobs, desc=f"vae {model.name}", unit="scene"):
                 if job.key not in self._record:
-                    scene = self._scenes[job.scene]
-                    scores = autoencoder.measure_scene(model.pipeline, scene)
-                    self._record.add(
-                        job.key, Measurement(scores), suite="vae", method=model.name, scene=scene.name
-                    )
-            summary = self._summaries(jobs)[model.name]
-            results[model.name] = summary | autoencoder.measure_photographs(model.pipeline)
+                    scene = SceneRenderer(self._scenes[job.scene])
+                    found = Measurement({"image_psnr": autoencoder.mean_psnr(model.pipeline, scene.pictures)})
+                    self._record.add(job.key, found, suite="vae", method=model.name, scene=scene.scene.name)
+            photographs = map(autoencoder.photograph, autoencoder.PHOTOGRAPHS)
+            photograph_psnr = autoencoder.mean_psnr(model.pipeline, photographs)
+            results[model.name] = self._summaries(jobs)[model.name] | {"photograph_psnr": photograph_psnr}
         if models and sheet_rows > 0:
             rows = [
                 Row(name, {}, picture, {m.name: autoencoder.reconstruct(m.pipeline, picture) for m in models})
@@ -180,7 +173,7 @@ class Bench:
             runs = by_run.setdefault(job.method.name, {})
             runs.setdefault(job.seed, []).append(self._record.get(job.key))
         return {
-            name: over_seeds([over_scenes(run) for run in runs.values()]) for name, runs in by_run.items()
+            name: _over_seeds([_over_scenes(run) for run in runs.values()]) for name, runs in by_run.items()
         }
 
     def _sheet_pairs(
@@ -200,9 +193,25 @@ class Bench:
         return chosen
 
 
-def _sheet_row(renderer: SceneRenderer, pair: Pair, methods: Sequence[Method]) -> Row:
-    results = {method.name: renderer.render(method, 0, pair) for method in methods}
-    return pair_row(renderer.scene, pair, renderer.pictures.__getitem__, results)
+def _over_scenes(measurements: Sequence[Measurement]) -> Scores:
+    """Average over scenes; ``pairs`` is a sum, ``scenes`` counts those that had something to measure."""
+    scored = [measurement.scores for measurement in measurements if measurement.scores]
+    summary = mean_scores(scored)
+    if "pairs" in summary:
+        summary["pairs"] = sum(int(scores["pairs"]) for scores in scored)
+    features = [measurement.features for measurement in measurements if measurement.features is not None]
+    if features and len(features) == len(measurements):
+        results, truths = (np.concatenate(each) for each in zip(*features, strict=True))
+        summary["fid"] = frechet_distance(results, truths)
+    return summary | {"scenes": len(scored)}
+
+
+def _over_seeds(runs: Sequence[Scores]) -> Scores:
+    """Average one method's summaries over seeds; of several, ``object_psnr_deviation`` says their spread."""
+    summary = mean_scores(runs)
+    if len(runs) > 1 and "object_psnr" in summary:
+        summary["object_psnr_deviation"] = pstdev(run["object_psnr"] for run in runs)
+    return summary
 
 
 def _sheet_file(out: Path, suite: str) -> Path:

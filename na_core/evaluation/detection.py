@@ -7,28 +7,26 @@ are nobody's mistake.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from na_core.data.scenes import Scene
-from na_core.detection.detection import Detection
-from na_core.detection.rectangles import overlaps
+from na_core.detection.detection import Detection, overlaps
+from na_core.detection.targets import MIN_OBJECT_PIXELS, MIN_VISIBLE_SHARE
 from na_core.evaluation.box_overlap import box_ious
 from na_core.evaluation.scores import Scores
 from na_core.geometry.camera import camera_from_world, pitch_and_roll
 from na_core.scene import Camera
 
-MIN_VISIBLE_SHARE = 0.2
-"""Share of a silhouette that shows, from which an object is to be found."""
-
-MIN_OBJECT_PIXELS = 24
-"""Pixels of an object, of 65,536, from which it is to be found."""
-
 SAME_OBJECT_IOU = 0.5
 """IoU of 2D boxes from which a detection is of an object, where errors of its 3D box are measured."""
+
+ERRORS = ("centre_error", "yaw_error", "symmetric_yaw_error", "axis_error", "focal_error", "pitch_error")
+"""Of objects that were found in 2D: of the centre relative to its distance; in degrees of yaw, without and
+with a symmetry, and of the axes alone. Of the camera: of the focal length, relative; of pitch in degrees."""
 
 RIGHT_IOUS = (0.25, 0.5)
 """IoU of 3D boxes from which a detection is right."""
@@ -42,22 +40,13 @@ class Matches:
         scores: (K,).
         overlaps: (K, G) IoU of 3D boxes.
         wanted: (G,) bool, objects that are to be found.
-        centre_errors: of objects that were found in 2D, relative to their distance.
-        yaw_errors, symmetric_yaw_errors: degrees, of those without and with a symmetry; of the axes alone,
-            ``axis_errors``.
-        focal_error: relative.
-        pitch_error: degrees.
+        errors: by :data:`ERRORS`.
     """
 
     scores: NDArray[np.float64]
     overlaps: NDArray[np.float64]
     wanted: NDArray[np.bool_]
-    centre_errors: tuple[float, ...]
-    yaw_errors: tuple[float, ...]
-    symmetric_yaw_errors: tuple[float, ...]
-    axis_errors: tuple[float, ...]
-    focal_error: float
-    pitch_error: float
+    errors: Mapping[str, Sequence[float]]
 
 
 def match(scene: Scene, number: int, detection: Detection) -> Matches:
@@ -75,31 +64,21 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
     scores = np.array([thing.score for thing in detection.objects])
     rectangles = [thing.rectangle for thing in detection.objects]
     flat = overlaps(rectangles, [frame.boxes_2d[i] for i in there])
-    centres: list[float] = []
-    yaws: list[float] = []
-    symmetric: list[float] = []
-    axes: list[float] = []
+    errors: dict[str, list[float]] = {name: [] for name in ERRORS}
     for j, i in enumerate(there):
         if not wanted[j] or not len(found) or flat[:, j].max() < SAME_OBJECT_IOU:
             continue
         box, truth = found[flat[:, j].argmax()], mine[j]
-        centres.append(float(np.linalg.norm(box[:3, 3] - truth[:3, 3]) / np.linalg.norm(truth[:3, 3])))
+        distance = np.linalg.norm(truth[:3, 3])
+        errors["centre_error"].append(float(np.linalg.norm(box[:3, 3] - truth[:3, 3]) / distance))
         symmetry = scene.labels.objects[i].symmetry
         if symmetry:
-            axes.append(_turn(box, truth, 4))
-            (yaws if symmetry == 1 else symmetric).append(_turn(box, truth, symmetry))
-    focal = detection.camera.fx / frame.camera.fx
-    return Matches(
-        scores,
-        box_ious(found, mine),
-        wanted,
-        tuple(centres),
-        tuple(yaws),
-        tuple(symmetric),
-        tuple(axes),
-        abs(focal - 1),
-        abs(np.degrees(_pitch(detection.camera) - _pitch(frame.camera))),
-    )
+            errors["axis_error"].append(_turn(box, truth, 4))
+            name = "yaw_error" if symmetry == 1 else "symmetric_yaw_error"
+            errors[name].append(_turn(box, truth, symmetry))
+    errors["focal_error"].append(abs(detection.camera.fx / frame.camera.fx - 1))
+    errors["pitch_error"].append(abs(np.degrees(_pitch(detection.camera) - _pitch(frame.camera))))
+    return Matches(scores, box_ious(found, mine), wanted, errors)
 
 
 def summarise(matches: Sequence[Matches]) -> Scores:
@@ -108,26 +87,19 @@ def summarise(matches: Sequence[Matches]) -> Scores:
     for threshold in RIGHT_IOUS:
         scores[f"ap3d_{round(100 * threshold)}"] = 100 * average_precision(matches, threshold)
     wanted = sum(int(each.wanted.sum()) for each in matches)
-    found = [error for each in matches for error in each.centre_errors]
-    scores["found"] = len(found) / max(wanted, 1)
-    for name in ("centre_errors", "yaw_errors", "symmetric_yaw_errors", "axis_errors"):
-        errors = [error for each in matches for error in getattr(each, name)]
-        if errors:
-            scores[name.removesuffix("s")] = float(np.median(errors))
-    scores["focal_error"] = float(np.median([each.focal_error for each in matches]))
-    scores["pitch_error"] = float(np.median([each.pitch_error for each in matches]))
+    scores["found"] = sum(len(each.errors["centre_error"]) for each in matches) / max(wanted, 1)
+    for name in ERRORS:
+        if errors := [error for each in matches for error in each.errors[name]]:
+            scores[name] = float(np.median(errors))
     return scores | {"objects": wanted, "pictures": len(matches)}
 
 
 def average_precision(matches: Sequence[Matches], threshold: float) -> float:
-    """Return the area under precision over recall, in [0, 1], sampled at 101 recalls (COCO's).
+    """Return the area under precision over recall over photos, in [0, 1], sampled at 101 recalls (COCO's).
 
     The surest detections choose first; each takes the object that it overlaps most and that is still free.
-    One whose best object is not to be found counts neither way.
-
-    Args:
-        matches: of photos.
-        threshold: IoU from which a detection is right.
+    One whose best object is not to be found counts neither way. A detection is right from the threshold of
+    IoU on.
     """
     hits: list[tuple[float, bool]] = []
     for each in matches:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from na_core.data.contact_sheet import EDGES, FRONT_EDGES, colour_of, laid_out
+from na_core.data.contact_sheet import draw_boxes, laid_out
 from na_core.data.scenes import Scene
 from na_core.detection.embedded import detect, load_detector
 from na_core.detection.lifting import (
@@ -25,9 +24,7 @@ from na_core.detection.lifting import (
 from na_core.evaluation.box_overlap import box_iou
 from na_core.evaluation.detection import match, summarise
 from na_core.evaluation.scores import Scores
-from na_core.geometry.boxes import box_corners
-from na_core.geometry.camera import pitch_and_roll, project_points
-from na_core.scene import Box, Camera
+from na_core.geometry.camera import pitch_and_roll
 
 MIN_DETECTION_SCORE = 0.05
 """Score from which detections count: precision at high recall needs the unsure ones."""
@@ -107,7 +104,7 @@ def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> 
                     continue
                 points = points_of_depth(frame.camera, smoothed(depth, shown), shown)
                 fitted = fit_box(points, frame.camera.world_from_camera[:3, 3], 0.0, yaw_of=yaw_of)
-                overlaps[kind].append(box_iou(fitted.box.world_from_box, box.world_from_box))
+                overlaps[kind].append(box_iou(fitted.world_from_box, box.world_from_box))
     scores: Scores = {name: float(np.median(values)) for name, values in overlaps.items() if values}
     counts = {name.replace("iou", "objects"): len(values) for name, values in overlaps.items() if values}
     return scores | counts | {"scenes": len(chosen)} if scores else {}
@@ -144,26 +141,9 @@ def write_detection_sheet(chosen: Sequence[Scene], file: Path, rows: int) -> Non
     for scene in list(chosen)[: 2 * rows]:
         frame, picture = scene.labels.frames[0], scene.picture(0)
         found = detect(detector, picture, camera_height=float(frame.camera.world_from_camera[2, 3]))
-        true = [box for box in frame.boxes if box is not None]
-        cells += [
-            _drawn(picture, frame.camera, true),
-            _drawn(picture, found.camera, [thing.box for thing in found.objects]),
-        ]
+        boxes = [thing.box for thing in found.objects]
+        for camera, each in ((frame.camera, frame.boxes), (found.camera, boxes)):
+            cells.append(Image.fromarray(picture))
+            draw_boxes(cells[-1], camera, each)
     file.parent.mkdir(parents=True, exist_ok=True)
     laid_out([cells[i : i + 4] for i in range(0, len(cells), 4)]).save(file)
-
-
-def _drawn(picture: NDArray[np.uint8], camera: Camera, boxes: Sequence[Box]) -> Image.Image:
-    """Draw boxes on a picture; their fronts are bright."""
-    image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image)
-    for number, box in enumerate(boxes):
-        corners = project_points(camera, box_corners(box.world_from_box))
-        if (corners[:, 2] <= 0).any():
-            continue
-        at = corners[:, :2] * image.size
-        for edge in EDGES:
-            bright = edge in FRONT_EDGES
-            line = [tuple(at[i]) for i in edge]
-            draw.line(line, fill=(255, 255, 255) if bright else colour_of(number), width=1 + bright)
-    return image

@@ -82,7 +82,7 @@ def main(
     held_out = _held_out(BENCH if scenes is None else Path(scenes))
     on = device or ("cuda" if torch.cuda.is_available() else "cpu")
     sampling = _sampling(preset, steps, guidance)
-    models = [Checkpoint(name, sampling, device=on) for name in checkpoints]
+    models = [Checkpoint(name, sampling, on) for name in checkpoints]
     methods: list[Method] = [Copy(), ProxyOnly(), *models]
     names = [method.name for method in methods]
     for name in names:
@@ -118,9 +118,8 @@ def _held_out(place: Path) -> list[Scene]:
 
 def _sampling(preset: str, steps: int | None, guidance: float | None) -> Sampling:
     sampling = Sampling.from_preset(preset)
-    changes: dict[str, int | float] = {}
-    if steps is not None:
-        changes["steps"] = steps
-    if guidance is not None:
-        changes["guidance"] = guidance
-    return replace(sampling, preset="custom", **changes) if changes else sampling  # type: ignore[arg-type]
+    if steps is None and guidance is None:
+        return sampling
+    steps = sampling.steps if steps is None else steps
+    guidance = sampling.guidance if guidance is None else guidance
+    return replace(sampling, preset="custom", steps=steps, guidance=guidance)

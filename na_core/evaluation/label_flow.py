@@ -9,15 +9,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from na_core.data.scenes import Scene
-from na_core.evaluation.flow import Flow, sample_bilinear
 from na_core.geometry.camera import pixel_centres, project_points, rays
 from na_core.scene import Box, Camera
 
 DEPTH_TOLERANCE = 0.01
 """Share of its depth by which a point may differ from what the other frame shows there, and be that point."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Motion from one frame to another.
+
+    Attributes:
+        displacement: (H, W, 2) in pixels, x right and y down; 0 where not visible.
+        visible: (H, W) bool, True where the point is seen in both frames.
+    """
+
+    displacement: NDArray[np.float32]
+    visible: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -78,3 +92,11 @@ def label_flow(first: LabelledView, second: LabelledView) -> Flow:
     visible &= np.abs(inverse * depth_there - 1) <= DEPTH_TOLERANCE
     displacement = np.where(visible[..., None], (at - centres) * (width, height), 0.0)
     return Flow(displacement.astype(np.float32), visible)
+
+
+def sample_bilinear(picture: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Sample a picture (H, W, C) at image points (..., 2) in [0, 1]; points outside take the edge."""
+    planes = torch.from_numpy(picture).double().permute(2, 0, 1)[None]
+    grid = torch.from_numpy(2 * points - 1).view(1, -1, 1, 2)
+    sampled = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)[0, :, :, 0]
+    return sampled.T.float().numpy().reshape(*points.shape[:-1], picture.shape[-1])

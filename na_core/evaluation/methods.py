@@ -1,17 +1,19 @@
-"""What is measured: two references that need no network, and checkpoints."""
+"""What is measured: two references that need no network, and checkpoints; each renders a pair once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
-from PIL import Image
 
 from na_core.compose.compose import compose
+from na_core.data.pairs import Pair, frame_message
+from na_core.data.scenes import Scene
+from na_core.evaluation.films import Film, film_of
 from na_core.layers.store import LayerStore, TakingApart
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
@@ -23,20 +25,17 @@ from na_core.tensors.views import source_views
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """One picture to render.
+    """One picture to render, as large as the photos, which are of one scene.
 
     Attributes:
         frame: what is asked for.
         photos: every photo that the frame names, by SHA-256.
         source: the picture that shows the objects before the edit; not always the background's photo.
-        width, height: of the picture in pixels.
     """
 
     frame: Frame
     photos: Mapping[str, Picture]
     source: Picture
-    width: int
-    height: int
 
 
 class Method(Protocol):
@@ -53,19 +52,19 @@ class Method(Protocol):
     sampled: bool
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
-        """Return the picture (height, width, 3)."""
+        """Return the picture (H, W, 3)."""
         ...
 
 
 class Copy:
-    """The source photo, resized: what doing nothing scores."""
+    """The source photo: what doing nothing scores."""
 
     name = identity = "copy"
     sampled = False
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the source."""
-        return _resized(request.source, request.width, request.height)
+        return request.source
 
 
 class ProxyOnly:
@@ -81,12 +80,10 @@ class ProxyOnly:
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the proxy picture."""
-        frame, width, height = request.frame, request.width, request.height
+        frame, (height, width) = request.frame, request.source.shape[:2]
         views = source_views(frame)
-        rows, columns = request.photos[views[0].sha256].shape[:2]
-        side = photo_side(frame, columns, rows, width, height)
-        cpu = torch.device("cpu")
-        layers = LayerStore().sampled(views, request.photos, side, TakingApart(), cpu)
+        side = photo_side(frame, width, height, width, height)
+        layers = LayerStore().sampled(views, request.photos, side, TakingApart(), torch.device("cpu"))
         batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
         return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
@@ -109,7 +106,8 @@ class Rendered:
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the pipeline's picture."""
-        sampling = replace(self._sampling, seed=seed, width=request.width, height=request.height)
+        height, width = request.source.shape[:2]
+        sampling = replace(self._sampling, seed=seed, width=width, height=height)
         return self.pipeline([request.frame], request.photos, sampling).images[0]
 
 
@@ -125,27 +123,43 @@ class Checkpoint(Rendered):
     Args:
         checkpoint: its folder, or the name of an embedded one; see :func:`method_name`.
         sampling: steps and guidance.
-        device, dtype: where and how it computes.
+        device: that computes.
 
     Raises:
         CheckpointError: it is missing or damaged.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        sampling: Sampling,
-        *,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance} {dtype}"
-        super().__init__(
-            method_name(checkpoint), identity, load_checkpoint(checkpoint, device, dtype), sampling
-        )
+    def __init__(self, checkpoint: str | Path, sampling: Sampling, device: str = "cpu") -> None:
+        identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance}"
+        super().__init__(method_name(checkpoint), identity, load_checkpoint(checkpoint, device), sampling)
 
 
-def _resized(photo: Picture, width: int, height: int) -> Picture:
-    if photo.shape[:2] == (height, width):
-        return photo
-    return np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
+class SceneRenderer:
+    """A scene's pictures, and what methods made of its pairs, kept while the scene is measured.
+
+    Suites share pairs: a half turn is also a rotation, and a film's frames are video pairs too.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._results: dict[tuple[str, int, int, int, int, int | None], Picture] = {}
+
+    @cached_property
+    def pictures(self) -> list[Picture]:
+        """The true pictures of all frames; raises OSError for one that cannot be read."""
+        return [self.scene.picture(i) for i in range(len(self.scene.labels.frames))]
+
+    @cached_property
+    def film(self) -> Film | None:
+        """The scene's film, None if it is none."""
+        return film_of(self.scene, self.pictures)
+
+    def render(self, method: Method, seed: int, pair: Pair) -> Picture:
+        """Return a method's picture of a pair's target, (H, W, 3)."""
+        used = seed if method.sampled else 0
+        key = (method.name, used, pair.source, pair.target, pair.background, pair.donor)
+        if key not in self._results:
+            frame, photos = frame_message(self.scene, pair)
+            shown = {sha256: self.pictures[number] for sha256, number in photos.items()}
+            self._results[key] = method.render(RenderRequest(frame, shown, self.pictures[pair.source]), used)
+        return self._results[key]

@@ -39,8 +39,7 @@ def squared_error(result: Picture, truth: Picture, region: Region | None = None)
     """Return the mean squared error in squared 8-bit levels.
 
     Args:
-        result: (H, W, 3).
-        truth: (H, W, 3).
+        result, truth: (H, W, 3).
         region: (H, W), the pixels that count; None for all.
 
     Raises:

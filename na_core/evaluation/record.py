@@ -30,11 +30,7 @@ class Measurement:
 
 
 class Record:
-    """Measurements on disk: a line of JSON each, and features in files beside them.
-
-    Args:
-        folder: for ``measurements.jsonl`` and ``features/``; made if it is not there.
-    """
+    """Measurements in a folder: a line of JSON each in ``measurements.jsonl``, and files in ``features``."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -91,12 +91,10 @@ def _table(methods: Mapping[str, Scores]) -> str:
     measured = {name for scores in methods.values() for name in scores}
     names = [name for name in COLUMNS if name in measured]
     rows = [["method", *(COLUMNS[name][0] for name in names)], ["---", *["---:"] * len(names)]]
-    rows += [[method, *_cells(scores, names)] for method, scores in methods.items()]
+    for method, scores in methods.items():
+        cells = [format(scores[name], COLUMNS[name][1]) if name in scores else "" for name in names]
+        rows.append([method, *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cells(scores: Scores, names: Sequence[str]) -> list[str]:
-    return [format(scores[name], COLUMNS[name][1]) if name in scores else "" for name in names]
 
 
 def _write(file: Path, text: str) -> Path:

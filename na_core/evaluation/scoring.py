@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from na_core.data.labels import FrameLabels
+from collections.abc import Sequence
+
 from na_core.data.pairs import SEEN, Pair
 from na_core.data.scenes import Scene
-from na_core.evaluation.learned import LearnedMetrics
-from na_core.evaluation.metrics import (
-    Picture,
-    Rectangle,
-    grown,
-    psnr,
-    sharpness,
-    squared_error,
-    ssim,
-    touched,
-    window,
-)
+from na_core.evaluation.learned import Compare, LearnedMetrics
+from na_core.evaluation.metrics import grown, psnr, sharpness, squared_error, ssim, touched, window
 from na_core.evaluation.scores import Scores, mean_scores
+from na_core.scene import Picture, Rectangle
+
+IMAGE_METRICS = ("image_psnr", "image_ssim", "image_sharpness", "lpips")
+OBJECT_METRICS = ("object_psnr", "object_ssim", "sharpness", "dino")
 
 VACATING_SUITES = frozenset({"translate", "rotate", "scale", "remove", "transfer"})
 """Suites in which an object may leave pixels behind."""
@@ -52,8 +47,7 @@ def score(
 
     Args:
         suite: of :data:`na_core.evaluation.suite_pairs.PAIR_SUITES`.
-        scene: that the pair is of.
-        pair: what was asked for.
+        scene, pair: what was asked for.
         result, source, truth: (H, W, 3), what came, the picture before the edit, and the target's picture.
         learned: metrics that need a network.
 
@@ -65,21 +59,21 @@ def score(
     crops = []
     for i in shown_objects(suite, scene, pair):
         crop = window(grown(after.boxes_2d[i]), width, height)
-        crops.append(_score_object(result[crop], truth[crop], learned))
-    scores = mean_scores(crops) | _score_image(result, truth, learned)
+        crops.append(_likeness(result[crop], truth[crop], OBJECT_METRICS, learned.dino))
+    scores = mean_scores(crops) | _likeness(result, truth, IMAGE_METRICS, learned.lpips)
     changed = changed_objects(scene, pair)
     was, now = ([grown(frame.boxes_2d[i]) for i in changed] for frame in (before, after))
     if suite in VACATING_SUITES:
         vacated = touched(was, width, height) & ~touched(now, width, height)
         if vacated.mean() >= MIN_VACATED_SHARE:
             scores["vacated_psnr"] = psnr(result, truth, vacated)
-    if suite not in MOVING_SUITES and _same_view(before, after):
+    same_view = before.camera == after.camera and before.stage == after.stage
+    if suite not in MOVING_SUITES and same_view:
         unchanged = ~touched(was + now, width, height)
         if unchanged.mean() >= MIN_UNCHANGED_SHARE:
             scores["unchanged_psnr"] = psnr(result, truth, unchanged)
     if suite == "turn180":
-        turned = touched([before.boxes_2d[i] for i in changed], width, height)
-        turned |= touched([after.boxes_2d[i] for i in changed], width, height)
+        turned = touched([frame.boxes_2d[i] for frame in (before, after) for i in changed], width, height)
         if turned.any():
             wanted, opposite = (squared_error(result, other, turned) for other in (truth, source))
             scores["right_way"] = float(wanted < opposite)
@@ -88,10 +82,14 @@ def score(
 
 def changed_objects(scene: Scene, pair: Pair) -> list[int]:
     """Return the objects that change: of an edit its own and those that appear, of other pairs all."""
-    count = len(scene.labels.objects)
     if pair.edit is None:
-        return list(range(count))
-    return sorted({*([] if pair.edit.object is None else [pair.edit.object]), *_new_objects(scene, pair)})
+        return list(range(len(scene.labels.objects)))
+    before, after = (scene.labels.frames[number].boxes for number in (pair.source, pair.target))
+    return [
+        i
+        for i, (was, now) in enumerate(zip(before, after, strict=True))
+        if i == pair.edit.object or (was is None and now is not None)
+    ]
 
 
 def shown_objects(suite: str, scene: Scene, pair: Pair) -> list[int]:
@@ -109,38 +107,11 @@ def shown_objects(suite: str, scene: Scene, pair: Pair) -> list[int]:
     return [i for i in about if after.visible[i] >= SEEN and _has_area(after.boxes_2d[i])]
 
 
-def _likeness(result: Picture, truth: Picture, names: tuple[str, str, str]) -> Scores:
-    """Return PSNR, SSIM and, where there is one, sharpness under the given names."""
-    values = psnr(result, truth), ssim(result, truth), sharpness(result, truth)
+def _likeness(result: Picture, truth: Picture, names: Sequence[str], learned: Compare | None) -> Scores:
+    """Return PSNR, SSIM and, where there are any, sharpness and a learned metric under the given names."""
+    last = None if learned is None else learned(result, truth)
+    values = psnr(result, truth), ssim(result, truth), sharpness(result, truth), last
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}
-
-
-def _score_image(result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
-    scores = _likeness(result, truth, ("image_psnr", "image_ssim", "image_sharpness"))
-    if learned.lpips is not None:
-        scores["lpips"] = learned.lpips(result, truth)
-    return scores
-
-
-def _score_object(result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
-    scores = _likeness(result, truth, ("object_psnr", "object_ssim", "sharpness"))
-    if learned.dino is not None:
-        scores["dino"] = learned.dino(result, truth)
-    return scores
-
-
-def _new_objects(scene: Scene, pair: Pair) -> list[int]:
-    """Return the objects that are in the target and not in the source."""
-    before, after = scene.labels.frames[pair.source], scene.labels.frames[pair.target]
-    return [
-        i
-        for i, (was, now) in enumerate(zip(before.boxes, after.boxes, strict=True))
-        if was is None and now is not None
-    ]
-
-
-def _same_view(before: FrameLabels, after: FrameLabels) -> bool:
-    return before.camera == after.camera and before.stage == after.stage
 
 
 def _has_area(rectangle: Rectangle) -> bool:

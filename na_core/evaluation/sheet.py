@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from na_core.data.contact_sheet import laid_out
 from na_core.data.pairs import Pair
@@ -44,36 +44,20 @@ class Row:
     results: Mapping[str, Picture]
 
 
-def pair_row(
-    scene: Scene, pair: Pair, picture: Callable[[int], Picture], results: Mapping[str, Picture]
-) -> Row:
-    """Return the row of a pair: its source, and the frame that gave what is new.
-
-    Args:
-        scene: that the pair is of.
-        pair: what was asked for.
-        picture: gives a frame's true picture.
-        results: each method's picture.
-    """
-    given = {"source": picture(pair.source)}
+def pair_row(scene: Scene, pair: Pair, results: Mapping[str, Picture]) -> Row:
+    """Return the row of a scene's pair with each method's picture; its donor shows what is new."""
+    given = {"source": scene.picture(pair.source)}
     donor = pair.donor if pair.background == pair.source else pair.background
     if donor is not None:
-        given["donor"] = picture(donor)
-    return Row(f"{scene.name}/{pair.target}", given, picture(pair.target), results)
+        given["donor"] = scene.picture(donor)
+    return Row(f"{scene.name}/{pair.target}", given, scene.picture(pair.target), results)
 
 
 def write_sheet(rows: Sequence[Row], out: Path) -> Path:
-    """Write a picture with a row for each pair: what was given, the truth, and each method with its error.
+    """Write a picture with a row for each pair, and return its path.
 
-    PSNR is written above each method's picture. Rows that were not given a picture that others were have a
-    gap in its column.
-
-    Args:
-        rows: at least one.
-        out: the file to write.
-
-    Returns:
-        ``out``.
+    It shows what was given, the truth, and each method's picture with its PSNR, beside its error. Rows that
+    were not given a picture that others were have a gap in its column. There is at least one row.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row.given))
     strips = []
@@ -98,8 +82,7 @@ def error_map(result: Picture, truth: Picture) -> Picture:
 def _cell(title: str, picture: Picture | None, truth: Picture) -> Image.Image:
     """Return a picture under its title, or a gap of the truth's size."""
     image = Image.fromarray(truth if picture is None else picture)
-    factor = CELL / max(image.size)
-    image = image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
+    image = ImageOps.contain(image, (CELL, CELL))
     cell = Image.new("RGB", (image.width + 2, image.height + HEADER + 2), BACKGROUND)
     if picture is not None:
         cell.paste(image, (1, HEADER))

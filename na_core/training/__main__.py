@@ -11,7 +11,7 @@ from na_core.data.shards import ShardError
 from na_core.scene import SceneError
 from na_core.threads import wait_passively
 from na_core.training.errors import TrainingError
-from na_core.training.launch import launch
+from na_core.training.train import launch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="na_core.training", description="Train a checkpoint.")

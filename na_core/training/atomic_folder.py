@@ -71,12 +71,8 @@ def disk_errors(place: Path) -> Iterator[None]:
 
 
 def _full(place: Path) -> str:
-    there = place.absolute()
-    while not there.exists():
-        there = there.parent
-    mount = there
-    while not mount.is_mount():
-        mount = mount.parent
+    there = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    mount = next(folder for folder in (there, *there.parents) if folder.is_mount())
     free = shutil.disk_usage(there).free / 2**20
     return (
         f"the disk at {mount} is full ({free:.1f} MiB left): {place} was not written. What was saved before "

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from na_core.training.config_reader import Range, build, read_toml
+from pydantic import ConfigDict, Discriminator, Field, StrictBool, Tag, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from na_core.training.config_reader import mistake, read_toml
 from na_core.training.errors import ConfigError
 
-Share = Annotated[float, Range(0, 1)]
-Amount = Annotated[float, Range(0)]
-Count = Annotated[int, Range(1)]
-Number = Annotated[int, Range(0)]
+STRICT = ConfigDict(extra="forbid")
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Number = Annotated[int, Field(ge=0, strict=True)]
 Start = Literal["noise", "residual", "uncertainty"]
 
 TASKS = ("vae", "relief", "detector", "decoder")
@@ -23,7 +27,7 @@ VALIDATION_SCENES = Path(__file__).resolve().parent.parent / "evaluation" / "sce
 """The held-out scenes that come with the package."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Optimisation:
     """How weights are optimised: keys of each table that trains.
 
@@ -54,7 +58,7 @@ class Optimisation:
     group_rates: Mapping[str, Amount] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Taken:
     """A part of an existing checkpoint in place of training one.
 
@@ -62,10 +66,20 @@ class Taken:
         origin: an embedded checkpoint's name, a checkpoint's folder, or the part's own folder.
     """
 
-    origin: str
+    origin: str = Field(alias="from")
 
 
-@dataclass(frozen=True, kw_only=True)
+def _kind_of_part(table: object) -> str:
+    taken = isinstance(table, Taken) or (isinstance(table, Mapping) and "from" in table)
+    return "taken" if taken else "trained"
+
+
+TakenPart = Annotated[Taken, Tag("taken")]
+BY_KEYS = Discriminator(_kind_of_part)
+"""A part is taken where its table says "from", and trained elsewhere."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class VaeConfig(Optimisation):
     """How the VAE is trained.
 
@@ -80,7 +94,7 @@ class VaeConfig(Optimisation):
     weight_decay: Amount = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ReliefConfig(Optimisation):
     """How the relief network is trained; see "Reliefs". Without this table the checkpoint's network stays; a
     model with random weights has none then, and its proxies are textured boxes.
@@ -102,7 +116,7 @@ class ReliefConfig(Optimisation):
     smallest_crop: Share = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class DetectorConfig(Optimisation):
     """How the embedded detector is trained. A run that trains nothing else has no ``preset`` and no ``size``.
 
@@ -124,13 +138,13 @@ class DetectorConfig(Optimisation):
     mirror: Share = 0.5
     recolour: Share = 0.5
     turn: Amount = 0.15
-    zoom: Annotated[float, Range(1)] = 1.4
+    zoom: Annotated[float, Field(ge=1, allow_inf_nan=False, strict=True)] = 1.4
     clip_norm: Amount = 10.0
     ema_decay: Share = 0.998
     weight_decay: Amount = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class DecoderConfig(Optimisation):
     """How the decoder is trained. Its groups of weights are "unet", "encoder" and "tokens" (the tokenizer,
     whose weights do not decay).
@@ -152,7 +166,7 @@ class DecoderConfig(Optimisation):
     crossed_share: Share = 0.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ConditionsConfig:
     """What the decoder of a ``guided`` model with random weights sees. What is off is zero, in training as in
     rendering; the checkpoint remembers it.
@@ -165,14 +179,14 @@ class ConditionsConfig:
         cells: appearance tokens along each side of an object's 2D box.
     """
 
-    box_map: bool = True
-    proxy: bool = True
-    source_pose: bool = True
-    anchored_noise: bool = True
+    box_map: StrictBool = True
+    proxy: StrictBool = True
+    source_pose: StrictBool = True
+    anchored_noise: StrictBool = True
     cells: Count = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class AugmentationConfig:
     """Probabilities with which the decoder's pairs are changed.
 
@@ -193,7 +207,7 @@ class AugmentationConfig:
     blur_proxies: Share = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ValidationConfig:
     """How the decoder is measured on held-out pairs as it trains.
 
@@ -210,7 +224,7 @@ class ValidationConfig:
     sheet_pairs: Number = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
     """A whole run.
 
@@ -247,13 +261,13 @@ class TrainingConfig:
     processes: Number = 0
     threads: Number = 0
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
-    compile: bool = False
+    compile: StrictBool = False
     save_every: Count = 500
     keep_states: Number = 2
     log_every: Count = 25
     validation: ValidationConfig | None = None
-    vae: VaeConfig | Taken | None = None
-    relief: ReliefConfig | Taken | None = None
+    vae: Annotated[Annotated[VaeConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
+    relief: Annotated[Annotated[ReliefConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
     detector: DetectorConfig | None = None
     decoder: DecoderConfig | None = None
     conditions: ConditionsConfig | None = None
@@ -273,7 +287,10 @@ def load_config(file: Path) -> TrainingConfig:
         ConfigError: a file is missing, not TOML, or has an unknown, missing, ill-typed or contradictory
             key; the text names file and key.
     """
-    config = build(TrainingConfig, read_toml(file), str(file))
+    try:
+        config = TypeAdapter(TrainingConfig).validate_python(read_toml(file))
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {mistake(error)}") from error
     for contradiction in _contradictions(config):
         raise ConfigError(f"{file}: {contradiction}")
     return config

@@ -5,15 +5,16 @@ python -m na_core.training.config_page docs/training.md
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
+from pydantic import TypeAdapter
+
+from na_core.training import config
 from na_core.training.config import VALIDATION_SCENES, Optimisation, Taken, TrainingConfig
-from na_core.training.config_reader import alternatives, is_required, key_of
 
 BEGIN, END = "<!-- keys: begin -->\n", "<!-- keys: end -->\n"
 """Lines between which a page has its tables."""
@@ -34,39 +35,29 @@ def updated(page: str) -> str:
 
 def key_tables() -> str:
     """Return a section for the keys before the first table, what tables share, and each table."""
-    hints = get_type_hints(TrainingConfig)
-    tables: dict[str, list[Any]] = {}
-    for name, hint in hints.items():
-        if kinds := [kind for kind, _ in alternatives(hint) if dataclasses.is_dataclass(kind)]:
-            tables[name] = kinds
-    sections = [_section("### Before the first table", TrainingConfig, set(tables))]
+    keys = TypeAdapter(TrainingConfig).json_schema()["properties"]
+    named = {name: re.findall(r"#/\$defs/(\w+)", str(entry)) for name, entry in keys.items()}
+    tables = {name: kinds for name, kinds in named.items() if kinds}
+    sections = [_section("### Before the first table", TrainingConfig, tables)]
     sections.append(_section("### Each table that trains", Optimisation))
     for name, (kind, *others) in tables.items():
-        note = ""
-        if Taken in others:
-            note = f" Or `from` alone: {_text(_attributes(Taken)['origin'])}"
-        sections.append(_section(f"### `[{name}]`", kind, note=note))
+        note = f" Or `from` alone: {_text(_attributes(Taken)['origin'])}" if others else ""
+        sections.append(_section(f"### `[{name}]`", getattr(config, kind), note=note))
     return "\n".join(sections)
 
 
 def _section(title: str, kind: type, left_out: Collection[str] = (), note: str = "") -> str:
     """Return a dataclass's own keys as a section, and after them its base's whose defaults it changes."""
-    texts, hints = _attributes(kind), get_type_hints(kind, include_extras=True)
+    texts, schema = _attributes(kind), TypeAdapter(kind).json_schema()
     introduction = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
     lines = [title, "", _text(introduction) + note, ""]
     lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
-    own = [field for field in dataclasses.fields(kind) if field.name in kind.__annotations__]
+    own = [name for name in schema["properties"] if name in kind.__annotations__ and name not in left_out]
     inherited = {name for base in kind.__mro__[1:] for name in getattr(base, "__annotations__", {})}
-    for field in sorted(own, key=lambda field: field.name in inherited):
-        if field.name in left_out:
-            continue
-        name = f"`{key_of(field)}`"
-        row = (
-            f"**{name}**" if is_required(field) else name,
-            _values(hints[field.name]),
-            _default(field),
-            _text(texts[field.name]),
-        )
+    for name in sorted(own, key=inherited.__contains__):
+        entry = schema["properties"][name]
+        key = f"**`{name}`**" if name in schema.get("required", ()) else f"`{name}`"
+        row = (key, _values(entry), _default(entry), _text(texts[name]))
         lines.append("|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|")
     return "\n".join(lines) + "\n"
 
@@ -93,25 +84,24 @@ def _text(text: str) -> str:
     return re.sub(r":\w+:`([^`]+)`", r"`\1`", text).replace("``", "`")
 
 
-def _values(hint: Any) -> str:
-    kind, limits = next(alternatives(hint))
-    if get_origin(kind) is Literal:
-        return ", ".join(f'`"{choice}"`' for choice in get_args(kind))
-    if limits is not None:
-        return str(limits).replace(" and at most ", " to ").removeprefix("at least ") + (
-            "" if limits.high <= 1 else " or more"
-        )
-    return {Path: "a path", bool: "`true`, `false`", str: "a name or a path"}.get(kind, "a table")
+def _values(entry: dict[str, Any]) -> str:
+    kind = entry.get("anyOf", [entry])[0]
+    if "enum" in kind:
+        return ", ".join(f'`"{choice}"`' for choice in kind["enum"])
+    if "minimum" in kind:
+        return f"{kind['minimum']} " + (f"to {kind['maximum']}" if "maximum" in kind else "or more")
+    if kind.get("format") == "path":
+        return "a path"
+    return {"boolean": "`true`, `false`", "string": "a name or a path"}.get(kind["type"], "a table")
 
 
-def _default(field: dataclasses.Field) -> str:
-    if is_required(field) or field.default is None or field.default_factory is not dataclasses.MISSING:
-        return ""
-    if field.default == VALIDATION_SCENES:
+def _default(entry: dict[str, Any]) -> str:
+    value = entry.get("default")
+    if value == str(VALIDATION_SCENES):
         return "embedded"
-    if isinstance(field.default, str):
-        return f'`"{field.default}"`'
-    return f"{field.default}".lower()
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    return "" if value is None else str(value).lower()
 
 
 if __name__ == "__main__":

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import ConfigMixin
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
-from na_core.model.checkpoints import load_checkpoint
+from na_core.model.checkpoints import COMPONENTS, OPTIONAL_COMPONENTS, load_checkpoint
 from na_core.model.encoder import encode_features
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.residual import fit_variance, residual_scale
 from na_core.model.switches import Switches
-from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import DecoderConfig
 from na_core.training.errors import ConfigError
 from na_core.training.pair_batches import PairBatches, TrainingBatch
@@ -118,6 +119,22 @@ class DecoderObjective(nn.Module):
             return tokens, None
         mask = torch.cat([batch.filled, torch.ones_like(batch.filled[:, :1])], dim=1)
         return tokens, mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
+
+
+def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
+    """Save a checkpoint with float16 weights, half the size; the pipeline itself keeps its precision."""
+    names = (*COMPONENTS, *OPTIONAL_COMPONENTS)
+    modules = {name: getattr(pipeline, name) for name in names if name != "scheduler"}
+    halved = {name: copy.deepcopy(module).half() for name, module in modules.items() if module is not None}
+    for module in halved.values():
+        if isinstance(module, ConfigMixin):  # diffusers would write down where its parts were loaded from
+            module.register_to_config(_name_or_path="")
+    settings = {
+        name: value
+        for name, value in pipeline.config.items()
+        if name not in names and not name.startswith("_")
+    }
+    NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(folder)
 
 
 class DecoderTask(TrainingTask[DecoderConfig]):

@@ -16,9 +16,8 @@ from na_core.detection.network import BoxDetector
 from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, targets
 from na_core.training.config import DetectorConfig
 from na_core.training.errors import TrainingError
-from na_core.training.frame_labels import photo_views
 from na_core.training.initial import load_part
-from na_core.training.labelled import LabelledFrames
+from na_core.training.labelled import LabelledFrames, photo_views
 from na_core.training.photo_augmentation import Photos, mirror, recolour, turn
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run
@@ -118,11 +117,7 @@ def check_families(chosen: Sequence[Scene], names: Sequence[str]) -> None:
 
 
 def load_shown(run: Run, names: Sequence[str]) -> Shown:
-    """Return what all frames of a run's scenes show, in order.
-
-    Args:
-        run: with pictures and their labels.
-        names: of families, by their numbers.
+    """Return what all frames of a run's scenes show, in order; families by their places in ``names``.
 
     Raises:
         OSError: a file cannot be read; the text names it.
@@ -139,7 +134,7 @@ def load_shown(run: Run, names: Sequence[str]) -> Shown:
             numbers[row, : len(things)] = [names.index(thing.family) for thing in things]
             symmetry[row, : len(things)] = [thing.symmetry for thing in things]
             row += 1
-    masks = load_images(run.scenes, Scene.mask, torch.uint8, run.title("masks"))
+    masks = load_images(run.scenes, Scene.mask, torch.uint8, "masks")
     return Shown(run.frames, masks, *(torch.from_numpy(each) for each in (visible, numbers, symmetry)))
 
 

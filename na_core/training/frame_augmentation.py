@@ -35,30 +35,17 @@ BLUR = 4
 """How many times smaller the picture is that a blurred proxy is enlarged from."""
 
 
-def jitter_boxes(
-    frames: FrameBatch,
-    generator: torch.Generator,
-    probability: float,
-    *,
-    dimensions: float = DIMENSIONS,
-    yaw: float = YAW,
-    centre: float = CENTRE,
-) -> FrameBatch:
+def jitter_boxes(frames: FrameBatch, generator: torch.Generator, probability: float) -> FrameBatch:
     """Get source boxes wrong as a detector would, and move the assets' target boxes along with them.
 
     target' = target @ inverse(source) @ source': the target is the same motion of the wrong box, so that the
-    relation between the two stays true, and what stood still stands still.
-
-    Args:
-        frames: whose boxes of all views are changed, each box with the given probability.
-        generator: of all random numbers.
-        probability: of each box.
-        dimensions, yaw, centre: largest errors; uniform.
+    relation between the two stays true, and what stood still stands still. Each box of each view is changed
+    with the given probability.
     """
     old = frames.view_boxes
     draws = 2 * _draw(frames, (*old.shape[:3], 7), generator) - 1
     wrong = _draw(frames, old.shape[:3], generator) < probability
-    new = wrong_boxes(old, frames.view_camera, draws, dimensions=dimensions, yaw=yaw, centre=centre)
+    new = wrong_boxes(old, frames.view_camera, draws)
     boxes = torch.where(wrong[..., None, None], new, old)
     changed = dataclasses.replace(frames, view_boxes=boxes)
     moved = moved_along(frames.boxes, frames.source_boxes, changed.source_boxes)
@@ -66,15 +53,7 @@ def jitter_boxes(
     return dataclasses.replace(changed, boxes=torch.where(wrong_asset[..., None, None], moved, frames.boxes))
 
 
-def wrong_boxes(
-    boxes: Tensor,
-    cameras: Cameras,
-    draws: Tensor,
-    *,
-    dimensions: float = DIMENSIONS,
-    yaw: float = YAW,
-    centre: float = CENTRE,
-) -> Tensor:
+def wrong_boxes(boxes: Tensor, cameras: Cameras, draws: Tensor) -> Tensor:
     """Return boxes (..., K, 4, 4) as a detector would get them wrong.
 
     Args:
@@ -82,40 +61,32 @@ def wrong_boxes(
         cameras: (...,) that see them.
         draws: (..., K, 7) in [-1, 1], the errors in units of the largest: of the centre, the yaw and the
             dimensions.
-        dimensions, yaw, centre: largest errors.
     """
     eye = cameras.world_from_camera[..., None, :3, 3]
     distance = (boxes[..., :3, 3] - eye).norm(dim=-1, keepdim=True)
     x, y, z = boxes[..., :3, :3].unbind(-1)
     dx, dy = (axis.norm(dim=-1, keepdim=True).clamp_min(1e-12) for axis in (x, y))
-    angle = draws[..., 3:4] * yaw
+    angle = draws[..., 3:4] * YAW
     c, s = angle.cos(), angle.sin()
     turned = torch.stack([c * x + s * dx / dy * y, c * y - s * dy / dx * x, z], dim=-1)
     new = boxes.clone()
-    new[..., :3, :3] = turned * (1 + dimensions * draws[..., None, 4:])
-    new[..., :3, 3] += centre * distance * draws[..., :3]
+    new[..., :3, :3] = turned * (1 + DIMENSIONS * draws[..., None, 4:])
+    new[..., :3, 3] += CENTRE * distance * draws[..., :3]
     return new
 
 
-def relabel_corners(
-    frames: FrameBatch, generator: torch.Generator, probability: float, *, tolerance: float = SWITCH
-) -> FrameBatch:
+def relabel_corners(frames: FrameBatch, generator: torch.Generator, probability: float) -> FrameBatch:
     """Take the other of two labels that a detector might as well have taken, on source and target alike.
 
-    Of a box whose front is within ``tolerance`` (radians) of 45 degrees to its source camera, either side may
-    be the front. Others keep their label, as do those with neither of the two.
-
-    Args:
-        frames: whose quarter turns are changed.
-        generator: of all random numbers.
-        probability: of each such asset; 1/2 makes both labels equally likely.
-        tolerance: about the switch.
+    Of a box whose front is within :data:`SWITCH` of 45 degrees to its source camera, either side may
+    be the front. Others keep their label, as do those with neither of the two. A probability of 1/2 makes
+    both labels equally likely.
     """
     drawn = _draw(frames, frames.present.shape, generator) < probability
     scores, labels = front_scores(frames.source_boxes, frames.source_cameras).topk(2, dim=-1)
     best, other = labels.unbind(-1)
     length = scores.norm(dim=-1)  # of an upright box the two are cosine and sine
-    open_ = scores[..., 0] - scores[..., 1] <= length * math.sqrt(2) * math.sin(tolerance)
+    open_ = scores[..., 0] - scores[..., 1] <= length * math.sqrt(2) * math.sin(SWITCH)
     turns = frames.quarter_turns
     swapped = torch.where(turns == best, other, torch.where(turns == other, best, turns))
     return dataclasses.replace(frames, quarter_turns=torch.where(drawn & open_, swapped, turns))
@@ -131,8 +102,6 @@ def drop_objects(
     outside the picture, or behind others. Dropping a visible one would teach the decoder to invent objects.
 
     Args:
-        frames: whose assets are dropped.
-        generator: of all random numbers.
         probability: of each unseen asset.
         unseen: (B, N) bool, assets that the target picture does not show; see
             :func:`na_core.tensors.boxes.bounds_2d` for those outside it.
@@ -145,11 +114,6 @@ def mask_sources(frames: FrameBatch, generator: torch.Generator, probability: fl
     """Hide objects in their photos: from the encoder's pictures, the proxy, and with them their source boxes.
 
     Target boxes stay. An object that several assets come from is hidden from all of them.
-
-    Args:
-        frames: whose ``shown`` is changed.
-        generator: of all random numbers.
-        probability: of each object.
     """
     drawn = _draw(frames, frames.view_filled.shape, generator) < probability
     masked = drawn[frames.rows, frames.asset_view, frames.asset_entry]

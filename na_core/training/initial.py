@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DModel
+from torch import nn
 
 from na_core.detection.network import BoxDetector
 from na_core.layers.relief_network import build_relief_network
@@ -16,7 +17,7 @@ from na_core.model.latents import latent_channels, latent_factor
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import RELIEF, build_pipeline
-from na_core.training.config import ConditionsConfig, ReliefConfig, Taken, TrainingConfig, VaeConfig
+from na_core.training.config import ReliefConfig, Taken, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
 PARTS: dict[str, tuple[Any, ...]] = {
@@ -28,11 +29,7 @@ PARTS: dict[str, tuple[Any, ...]] = {
 
 
 def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipeline:
-    """Return the pipeline to train, in float32.
-
-    Args:
-        config: of the run.
-        file: that it was read from.
+    """Return the pipeline that a configuration, read from ``file``, trains, in float32.
 
     Raises:
         ConfigError: a checkpoint is missing, damaged, of another preset, or its VAE does not fit; the text
@@ -48,7 +45,12 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
             cells=2 if config.conditions is None else config.conditions.cells,
         )
         if config.conditions is not None:
-            set_conditions(pipeline, config.conditions)
+            pipeline.register_to_config(
+                box_map=config.conditions.box_map,
+                proxy=config.conditions.proxy,
+                source_pose=config.conditions.source_pose,
+                anchored_noise=config.conditions.anchored_noise,
+            )
     else:
         try:
             pipeline = load_checkpoint(config.initial)
@@ -76,16 +78,6 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
     if config.decoder is not None:
         set_start(pipeline, config.decoder.start)
     return pipeline
-
-
-def set_conditions(pipeline: NeuralAssetsPipeline, conditions: ConditionsConfig) -> None:
-    """Set what a pipeline's network sees."""
-    pipeline.register_to_config(
-        box_map=conditions.box_map,
-        proxy=conditions.proxy,
-        source_pose=conditions.source_pose,
-        anchored_noise=conditions.anchored_noise,
-    )
 
 
 def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:
@@ -127,12 +119,7 @@ def load_part(name: str, origin: str, key: str) -> Any:
         raise ConfigError(f"{key} is '{origin}', which holds no usable {name} ({text})") from error
 
 
-def _check_fit(
-    vae: PatchAutoencoder | AutoencoderKL,
-    expected: PatchAutoencoder | AutoencoderKL,
-    origin: str,
-    file: Path,
-) -> None:
+def _check_fit(vae: nn.Module, expected: nn.Module, origin: str, file: Path) -> None:
     for text, count in (("latent channels", latent_channels), ("pixels per latent", latent_factor)):
         if count(vae) != count(expected):
             raise ConfigError(

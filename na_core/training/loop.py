@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from diffusers.optimization import get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup
+from accelerate.utils import tqdm
+from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
-from tqdm import tqdm
 
 from na_core.training.atomic_folder import atomic_folder
 from na_core.training.config import Optimisation
-from na_core.training.errors import TrainingError
 from na_core.training.randomness import DrawKey, seed_torch
+from na_core.training.recorder import Recorder, Stopwatch
 from na_core.training.run_log import RunLog
-from na_core.training.stopwatch import Stopwatch
 from na_core.training.task import ParameterGroup, TrainingTask
 from na_core.training.training_state import Progress, Trainees, load_state, save_state
 
@@ -60,7 +57,10 @@ def _train(task: TrainingTask, first: int) -> None:
             module.compile()
     trained = list(task.objective.parameters())
     optimizer = _optimizer(task.groups, settings, fused=accelerator.device.type == "cuda")
-    schedule = _schedule(settings, optimizer)
+    name = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    schedule = get_scheduler(
+        name, optimizer, num_warmup_steps=settings.warmup_steps, num_training_steps=settings.steps
+    )
     ema = None
     if main and settings.ema_decay:
         ema = EMAModel(trained, decay=settings.ema_decay, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
@@ -68,10 +68,8 @@ def _train(task: TrainingTask, first: int) -> None:
     progress = load_state(folder, first, trainees) if first else Progress()
     objective = accelerator.prepare_model(task.objective)
     log = RunLog(folder, first) if main else None
-    recorder = _Recorder(task, progress)
-    with tqdm(
-        total=settings.steps, initial=first, desc=task.name, unit="step", smoothing=0.05, disable=not main
-    ) as bar:
+    recorder = Recorder(task, progress)
+    with tqdm(total=settings.steps, initial=first, desc=task.name, unit="step", smoothing=0.05) as bar:
         for step in range(first, settings.steps):
             rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
             with recorder.clock.time("step"):
@@ -125,11 +123,8 @@ def _write(
 def _backward(task: TrainingTask, step: int, objective: nn.Module, clock: Stopwatch) -> Tensor:
     """Compute the gradients of a step; return this process's loss, detached.
 
-    Args:
-        task: that trains.
-        step: of the optimizer.
-        objective: the task's, prepared: it computes in the run's precision.
-        clock: counts the time that drawing takes.
+    ``objective`` is the task's, prepared: it computes in the run's precision. ``clock`` counts the time that
+    drawing takes.
     """
     accelerator, parts = task.run.accelerator, task.settings.accumulation
     total = torch.zeros((), device=accelerator.device)
@@ -158,12 +153,6 @@ def _optimizer(groups: Sequence[ParameterGroup], settings: Optimisation, fused: 
     return AdamW(parameters, betas=(0.9, 0.99), fused=fused)
 
 
-def _schedule(settings: Optimisation, optimizer: Optimizer) -> LRScheduler:
-    if settings.schedule == "constant":
-        return get_constant_schedule_with_warmup(optimizer, settings.warmup_steps)
-    return get_cosine_schedule_with_warmup(optimizer, settings.warmup_steps, settings.steps)
-
-
 @contextmanager
 def _averaged(ema: EMAModel | None, trained: Sequence[nn.Parameter]) -> Iterator[None]:
     """Put the averaged weights in the modules' place for a while."""
@@ -176,67 +165,3 @@ def _averaged(ema: EMAModel | None, trained: Sequence[nn.Parameter]) -> Iterator
         yield
     finally:
         ema.restore(trained)
-
-
-class _Recorder:
-    """Losses, gradient norms and times since the last line of the log."""
-
-    def __init__(self, task: TrainingTask, progress: Progress) -> None:
-        self.clock = Stopwatch(task.run.device)
-        self.samples = progress.samples
-        self._task = task
-        self._settled = [*progress.pending]
-        self._waiting: list[tuple[Tensor, Tensor]] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin to count time anew: what was just done is no part of a step."""
-        self.clock.take()
-        self._since, self._counted = time.monotonic(), self.samples
-
-    def add(self, loss: Tensor, norm: Tensor) -> None:
-        """Note a step, without waiting for its numbers."""
-        self._waiting.append((loss, torch.as_tensor(norm, device=loss.device).detach().float()))
-        self.samples += self._task.settings.batch_size
-
-    def settle(self) -> None:
-        """Wait for the numbers of all steps, averaged over processes.
-
-        Raises:
-            TrainingError: one of them is not finite.
-        """
-        if not self._waiting:
-            return
-        numbers = torch.stack([torch.stack(pair) for pair in self._waiting])
-        numbers = self._task.run.accelerator.reduce(numbers, "mean").cpu()
-        self._waiting.clear()
-        if not torch.isfinite(numbers).all():
-            raise TrainingError(
-                f"{self._task.name}: the loss or its gradient is no longer finite. Go on from an earlier "
-                f"saved state with a smaller learning rate, or without bf16"
-            )
-        self._settled += [(float(loss), float(norm)) for loss, norm in numbers]
-
-    def progress(self, step: int) -> Progress:
-        """Return how far the task is, for its saved state."""
-        return Progress(step, self.samples, tuple(self._settled))
-
-    def line(self, step: int, rates: Mapping[str, float]) -> dict[str, Any]:
-        """Return the log's line of the steps since the last one."""
-        self.settle()
-        seconds = time.monotonic() - self._since
-        spent = self.clock.take()
-        losses, norms = zip(*self._settled, strict=True)
-        record = {
-            "step": step,
-            "samples": self.samples,
-            "loss": math.fsum(losses) / len(losses),
-            "gradient_norm": math.fsum(norms) / len(norms),
-            "learning_rate": dict(rates),
-            "samples_per_second": (self.samples - self._counted) / max(seconds, 1e-9),
-            "data_share": spent.get("data", 0.0) / max(spent.get("step", 0.0), 1e-9),
-            "seconds": seconds,
-        }
-        self._settled.clear()
-        self._since, self._counted = time.monotonic(), self.samples
-        return record

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from accelerate.utils import tqdm
 from torch import Tensor
-from tqdm import tqdm
 
 from na_core.compose.compose import compose
 from na_core.data.pairs import DrawnPair, draw_pairs, pair_lists
@@ -25,8 +25,7 @@ from na_core.tensors.frames import FrameBatch
 from na_core.training import frame_augmentation as augment
 from na_core.training.config import DecoderConfig
 from na_core.training.errors import TrainingError
-from na_core.training.frame_labels import labelled_frames, photo_views
-from na_core.training.labelled import LabelledFrames, pair_frames
+from na_core.training.labelled import LabelledFrames, labelled_frames, pair_frames, photo_views
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
 from na_core.training.vae import encode_pictures
@@ -102,9 +101,8 @@ class PairBatches:
     """
 
     def __init__(self, run: Run, settings: DecoderConfig, count: int) -> None:
-        pipeline, title = run.pipeline, run.title("pairs")
-        scenes = tqdm(run.scenes, desc=title, unit="scene", disable=title is None)
-        self._lists = [pair_lists(scene) for scene in scenes]
+        pipeline = run.pipeline
+        self._lists = [pair_lists(scene) for scene in tqdm(run.scenes, desc="pairs", unit="scene")]
         if not any(map(len, self._lists)):
             raise TrainingError(
                 "no scene has a pair of pictures to train on: each needs two frames of one stage"
@@ -112,15 +110,15 @@ class PairBatches:
         self._first = np.cumsum([0, *(len(scene.labels.frames) for scene in run.scenes)]).tolist()
         self._pipeline, self._settings, self._augmentation = pipeline, settings, run.config.augmentation
         self._count = count
-        precision = run.accelerator.mixed_precision
-        self._autocast = precision == "bf16"
+        self._autocast = run.accelerator.autocast
         self._layers: Layers | None = None
         if pipeline.config.spatial_conditioning or pipeline.config.residual:
-            self._layers = all_layers(pipeline, run.frames, run.title("layers"), precision)
+            with self._autocast():
+                self._layers = all_layers(pipeline, run.frames)
         self._labels = run.frames
         if pipeline.config.preset == "paper":
             self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
-        self._targets = encode_pictures(pipeline.vae, run.pictures, title=run.title("latents"))
+        self._targets = encode_pictures(pipeline.vae, run.pictures, title="latents")
         ahead = run.pictures.device != pipeline.unet.device
         self._ahead = ThreadPoolExecutor(max_workers=1) if ahead else None
         self._next: tuple[DrawKey, Future[PreparedPairs]] | None = None
@@ -214,7 +212,7 @@ class PairBatches:
         passes = augment.drop_proxies(passes, random, wanted.drop_proxies)
         passes = augment.blur_proxies(passes, random, wanted.blur_proxies)
         picture = (passes.proxy * 2 - 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
+        with self._autocast():
             latents = to_latents(pipeline.vae, picture).float()
         noise = None
         if pipeline.config.anchored_noise:
@@ -241,8 +239,6 @@ def _following(key: DrawKey, parts: int) -> DrawKey:
 def all_layers(
     pipeline: NeuralAssetsPipeline,
     labels: LabelledFrames,
-    title: str | None = None,
-    precision: str = "no",
     batch_size: int = 16,
 ) -> Layers:
     """Take all labelled frames apart as use will, by the slots of their objects.
@@ -253,20 +249,12 @@ def all_layers(
     Args:
         pipeline: whose relief network finds outlines and depths, on the device that computes.
         labels: of the frames.
-        title: of the progress bar; None for none.
-        precision: "bf16" for the network to compute in it, or "no".
-        batch_size: frames that are taken apart at once.
     """
     how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
     parts = []
     rows = torch.arange(len(bank)).split(batch_size)
-    for some in tqdm(rows, desc=title, disable=title is None, unit="batch"):
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            layers = take_apart(
-                photo_views(labels, some).to(device),
-                how.network,
-                working_size=how.working_size,
-                texture=how.texture,
-            )
+    for some in tqdm(rows, desc="layers", unit="batch"):
+        views = photo_views(labels, some).to(device)
+        layers = take_apart(views, how.network, working_size=how.working_size, texture=how.texture)
         parts.append(layers.to(bank.device))
     return replace(stacked(parts), picture=bank)

@@ -36,7 +36,7 @@ class Photos:
 def mirror(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
     """Mirror photos left to right, each with the given probability."""
     views = photos.views
-    chosen = _chosen(random, probability, len(views.pictures), views.pictures.device)
+    chosen = torch.from_numpy(random.random(len(views.pictures)) < probability).to(views.pictures.device)
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0, 1.0], dtype=torch.float64, device=chosen.device))
     fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
     camera = Cameras(
@@ -60,10 +60,7 @@ def mirror(photos: Photos, random: np.random.Generator, probability: float) -> P
 def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos:
     """Cut a part out of each photo and enlarge it to the photo's size.
 
-    Args:
-        photos: to cut.
-        random: of sizes and places.
-        smallest: side of the smallest part, as a share of the photo's; 1 leaves photos whole.
+    ``smallest`` is the side of the smallest part, as a share of the photo's; 1 leaves photos whole.
     """
     views = photos.views
     height, width = views.pictures.shape[1:3]
@@ -104,7 +101,6 @@ def turn(photos: Photos, random: np.random.Generator, angle: float, zoom: float)
 
     Args:
         photos: to turn; without depths, which are along other directions then.
-        random: of angles and lenses.
         angle: radians of the largest pan and tilt; roll is a third of it.
         zoom: largest factor that the focal length grows by, and the square root of what it shrinks by.
     """
@@ -137,11 +133,7 @@ def turn(photos: Photos, random: np.random.Generator, angle: float, zoom: float)
 def recolour(photos: Photos, random: np.random.Generator, probability: float, gain: float = 0.2) -> Photos:
     """Exchange colour channels, each photo's with the given probability, and make them brighter or darker.
 
-    Args:
-        photos: to recolour.
-        random: of orders and gains.
-        probability: of another order.
-        gain: by how much, at most, a channel is brightened or darkened.
+    ``gain`` is by how much, at most, a channel is brightened or darkened.
     """
     views = photos.views
     count, device = len(views.pictures), views.pictures.device
@@ -152,10 +144,6 @@ def recolour(photos: Photos, random: np.random.Generator, probability: float, ga
     gains = torch.from_numpy(1 + gain * (2 * random.random((count, 1, 1, 3)) - 1)).float().to(device)
     pictures = (views.pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
     return replace(photos, views=replace(views, pictures=pictures))
-
-
-def _chosen(random: np.random.Generator, probability: float, count: int, device: torch.device) -> Tensor:
-    return torch.from_numpy(random.random(count) < probability).to(device)
 
 
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:

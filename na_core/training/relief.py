@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,7 @@ from na_core.layers.relief_network import BoxLayers, owner_logits, relief_inputs
 from na_core.training.config import ReliefConfig
 from na_core.training.errors import TrainingError
 from na_core.training.frame_augmentation import wrong_boxes
-from na_core.training.frame_labels import photo_views
-from na_core.training.labelled import LabelledFrames
+from na_core.training.labelled import LabelledFrames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
@@ -106,12 +105,10 @@ def check_depths(chosen: Sequence[Scene]) -> None:
             )
 
 
-def load_truth(chosen: Sequence[Scene], title: Callable[[str], str | None] = lambda text: None) -> Truth:
+def load_truth(chosen: Sequence[Scene]) -> Truth:
     """Return the masks, depths and far sides of all pictures of scenes in order, in the CPU's memory.
 
-    Args:
-        chosen: scenes whose pictures have depths, see :func:`check_depths`.
-        title: of a progress bar, None for none.
+    They have depths, see :func:`check_depths`.
 
     Raises:
         OSError: a file cannot be read; the text names it.
@@ -123,9 +120,9 @@ def load_truth(chosen: Sequence[Scene], title: Callable[[str], str | None] = lam
         return (whole.astype(np.int32) - DEPTH_ZERO).astype(np.int16)
 
     return Truth(
-        load_images(chosen, Scene.mask, torch.uint8, title("masks")),
-        load_images(chosen, lambda scene, frame: steps(scene.depth(frame)), torch.int16, title("depths")),
-        load_images(chosen, lambda scene, frame: steps(scene.far(frame)), torch.int16, title("far sides")),
+        load_images(chosen, Scene.mask, torch.uint8, "masks"),
+        load_images(chosen, lambda scene, frame: steps(scene.depth(frame)), torch.int16, "depths"),
+        load_images(chosen, lambda scene, frame: steps(scene.far(frame)), torch.int16, "far sides"),
     )
 
 
@@ -145,7 +142,7 @@ class ReliefTask(TrainingTask[ReliefConfig]):
 
     def prepare(self, begins: bool) -> None:
         """Load what the pictures show, which is large."""
-        self._truth = load_truth(self.run.scenes, self.run.title)
+        self._truth = load_truth(self.run.scenes)
 
     def draw(self, key: DrawKey) -> ReliefBatch:
         """Return photos; see :func:`draw_photos`."""

@@ -14,9 +14,8 @@ from torch import Tensor
 from na_core.data.scenes import Scene
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.training.config import Optimisation, TrainingConfig
-from na_core.training.frame_labels import labelled_frames
 from na_core.training.initial import starting_pipeline
-from na_core.training.labelled import LabelledFrames
+from na_core.training.labelled import LabelledFrames, labelled_frames
 from na_core.training.scene_shards import load_pictures
 
 
@@ -44,7 +43,7 @@ class Run:
     @cached_property
     def pictures(self) -> Tensor:
         """All pictures of the scenes in order, (M, H, W, 3) uint8; on the device if they fit there."""
-        return load_pictures(self.scenes, self.device, self.title("pictures"))
+        return load_pictures(self.scenes, self.device)
 
     @cached_property
     def frames(self) -> LabelledFrames:
@@ -60,10 +59,6 @@ class Run:
     def device(self) -> torch.device:
         """Where this process trains."""
         return self.accelerator.device
-
-    def title(self, text: str) -> str | None:
-        """Return the title of a progress bar; None, for no bar, where another process shows it."""
-        return text if self.accelerator.is_main_process else None
 
     def share(self, settings: Optimisation) -> int:
         """Return how many samples this process draws at once."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from na_core.training.atomic_folder import disk_errors
 from na_core.training.config import TASKS, TrainingConfig
@@ -16,18 +17,17 @@ from na_core.training.training_state import saved_steps
 
 RECORD = "run.json"
 
-FREE = ("output", "scenes", "threads", "compile", "save_every", "keep_states", "log_every", "processes")
+FREE = {
+    *("output", "scenes", "threads", "compile", "save_every", "keep_states", "log_every", "processes"),
+    "validation",
+}
 """Keys that a resumed run may change: they move or show what is learned, and do not change it."""
 
 
 def claim_folder(config: TrainingConfig, file: Path, scene_names: Sequence[str], resume: bool) -> None:
     """Make a run's folder, or check that the one that is there is of the same configuration and data.
 
-    Args:
-        config: of the run.
-        file: that it was read from.
-        scene_names: of all scenes in order.
-        resume: go on with what is there.
+    The configuration was read from ``file``; the names are of all scenes in order.
 
     Raises:
         ConfigError: the folder holds a run of another configuration (the key is named) or of other scenes.
@@ -75,16 +75,11 @@ def export_folder(output: Path, task: str) -> Path:
 
 def _binding(config: TrainingConfig) -> dict[str, Any]:
     """Return the keys that decide what is learned, tables as ``table.key``, as JSON holds them."""
+    keys = TypeAdapter(TrainingConfig).dump_python(config, mode="json", exclude=FREE, exclude_none=True)
     found: dict[str, Any] = {}
-    for name, value in dataclasses.asdict(config).items():
-        if name in FREE or name == "validation":
-            continue
-        if isinstance(value, Mapping):
-            found |= {f"{name}.{key}": _plain(inner) for key, inner in value.items()}
-        elif value is not None:
-            found[name] = _plain(value)
+    for name, value in keys.items():
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}": each for key, each in value.items()}
+        else:
+            found[name] = value
     return found
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value

@@ -17,12 +17,7 @@ LOG_FILE = "log.jsonl"
 
 
 class RunLog:
-    """The log of one task. Lines of steps after ``step`` are a killed run's, and are taken out.
-
-    Args:
-        folder: of the task.
-        step: that the task goes on from.
-    """
+    """The log in a task's folder, without what a killed run wrote after the step that it goes on from."""
 
     def __init__(self, folder: Path, step: int) -> None:
         self._file = folder / LOG_FILE
@@ -34,8 +29,7 @@ class RunLog:
     def add(self, record: Mapping[str, Any]) -> None:
         """Append a line; its numbers also become TensorBoard scalars, nested ones as ``name/nested``.
 
-        Args:
-            record: holds "step", the number of steps done.
+        Its "step" is the number of steps done.
         """
         with disk_errors(self._file):
             with self._file.open("a", encoding="utf-8") as log:

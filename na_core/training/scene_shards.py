@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate.utils import tqdm
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from na_core.data.scenes import Scene, scenes
 from na_core.training.errors import TrainingError
@@ -41,20 +41,15 @@ def shard_of(place: Path, process: int = 0, processes: int = 1) -> list[Scene]:
     return found
 
 
-def load_pictures(chosen: Sequence[Scene], device: torch.device, title: str | None = None) -> Tensor:
-    """Return all pictures of scenes in order, (M, H, W, 3) uint8.
+def load_pictures(chosen: Sequence[Scene], device: torch.device) -> Tensor:
+    """Return all pictures of scenes in order, (M, H, W, 3) uint8; they are of one size.
 
     On the device if they fit there; else in the CPU's memory, page-locked where a GPU copies from it.
-
-    Args:
-        chosen: with pictures of one size.
-        device: that trains.
-        title: of the progress bar; None for none.
 
     Raises:
         OSError: a picture cannot be read; the text names it.
     """
-    bank = load_images(chosen, Scene.picture, torch.uint8, title)
+    bank = load_images(chosen, Scene.picture, torch.uint8, "pictures")
     if device.type != "cuda":
         return bank
     free, _ = torch.cuda.mem_get_info(device)
@@ -65,15 +60,11 @@ def load_images(
     chosen: Sequence[Scene],
     read: Callable[[Scene, int], NDArray],
     dtype: torch.dtype,
-    title: str | None = None,
+    title: str,
 ) -> Tensor:
     """Return what ``read`` finds of each frame of scenes in order, (M, H, W) or (M, H, W, C).
 
-    Args:
-        chosen: with pictures of one size.
-        read: a frame's image.
-        dtype: of the images.
-        title: of the progress bar; None for none.
+    The main process shows a progress bar of that title.
 
     Raises:
         OSError: an image cannot be read; the text names it.
@@ -87,12 +78,6 @@ def load_images(
         bank[number] = torch.from_numpy(np.array(read(*places[number])))
 
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
-        for _ in tqdm(
-            pool.map(load, range(len(places))),
-            total=len(places),
-            desc=title,
-            unit="image",
-            disable=title is None,
-        ):
+        for _ in tqdm(pool.map(load, range(len(places))), total=len(places), desc=title, unit="image"):
             pass
     return bank

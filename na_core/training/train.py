@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,10 @@ from transformers.utils.logging import disable_progress_bar
 from na_core.data.scenes import scenes
 from na_core.threads import use_threads
 from na_core.training.atomic_folder import atomic_folder, recover_folder
-from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import TASKS, TrainingConfig, load_config
-from na_core.training.decoder import DecoderTask
+from na_core.training.decoder import DecoderTask, save_checkpoint
 from na_core.training.detector import DetectorTask
-from na_core.training.errors import ConfigError
+from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.loop import train_task
 from na_core.training.relief import ReliefTask
 from na_core.training.run import Run, mixed_precision
@@ -31,6 +33,29 @@ REGISTRY: Mapping[str, Callable[[Run, Any], TrainingTask]] = {
     task.name: task for task in (VaeTask, ReliefTask, DetectorTask, DecoderTask)
 }
 """The tasks, by their tables in the configuration."""
+
+
+def launch(file: Path, resume: bool = False, step: int | None = None) -> None:
+    """Train in this process, or in several where the configuration or the machine's GPUs ask for them.
+
+    Under ``accelerate launch`` or ``torchrun`` this process is one of those already. The arguments are those
+    of :func:`main`.
+
+    Raises:
+        TrainingError: as :func:`main`, or one of several processes failed.
+    """
+    config = load_config(file)
+    processes = config.processes or max(1, torch.cuda.device_count())
+    if processes == 1 or "LOCAL_RANK" in os.environ:
+        main(file, resume, step)
+        return
+    scene_names(config, file)  # said once, before anything starts
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", str(processes), "-m", "na_core.training", "--config", str(file)]
+    command += ["--resume"] if resume else []
+    command += [] if step is None else ["--step", str(step)]
+    if subprocess.run(command, check=False).returncode:
+        raise TrainingError("one of the processes failed; what it said is above")
 
 
 def main(file: Path, resume: bool = False, step: int | None = None) -> Path:

@@ -66,13 +66,9 @@ def saved_steps(folder: Path) -> list[int]:
 
 
 def first_step(folder: Path, steps: int, resume: bool, from_step: int | None) -> int:
-    """Return the step whose state a task in ``folder`` goes on from; 0 to begin.
+    """Return the step whose state a task of so many steps goes on from; 0 to begin.
 
-    Args:
-        folder: of the task.
-        steps: of the task.
-        resume: go on from a saved state, if there is one.
-        from_step: which; None for the newest.
+    If it is to be resumed, that is ``from_step``, or where that is None the newest one, if there is any.
 
     Raises:
         TrainingError: there is no state of that step; the text names those that there are.

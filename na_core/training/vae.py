@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from accelerate.utils import tqdm
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from na_core.model.latents import to_latents
 from na_core.model.patch_autoencoder import PatchAutoencoder
@@ -124,11 +124,7 @@ def encode_pictures(
 ) -> Tensor:
     """Encode pictures (M, H, W, 3) uint8 to scaled latents (M, c, h, w) float16, where the pictures are.
 
-    Args:
-        vae: on the device that computes.
-        pictures: on any.
-        batch_size: of them at once.
-        title: of the progress bar; None for none.
+    The VAE computes on its own device. A progress bar is shown if it has a title.
     """
     device = next(vae.parameters()).device
     out = []

@@ -15,8 +15,7 @@ from PIL import Image
 from na_core.data.pairs import Pair, edit_pairs, video_pairs
 from na_core.data.scenes import Scene, scenes
 from na_core.evaluation.learned import LearnedMetrics
-from na_core.evaluation.methods import Copy, Method, ProxyOnly, Rendered
-from na_core.evaluation.rendering import SceneRenderer
+from na_core.evaluation.methods import Copy, Method, ProxyOnly, Rendered, SceneRenderer
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
 from na_core.evaluation.sheet import pair_row, write_sheet
@@ -41,12 +40,7 @@ class HeldOut:
 
 
 class Validation:
-    """Held-out pairs, and what copying and the proxy score on them.
-
-    Args:
-        config: which and how many.
-        pipeline: that is measured.
-        sheets: folder of the sample grids.
+    """Held-out pairs, and what copying and the proxy score on them. Sample grids go to the folder ``sheets``.
 
     Raises:
         TrainingError: no scene has a pair.
@@ -97,7 +91,7 @@ class Validation:
         rows = []
         for number, held in enumerate(self._pairs[: self._config.sheet_pairs]):
             results = {"proxy": self._references["proxy"][number], "model": model[number]}
-            rows.append(pair_row(held.scene, held.pair, held.scene.picture, results))
+            rows.append(pair_row(held.scene, held.pair, results))
         with disk_errors(self._sheets):
             file = write_sheet(rows, self._sheets / f"step-{step:08}.png")
         with Image.open(file) as sheet:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import binary_erosion
 
-from na_core.evaluation.flow import sample_bilinear
+from na_core.evaluation.label_flow import sample_bilinear
 from na_core.geometry.boxes import box_matrix, quarter_turn
 from na_core.geometry.camera import camera_of_photo, pixel_centres
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset

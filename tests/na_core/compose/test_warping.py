@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from na_core.evaluation.flow import sample_bilinear
+from na_core.evaluation.label_flow import sample_bilinear
 from na_core.geometry.boxes import box_corners, box_matrix
 from na_core.geometry.camera import pixel_centres, project_points
 from na_core.raster.backdrop import DOME_FACTOR

@@ -97,7 +97,7 @@ def test_boxes_come_back_whatever_their_yaw_and_the_camera(
     wanted = targets(photos)
     if not len(wanted.cell):
         return
-    (found,) = found_of(as_predicted(wanted), SIZE, 0.5)
+    found = found_of(as_predicted(wanted), SIZE, 0.5)
     mine = found.camera(*SIZE, eye[2])
     np.testing.assert_allclose(mine.world_from_camera, camera.world_from_camera, atol=1e-5)
     (back,) = found.boxes(mine, *SIZE)

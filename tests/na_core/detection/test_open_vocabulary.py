@@ -31,7 +31,6 @@ from transformers import (
 
 from na_core.data.scenes import scenes
 from na_core.detection.open_vocabulary import (
-    Networks,
     OpenVocabularyDetector,
     WeightsError,
     distinct,
@@ -224,7 +223,7 @@ def grounding_dino(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 class TestLoading:
     def test_without_a_prompt_and_with_masks(self, rt_detr, depth_anything, sam, photo) -> None:
-        detector = OpenVocabularyDetector(Networks(rt_detr, depth_anything, sam))
+        detector = OpenVocabularyDetector(rt_detr, depth_anything, sam)
         assert not detector.prompted
         found = detector.detect(photo, threshold=0.0)
         assert found.metric
@@ -236,12 +235,12 @@ class TestLoading:
     def test_a_prompt_filters_what_a_fixed_list_of_names_finds(
         self, rt_detr, depth_anything, photo
     ) -> None:
-        detector = OpenVocabularyDetector(Networks(rt_detr, depth_anything))
+        detector = OpenVocabularyDetector(rt_detr, depth_anything)
         names, _, _ = detector.find_boxes(Image.fromarray(photo), "tin", 0.0)
         assert set(names) <= {"tin"}
 
     def test_text_finds_boxes(self, grounding_dino, depth_anything, photo) -> None:
-        detector = OpenVocabularyDetector(Networks(grounding_dino, depth_anything))
+        detector = OpenVocabularyDetector(grounding_dino, depth_anything)
         assert detector.prompted
         names, scores, boxes = detector.find_boxes(Image.fromarray(photo), "Mug. laptop", 0.0)
         assert len(names) == len(scores) == len(boxes)
@@ -253,7 +252,7 @@ class TestLoading:
     def test_depth_pro_tells_the_focal_length_and_obeys_a_known_one(
         self, rt_detr, depth_pro, photo
     ) -> None:
-        detector = OpenVocabularyDetector(Networks(rt_detr, depth_pro))
+        detector = OpenVocabularyDetector(rt_detr, depth_pro)
         image = Image.fromarray(photo)
         depth, focal = detector.find_depth(image, None)
         assert depth.shape == photo.shape[:2]
@@ -268,7 +267,7 @@ class TestLoading:
         assert np.median((known / depth)[near]) == pytest.approx(2, rel=1e-3)
 
     def test_masks_are_of_their_boxes_pictures(self, rt_detr, depth_anything, sam, photo) -> None:
-        detector = OpenVocabularyDetector(Networks(rt_detr, depth_anything, sam))
+        detector = OpenVocabularyDetector(rt_detr, depth_anything, sam)
         boxes = np.array([[5.0, 5, 60, 50], [10, 20, 90, 60]])
         masks = detector.find_masks(Image.fromarray(photo), boxes, np.ones(photo.shape[:2], np.float32))
         assert [mask.shape for mask in masks] == [photo.shape[:2]] * 2
@@ -276,9 +275,9 @@ class TestLoading:
 
     def test_what_is_not_there_is_named_and_nothing_is_downloaded(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match="allow downloads"):
-            OpenVocabularyDetector(Networks(str(tmp_path), str(tmp_path)))
+            OpenVocabularyDetector(str(tmp_path), str(tmp_path))
         with pytest.raises(WeightsError, match="someone/something"):
-            OpenVocabularyDetector(Networks("someone/something", "someone/else"))
+            OpenVocabularyDetector("someone/something", "someone/else")
 
 
 def test_with_true_depth_and_masks_boxes_and_camera_are_right(monkeypatch: pytest.MonkeyPatch) -> None:

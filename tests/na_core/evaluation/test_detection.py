@@ -82,7 +82,7 @@ def test_nothing_found_is_worth_nothing_and_a_found_nothing_too(scene: Scene) ->
 
 def matches(scores: list[float], overlaps: list[list[float]], wanted: list[bool]) -> Matches:
     table = np.array(overlaps).reshape(len(scores), len(wanted))
-    return Matches(np.array(scores), table, np.array(wanted, bool), (), (), (), (), 0.0, 0.0)
+    return Matches(np.array(scores), table, np.array(wanted, bool), {})
 
 
 def test_precision_falls_with_false_finds_that_are_surer() -> None:

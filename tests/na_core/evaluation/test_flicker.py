@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from na_core.data.scenes import Scene
-from na_core.evaluation.films import film_of
-from na_core.evaluation.flicker import warp_error, warp_ratio
-from na_core.evaluation.flow import Flow
-from na_core.evaluation.rendering import SceneRenderer
+from na_core.evaluation.films import film_of, warp_error, warp_ratio
+from na_core.evaluation.label_flow import Flow
+from na_core.evaluation.methods import SceneRenderer
 from na_core.scene import Picture
 
 SIZE = (20, 24)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from na_core.data.scenes import Scene
-from na_core.evaluation.methods import Copy, ProxyOnly, RenderRequest, method_name
+from na_core.evaluation.methods import Copy, ProxyOnly, RenderRequest, SceneRenderer, method_name
 from na_core.evaluation.metrics import psnr
-from na_core.evaluation.rendering import SceneRenderer
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
 from na_core.scene import Picture
 

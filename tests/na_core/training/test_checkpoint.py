@@ -6,7 +6,7 @@ from pathlib import Path
 
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.presets import build_pipeline
-from na_core.training.checkpoint import save_checkpoint
+from na_core.training.decoder import save_checkpoint
 
 
 def test_a_checkpoint_does_not_say_where_its_parts_were_loaded_from(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
 from na_core.model.switches import Switches
-from na_core.training.checkpoint import save_checkpoint
 from na_core.training.config import load_config
+from na_core.training.decoder import save_checkpoint
 from na_core.training.errors import ConfigError
 from na_core.training.initial import starting_pipeline
 from tests.na_core.training.conftest import WriteConfig, equal, weights

@@ -17,8 +17,7 @@ from na_core.model.box_channels import box_channels
 from na_core.model.poses import frame_poses
 from na_core.tensors.frames import frame_batch
 from na_core.tensors.views import source_views, views_as_tensors
-from na_core.training.frame_labels import labelled_frames, photo_views
-from na_core.training.labelled import LabelledFrames, pair_frames
+from na_core.training.labelled import LabelledFrames, labelled_frames, pair_frames, photo_views
 
 PAIRS = [Pair(0, 1, 0), Pair(0, 2, 0), Pair(1, 2, 0), Pair(1, 0, 0, donor=2), Pair(2, 1, 2, donor=0)]
 

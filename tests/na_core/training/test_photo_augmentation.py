@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from na_core.raster.boxmap import box_map
-from na_core.training.frame_labels import labelled_frames, photo_views
+from na_core.training.labelled import labelled_frames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour, turn
 from na_core.training.relief import load_truth
 from na_core.training.scene_shards import load_pictures, shard_of

@@ -15,7 +15,7 @@ from na_core.model.checkpoints import load_checkpoint
 from na_core.model.presets import build_pipeline
 from na_core.training.config import ReliefConfig
 from na_core.training.errors import ConfigError, TrainingError
-from na_core.training.frame_labels import labelled_frames
+from na_core.training.labelled import labelled_frames
 from na_core.training.loop import train_task
 from na_core.training.pair_batches import all_layers
 from na_core.training.randomness import DrawKey
