@@ -25,9 +25,7 @@ GREY = 0.5
 
 
 @torch.no_grad()
-def compose(
-    layers: Layers, frames: FrameBatch, width: int, height: int, oversampling: int = 1
-) -> Passes:
+def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversampling: int = 1) -> Passes:
     """Compose frames from the layers of their photos.
 
     Args:

@@ -10,7 +10,7 @@ from torch import Tensor
 from na_core.layers.layers import Layers
 from na_core.raster.boxmap import Hits, eyes, through_box
 from na_core.raster.march import HULL, SURFACE, UNKNOWN, march
-from na_core.raster.pixels import BoxTable, active, length
+from na_core.raster.pixels import BoxTable, active, length, picked
 from na_core.raster.surfaces import inward
 from na_core.tensors.boxes import box_corners
 from na_core.tensors.cameras import (
@@ -25,8 +25,8 @@ from na_core.tensors.frames import FrameBatch
 UNKNOWN_DEPTH = 1e6
 """Metres by which what a photo cannot tell of stands back behind what another box's photo can."""
 
-MIRROR_DEPTH = 0.25
-"""How far behind the seen surface, in units of the box's extent in depth, a guess is the mirrored point's."""
+GUESS_DEPTH = 0.05
+"""How far behind the seen surface, in units of the box's extent in depth, a point may have its colour."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ObjectPoints:
     Attributes:
         photo: int64, which photo shows it. x, y: float32, where, in its pixels.
         seen: bool, the photo showed this very point.
-        usable: bool, the colour there is the object's.
+        usable: bool, the colour there is a guess at the object's; else only its colours around are.
         depth: float32, metres from the frame's camera, infinite where the box is empty.
     """
 
@@ -51,9 +51,9 @@ class ObjectPoints:
 def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoints:
     """Find what rays through boxes meet of the objects in them.
 
-    What the photo did not see has the colour of what the photo shows in front of it; far behind that, of the
-    point that is mirrored through the box, if the photo shows the object there. On an object's rim it is the
-    colour beside the rim. An object that is not shown may fill its box.
+    What the photo did not see has the colour of what the photo shows close in front of it; farther behind,
+    of the point that is mirrored through the box, if the photo shows that; else it has no colour of its own.
+    On an object's rim it is the colour beside the rim. An object that is not shown may fill its box.
 
     Args:
         frames: B of them.
@@ -76,30 +76,33 @@ def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoint
     projection = BoxTable(photo_from_local, row, box)
     start, stop = _projected(projection, enter), _projected(projection, leave)
     way = stop - start
-    met = march(layers.surfaces, canvas, photo, entry, start, stop, BoxTable(extent, row, box)[0])
+    extents = BoxTable(extent, row, box)[0]
+    met = march(layers.surfaces, canvas, photo, entry, start, stop, extents)
     point = start.addcmul_(met.share, way)
     divisor = point[2].clamp_min(1e-9)
     x, y = point[0] / divisor, point[1] / divisor
 
+    real = box >= 0
+    filled = real & shows & (met.kind >= HULL)
+    usable = filled.clone()
     local = enter + met.share * (leave - enter)
     guesses = active(met.kind == HULL)
     if len(guesses):
-        some = (values.index_select(0, guesses) for values in (photo, entry, x, y, met.behind, hits.face))
-        sides = local.index_select(1, guesses)
-        columns = BoxTable(photo_from_local, row[guesses], box[guesses])
-        hull = (met.kind == HULL)[guesses]
-        guessed_x, guessed_y = _guessed(layers, columns, sides, *some)
-        x[guesses] = torch.where(hull, guessed_x, x[guesses])
-        y[guesses] = torch.where(hull, guessed_y, y[guesses])
+        values = (local, photo, entry, x, y, met.behind, extents, hits.face)
+        some = (picked(each, guesses) for each in values)
+        columns = BoxTable(photo_from_local, picked(row, guesses), picked(box, guesses))
+        hull = picked(met.kind, guesses) == HULL
+        for plane, guessed in zip((x, y, usable), _guessed(layers, columns, *some), strict=True):
+            before = picked(plane, guesses)
+            guessed = before & guessed if plane is usable else guessed
+            plane.index_copy_(0, guesses, torch.where(hull, guessed, before))
 
-    real = box >= 0
-    usable = real & shows & (met.kind >= HULL)
     whole = length(hits.local - eye).clamp_min(1e-9)
     distance = hits.depth * length(local - eye) / whole  # depth grows evenly along a ray
     unknown = UNKNOWN_DEPTH + hits.depth
-    depth = torch.where(met.kind == UNKNOWN, unknown, torch.where(usable, distance, torch.inf))
+    depth = torch.where(met.kind == UNKNOWN, unknown, torch.where(filled, distance, torch.inf))
     depth = torch.where(shows, depth, hits.depth).masked_fill_(~real, torch.inf)
-    return ObjectPoints(photo, x, y, usable & (met.kind == SURFACE), usable, depth)
+    return ObjectPoints(photo, x, y, filled & (met.kind == SURFACE), usable, depth)
 
 
 def _guessed(
@@ -111,16 +114,18 @@ def _guessed(
     x: Tensor,
     y: Tensor,
     behind: Tensor,
+    extent: Tensor,
     face: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Return where the photo shows the colours of points (P,) that it did not see.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return where the photo shows the colours of points (P,) that it did not see, and whether it does.
 
     Args:
         layers: of the photos.
         projection: of the points' boxes, see :func:`_photo_from_local`.
         local: (3, P), in the boxes' coordinates.
         photo, entry, x, y: what the photo shows in front of each point, and where.
-        behind: how far behind that the point is.
+        behind: how far behind that the point is, in units of the box's extent in depth.
+        extent: of the box in depth, in metres.
         face: of the box, through which the ray came.
     """
     axis = face // 2
@@ -129,10 +134,12 @@ def _guessed(
     divisor = away_from_zero(depth)
     across, down = across / divisor, down / divisor
     canvas = layers.canvas
-    shown = layers.owner.flatten().index_select(0, canvas.number(photo, across, down))
-    mirror = (behind > MIRROR_DEPTH) & (shown == entry) & canvas.inside(photo, across, down)
+    owner, seen = layers.surfaces.at(canvas.number(photo, across, down), photo)
+    close = behind <= GUESS_DEPTH
+    shown = (owner == entry) & (depth - seen <= GUESS_DEPTH * extent) & canvas.inside(photo, across, down)
+    mirror = shown & ~close
     x, y = torch.where(mirror, across, x), torch.where(mirror, down, y)
-    return inward(layers.inner, canvas, photo, entry, x, y)
+    return *inward(layers.inner, canvas, photo, entry, x, y), close | shown
 
 
 def _projected(projection: BoxTable, local: Tensor) -> Tensor:

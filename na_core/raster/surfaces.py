@@ -75,6 +75,11 @@ class Surfaces:
         counts = [flat.index_select(0, line + at) for line in (below, above) for at in (right, left)]
         return counts[0] - counts[1] != counts[2] - counts[3]
 
+    def at(self, pixel: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the owners (P,) int32 at pixels (P,) of the flat stack, and how far they are in metres."""
+        packed = self.packed.flatten().index_select(0, pixel)
+        return (packed >> 16) - 1, packed.bitwise_and_(DEPTH_STEPS) * self.unit[photo]
+
     def changed(self, change: Callable[[Tensor], Tensor]) -> Surfaces:
         """Return the surfaces with every tensor changed alike: moved to a device, or some of the photos."""
         return Surfaces(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
