@@ -181,6 +181,20 @@ class TestValidity:
         assert not found.validity[on_box].any()
         assert found.picture[on_box].mean(axis=0) == pytest.approx([1, 0, 0], abs=0.02)
 
+    def test_a_face_whose_opposite_was_not_seen_either_has_the_objects_colours(self) -> None:
+        camera = camera_of_photo(320, 256, 192, 0.4, 0.0)
+        of = shot([box_matrix((0, 4, 0.4), (1, 1, 0.8))], 256, 192, camera=camera)
+        photo = of.photo.copy()
+        photo[:, ::2], photo[:, 1::2] = 0, 255  # stripes that no guess may carry to another face
+        striped = dataclasses.replace(of, photo=photo)
+        still = striped.shown(striped.frame())
+        found = striped.shown(striped.frame({0: of.boxes[0].world_from_box @ quarter_turn(1)}))
+        side = binary_erosion(found.box == 0, iterations=3) & ~found.validity
+        deep = side & (np.abs(found.local[..., 1]) < 0.8)  # not close behind the face that the photo saw
+        assert deep.sum() > 1000
+        assert np.abs(found.picture[deep] - 0.5).mean() < 0.2
+        assert np.abs(still.picture[still.box == 0] - 0.5).mean() == 0.5
+
     def test_what_no_photo_shows_of_an_object_has_the_objects_colours(self) -> None:
         # In the photo a blue slab hides the middle of a red one; the red one's middle is then uncovered.
         camera = camera_of_photo(100, 96, 60, 1.0, 0.0)
