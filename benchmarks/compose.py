@@ -4,14 +4,15 @@
 
 Composes the frames of :data:`CASES`, each with :data:`ASSETS` assets that have all moved, seen by a camera
 that has moved too. The photos are taken apart beforehand, at the scale of the frames. Prints milliseconds a
-frame in processor time, which more cores do not make less, and by the clock; of both the fastest run counts,
-the one that other work disturbed least. Where there is a GPU, it is timed as well, by the clock.
+frame in processor time on one thread; the fastest run counts, the one that other work disturbed least. Where
+there is a GPU, it is timed as well, by the clock. Writes ``compose`` into results.json beside this file.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,14 +32,7 @@ RUNS = 7
 CASES = ((16, 256, 256), (1, 256, 256), (1, 1024, 1024), (1, 1920, 1080))
 """Frames at once, their width and their height in pixels."""
 
-
-@dataclass(frozen=True)
-class Times:
-    """Milliseconds a frame: in processor time and by the clock; on a GPU, None where there is none."""
-
-    processor: float
-    clock: float
-    gpu: float | None
+RESULTS = Path(__file__).with_name("results.json")
 
 
 def _frame(rng: np.random.Generator, photo: Photo, width: int, height: int) -> Frame:
@@ -77,18 +71,18 @@ def scene(count: int, width: int, height: int) -> tuple[Layers, FrameBatch]:
     return layers, frame_batch(frames, {view: number for number, view in enumerate(views)})
 
 
-def measure(count: int, width: int, height: int) -> Times:
-    """Return what composing so many frames of a size at once takes."""
+def measure(count: int, width: int, height: int) -> dict[str, float]:
+    """Return the milliseconds a frame that composing so many of a size at once takes, by device."""
     layers, frames = scene(count, width, height)
-    processor, clock = [], []
+    elapsed = []
     for _ in range(RUNS):
-        start, tick = time.process_time(), time.perf_counter()
+        start = time.process_time()
         compose(layers, frames, width, height)
-        processor.append(time.process_time() - start)
-        clock.append(time.perf_counter() - tick)
-    gpu = _on_gpu(layers, frames, width, height) if torch.cuda.is_available() else None
-    each = 1000 / count
-    return Times(each * min(processor), each * min(clock), None if gpu is None else each * gpu)
+        elapsed.append(time.process_time() - start)
+    times = {"cpu": 1000 / count * min(elapsed)}
+    if torch.cuda.is_available():
+        times["gpu"] = 1000 / count * _on_gpu(layers, frames, width, height)
+    return {device: round(milliseconds, 2) for device, milliseconds in times.items()}
 
 
 def _on_gpu(layers: Layers, frames: FrameBatch, width: int, height: int) -> float:
@@ -105,14 +99,13 @@ def _on_gpu(layers: Layers, frames: FrameBatch, width: int, height: int) -> floa
 
 
 def main() -> None:
-    """Measure every case and print it."""
-    print(f"{ASSETS} assets, {torch.get_num_threads()} threads, fastest of {RUNS} runs; ms a frame")
-    for count, width, height in CASES:
-        times = measure(count, width, height)
-        line = f"{count:3} of {width} x {height}: processor {times.processor:.1f}, clock {times.clock:.1f}"
-        if times.gpu is not None:
-            line += f", {torch.cuda.get_device_name()} {times.gpu:.2f}"
-        print(line)
+    """Measure every case and merge it into results.json."""
+    torch.set_num_threads(1)
+    measured = {f"{count}x{width}x{height}": measure(count, width, height) for count, width, height in CASES}
+    print(f"{ASSETS} assets, ms a frame:", measured)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results["compose"] = measured
+    RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

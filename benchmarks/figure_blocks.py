@@ -130,6 +130,17 @@ def likeness() -> list[str]:
     return lines
 
 
+def composing() -> list[str]:
+    """Return the milliseconds of composing a frame, and one of a batch, before layers and now."""
+    found = read("benchmarks/results.json")
+    before, now = found["compose_before"], found["compose"]
+    lines = ["| frames at once | before | now |", "|---|---|---|"]
+    for case in sorted(now, key=lambda case: int(case.split("x")[1])):
+        count, width, height = case.split("x")
+        lines.append(f"| {count}, {width} x {height} | {before[case]:.0f} ms | {now[case]['cpu']:.0f} ms |")
+    return lines
+
+
 def steps() -> list[str]:
     """Return quality and time for steps and guidance; the proxy's last."""
     found = read("benchmarks/steps.json")
@@ -155,6 +166,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "frame-seconds": frame_seconds,
     "sizes": sizes,
     "likeness": likeness,
+    "composing": composing,
     "steps": steps,
     "photographs": photographs,
 }

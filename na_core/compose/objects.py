@@ -92,10 +92,10 @@ def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoint
         some = (picked(each, guesses) for each in values)
         columns = BoxTable(photo_from_local, picked(row, guesses), picked(box, guesses))
         hull = picked(met.kind, guesses) == HULL
-        for plane, guessed in zip((x, y, usable), _guessed(layers, columns, *some), strict=True):
-            before = picked(plane, guesses)
-            guessed = before & guessed if plane is usable else guessed
-            plane.index_copy_(0, guesses, torch.where(hull, guessed, before))
+        guessed_x, guessed_y, known = _guessed(layers, columns, *some)
+        known &= picked(usable, guesses)
+        for plane, guessed in ((x, guessed_x), (y, guessed_y), (usable, known)):
+            plane.index_copy_(0, guesses, torch.where(hull, guessed, picked(plane, guesses)))
 
     whole = length(hits.local - eye).clamp_min(1e-9)
     distance = hits.depth * length(local - eye) / whole  # depth grows evenly along a ray
