@@ -189,9 +189,14 @@ def page(results: Results) -> str:
 
 
 def take(results: Path, ablation: Path | None) -> None:
-    """Keep new figures in :data:`FIGURES`, and their sheets; an ablation stays until there is another."""
+    """Keep new figures in :data:`FIGURES`, and their sheets.
+
+    An ablation stays until there is another, and so do the figures of a checkpoint that was not measured now.
+    """
     kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     found = json.loads(results.read_text(encoding="utf-8"))
+    for suite, methods in kept.get("suites", {}).items():
+        found["suites"][suite] = methods | found["suites"].get(suite, {})
     found["embedded_mb"] = round(embedded_megabytes(), 1)
     if ablation is not None:
         found["ablation"] = json.loads(ablation.read_text(encoding="utf-8"))["suites"]
