@@ -139,7 +139,7 @@ def _guessed(
     shown = (owner == entry) & (depth - seen <= GUESS_DEPTH * extent) & canvas.inside(photo, across, down)
     mirror = shown & ~close
     x, y = torch.where(mirror, across, x), torch.where(mirror, down, y)
-    return *inward(layers.inner, canvas, photo, entry, x, y), close | shown
+    return *inward(layers.inward_steps, canvas, photo, x, y), close | shown
 
 
 def _projected(projection: BoxTable, local: Tensor) -> Tensor:

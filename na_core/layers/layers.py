@@ -11,7 +11,7 @@ from torch import Tensor
 
 from na_core.layers.object_colours import ObjectColours, object_colours
 from na_core.raster.canvas import Canvas
-from na_core.raster.surfaces import Surfaces, unmixed
+from na_core.raster.surfaces import Surfaces, inward_steps
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Layers:
         return self.surfaces.owner
 
     @cached_property
-    def inner(self) -> Tensor:
-        """The object whose colour each pixel has alone, (M, H, W) int32, -1 for none."""
-        return unmixed(self.owner)
+    def inward_steps(self) -> Tensor:
+        """The way from pixels on objects' rims to an unmixed colour, (M, H, W) int8."""
+        return inward_steps(self.owner, self.canvas)
 
     @cached_property
     def colours(self) -> ObjectColours:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.raster.canvas import Canvas
-from na_core.raster.pixels import span
+from na_core.raster.pixels import active, picked, span
 
 DEPTH_STEPS = 65535
 """Depths are held in 16 bits, in units of a photo's own."""
@@ -105,30 +105,44 @@ def unmixed(owner: Tensor) -> Tensor:
     return torch.where(span(owner) == 0, owner, -1)
 
 
-def inward(
-    inner: Tensor, canvas: Canvas, photo: Tensor, entry: Tensor, x: Tensor, y: Tensor
-) -> tuple[Tensor, Tensor]:
+def inward_steps(owner: Tensor, canvas: Canvas) -> Tensor:
+    """Return which step of :data:`INWARD` leads from objects' pixels to an unmixed colour, (M, H, W) int8.
+
+    0, no step, where the colour is unmixed already, where no such pixel is near and where no object is.
+
+    Args:
+        owner: (M, H, W), what each pixel shows, -1 for none.
+        canvas: on which the photos lie.
+    """
+    inner = unmixed(owner)
+    steps = torch.zeros_like(owner, dtype=torch.int8)
+    at = active(((owner >= 0) & (inner < 0)).flatten())
+    photo, row, column = at // canvas.size, at // canvas.width % canvas.height, at % canvas.width
+    width, height = canvas.extent(photo)
+    own = picked(owner.flatten(), at)
+    step = torch.where(picked(inner.flatten(), at) < 0, 0, -1)  # -1: there is nothing to look for
+    for number, (down, across) in enumerate(INWARD[1:], start=1):
+        j, i = row + down, column + across
+        there = (step == 0) & (j >= 0) & (j < height) & (i >= 0) & (i < width)
+        there &= picked(inner.flatten(), canvas.number(photo, i, j)) == own
+        step = torch.where(there, number, step)
+    steps.view(-1).index_copy_(0, at, torch.where(own >= 0, step.clamp_min(0), 0).to(torch.int8))
+    return steps
+
+
+def inward(steps: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Move points on objects' rims to the nearest pixel whose colour is the object's alone.
 
     Args:
-        inner: (M, H, W), see :func:`unmixed`.
+        steps: (M, H, W), see :func:`inward_steps`.
         canvas: on which the photos lie.
-        photo, entry: (P,) int64, each point's photo, and its object's number there.
+        photo: (P,) int64, each point's photo.
         x, y: (P,) in pixels. Those that lie well inside stay, and those without such a pixel near.
     """
-    width, height = canvas.extent(photo)
-    column, row = x.floor().long(), y.floor().long()
-    step_x, step_y = torch.zeros_like(column), torch.zeros_like(row)
-    todo = torch.ones_like(column, dtype=torch.bool)
-    for down, across in INWARD:
-        j, i = row + down, column + across
-        there = todo & (j >= 0) & (j < height) & (i >= 0) & (i < width)
-        at = canvas.number(photo, i, j)
-        there &= inner.flatten().index_select(0, at) == entry
-        step_x, step_y = torch.where(there, across, step_x), torch.where(there, down, step_y)
-        todo &= ~there
-    moves = (step_x != 0) | (step_y != 0)
+    step = picked(steps.flatten(), canvas.number(photo, x, y)).long()
+    down, across = torch.tensor(INWARD, device=steps.device)[step].unbind(-1)
+    moves = step > 0
     return (
-        torch.where(moves, column + step_x + 0.5, x),
-        torch.where(moves, row + step_y + 0.5, y),
+        torch.where(moves, x.floor() + across + 0.5, x),
+        torch.where(moves, y.floor() + down + 0.5, y),
     )

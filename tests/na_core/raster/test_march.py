@@ -16,7 +16,7 @@ from na_core.geometry.camera import camera_of_photo, pixel_centres, project_poin
 from na_core.raster import march as march_module
 from na_core.raster.canvas import Canvas
 from na_core.raster.march import EMPTY, HULL, SURFACE, UNKNOWN, march
-from na_core.raster.surfaces import RIM, Surfaces, inward, pack, unmixed
+from na_core.raster.surfaces import RIM, Surfaces, inward, inward_steps, pack, unmixed
 from na_core.scene import Camera
 from tests.na_core.reference import reference_box_map
 
@@ -311,28 +311,23 @@ class TestRims:
         rim = (owner == 0) & (inner < 0)
         number, row, column = rim.nonzero(as_tuple=True)
         x, y = column + 0.5, row + 0.5
-        new_x, new_y = inward(inner, Canvas(WIDTH, HEIGHT), number, torch.zeros_like(number), x, y)
+        canvas = Canvas(WIDTH, HEIGHT)
+        new_x, new_y = inward(inward_steps(owner, canvas), canvas, number, x, y)
         # A corner may have none so near.
         assert (inner[0, new_y.long(), new_x.long()] == 0).float().mean() > 0.95
         assert torch.maximum((new_x - x).abs(), (new_y - y).abs()).max() <= RIM
 
     def test_points_well_inside_stay(self) -> None:
-        inner = unmixed(torch.from_numpy(ball(CAMERA).owner)[None])
-        number, row, column = (inner == 0).nonzero(as_tuple=True)
+        owner, canvas = torch.from_numpy(ball(CAMERA).owner)[None], Canvas(WIDTH, HEIGHT)
+        number, row, column = (unmixed(owner) == 0).nonzero(as_tuple=True)
         x, y = column + 0.7, row + 0.2
-        assert all(
-            torch.equal(*pair)
-            for pair in zip(
-                inward(inner, Canvas(WIDTH, HEIGHT), number, torch.zeros_like(number), x, y),
-                (x, y),
-                strict=True,
-            )
-        )
+        stay = inward(inward_steps(owner, canvas), canvas, number, x, y)
+        assert all(torch.equal(*pair) for pair in zip(stay, (x, y), strict=True))
 
     def test_no_colour_is_looked_for_beyond_a_smaller_photo(self) -> None:
-        inner = torch.full((1, 5, 9), -1)
-        inner[0, :, 6:] = 0  # its last column, repeated
-        at = torch.tensor([5.5]), torch.tensor([2.5])
-        nowhere, number = Canvas(9, 5, torch.tensor([[6.0, 5.0]])), torch.tensor([0])
-        assert inward(inner, nowhere, number, number, *at) == at
-        assert inward(inner, Canvas(9, 5), number, number, *at) == (torch.tensor([6.5]), at[1])
+        owner = torch.full((1, 5, 9), -1)
+        owner[0, :, 5:] = 0  # its last column, repeated
+        at, number = (torch.tensor([5.5]), torch.tensor([2.5])), torch.tensor([0])
+        smaller, whole = Canvas(9, 5, torch.tensor([[6.0, 5.0]])), Canvas(9, 5)
+        assert inward(inward_steps(owner, smaller), smaller, number, *at) == at
+        assert inward(inward_steps(owner, whole), whole, number, *at) == (torch.tensor([6.5]), at[1])
