@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
+from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -100,6 +101,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
     _optional_components: ClassVar[list[str]] = ["relief"]
 
+    @register_to_config  # what is no module: register_modules writes over the modules
     def __init__(
         self,
         encoder: ViTModel,
@@ -133,24 +135,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             unet=unet,
             scheduler=scheduler,
             relief=relief,
-        )
-        self.register_to_config(
-            preset=preset,
-            spatial_conditioning=spatial_conditioning,
-            box_map=box_map,
-            proxy=proxy,
-            source_pose=source_pose,
-            residual=residual,
-            residual_scale=residual_scale,
-            residual_variance=residual_variance,
-            detail_transfer=detail_transfer,
-            keep_unmoved=keep_unmoved,
-            proxy_trust=proxy_trust,
-            surroundings=surroundings,
-            anchored_noise=anchored_noise,
-            plate_texture=plate_texture,
-            slots=slots,
-            picture_size=picture_size,
         )
         for module in (encoder, tokenizer3d, vae, unet, relief):
             if module is not None:
