@@ -18,7 +18,7 @@ from na_core.compose.passes import Passes
 from na_core.model.anchored_noise import anchored_noise
 from na_core.model.latents import Vae, latent_channels, latent_factor, to_latents, to_pictures
 from na_core.model.residual import residual_scale
-from na_core.model.switches import Switches
+from na_core.model.switches import seen_spatial
 from na_core.model.tokens import Tokens
 from na_core.scene import Sampling
 
@@ -80,7 +80,7 @@ class Decoder:
         if config.residual or config.spatial_conditioning:
             latents = to_latents(self.vae, proxy.to(dtype))
         if latents is not None and config.spatial_conditioning:
-            extra = torch.cat(Switches.of(config).spatial(latents, channels.to(dtype)), dim=1)
+            extra = torch.cat(seen_spatial(config, latents, channels.to(dtype)), dim=1)
         std = residual_scale(channels, config.residual_scale, config.residual_variance)
         residual = config.residual
         return Conditions(

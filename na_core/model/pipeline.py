@@ -21,12 +21,11 @@ from transformers import ViTModel
 
 from na_core.compose.compose import compose
 from na_core.compose.passes import Passes
-from na_core.layers.layers import Layers
 from na_core.layers.store import LayerStore, Photos, TakingApart
 from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
-from na_core.model.decoder import Conditions, Decoder
+from na_core.model.decoder import Decoder
 from na_core.model.enlarge import at_output_size
 from na_core.model.latents import Vae, latent_factor
 from na_core.model.tokenizer3d import Tokenizer3D
@@ -40,8 +39,8 @@ from na_core.model.working_size import (
 )
 from na_core.scene import Frame, Sampling
 from na_core.tensors.cameras import cameras_of
-from na_core.tensors.frames import FrameBatch, frame_batch
-from na_core.tensors.views import SourceView, source_views
+from na_core.tensors.frames import frame_batch
+from na_core.tensors.views import source_views
 
 ALIGNMENT = 64
 """Bytes of whose multiples PyTorch's own memory begins at."""
@@ -237,7 +236,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             small = compose(small_layers, small_batch, size.width, size.height)
 
         # 4. Decode it.
-        conditions = self._conditions(frame, views, photos, small_batch, small_layers, small, sampling)
+        tokens = self.tokens.of(views, photos, small_batch, with_null=sampling.guidance != 1)
+        channels = box_channels(small_batch, small, self.factor, self.guided)
+        anchored = self.config.anchored_noise
+        ids = noise_ids(small_batch, small.boxes, small_layers.canvas) if anchored else None
+        conditions = self.decoder.conditions(small, channels, tokens, ids)
         keep = kept_share(
             batch,
             passes,
@@ -261,21 +264,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     def taking_apart(self) -> TakingApart:
         """How photos are taken apart."""
         return TakingApart(self.relief, self.config.picture_size, self.config.plate_texture)
-
-    def _conditions(
-        self,
-        frame: Frame,
-        views: Sequence[SourceView],
-        photos: Photos,
-        batch: FrameBatch,
-        layers: Layers,
-        passes: Passes,
-        sampling: Sampling,
-    ) -> Conditions:
-        tokens = self.tokens.of(frame, views, photos, batch, with_null=sampling.guidance != 1)
-        channels = box_channels(batch, passes, self.factor, self.guided)
-        ids = noise_ids(batch, passes.boxes, layers.canvas) if self.config.anchored_noise else None
-        return self.decoder.conditions(passes, channels, tokens, ids)
 
 
 def _align(module: nn.Module) -> None:

@@ -97,3 +97,8 @@ class Tokenizer3D(ModelMixin, ConfigMixin):
         pose = self.pose(torch.cat([poses.to(background.dtype), background], dim=1))
         pose = pose[:, :, None].expand(-1, -1, appearance.shape[2], -1)
         return self.fusion(torch.cat([appearance, pose], dim=-1)).flatten(1, 2)
+
+    def mask(self, filled: Tensor) -> Tensor:
+        """Return which tokens count, (B, L) bool: the background's and those of filled slots (B, N) bool."""
+        each = torch.cat([filled, torch.ones_like(filled[:, :1])], dim=1)
+        return each.repeat_interleave(self.cells**2, dim=1)
