@@ -84,7 +84,7 @@ class ProxyOnly:
         views = source_views(frame)
         side = photo_side(frame, width, height, width, height)
         layers = LayerStore().sampled(views, request.photos, side, TakingApart(), torch.device("cpu"))
-        batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
+        batch = frame_batch([frame])
         return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
 

@@ -218,7 +218,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, self.device)
 
         # 2. Compose the frame.
-        batch = frame_batch([frame], {view: number for number, view in enumerate(views)}).to(self.device)
+        batch = frame_batch([frame]).to(self.device)
         passes = compose(layers, batch, width, height, rays)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]

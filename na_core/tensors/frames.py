@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from na_core.scene import Frame
+from na_core.scene import Camera, Frame
 from na_core.tensors.boxes import relabelled
 from na_core.tensors.cameras import Cameras, cameras_of
 from na_core.tensors.views import SourceView, source_views
@@ -114,13 +115,13 @@ class FrameBatch:
 
 
 def frame_batch(
-    frames: Sequence[Frame], photos: Mapping[SourceView, int], slots: int | None = None
+    frames: Sequence[Frame], photos: Mapping[SourceView, int] | None = None, slots: int | None = None
 ) -> FrameBatch:
     """Write frames as tensors, on the CPU.
 
     Args:
         frames: at least one.
-        photos: the number of each of their source views.
+        photos: the number of each of their source views; by default as they first appear.
         slots: for assets, N; by default as many as the frame with the most assets has, at least one.
 
     Raises:
@@ -130,6 +131,8 @@ def frame_batch(
     if not frames:
         raise ValueError("there are no frames to batch")
     views = [source_views(frame) for frame in frames]
+    if photos is None:
+        photos = {view: number for number, view in enumerate(dict.fromkeys(itertools.chain(*views)))}
     count = max(1, *(len(frame.assets) for frame in frames))
     if slots is not None and slots < count:
         raise ValueError(f"a frame has {count} assets, but there are {slots} slots")
@@ -165,7 +168,7 @@ def frame_batch(
     return FrameBatch(
         camera=cameras_of([frame.camera for frame in frames]),
         photo=torch.from_numpy(photo),
-        view_camera=_grid([cameras_of(row) for row in cameras]),
+        view_camera=_grid(cameras),
         view_boxes=torch.from_numpy(view_boxes),
         view_rectangles=torch.from_numpy(view_rectangles),
         view_filled=torch.from_numpy(view_filled),
@@ -190,7 +193,6 @@ def _identities(*shape: int) -> np.ndarray:
     return np.tile(np.eye(4), (*shape, 1, 1))
 
 
-def _grid(rows: Sequence[Cameras]) -> Cameras:
-    return Cameras(
-        torch.stack([row.world_from_camera for row in rows]), torch.stack([row.intrinsics for row in rows])
-    )
+def _grid(rows: Sequence[Sequence[Camera]]) -> Cameras:
+    each = cameras_of([camera for row in rows for camera in row])
+    return each[torch.arange(len(each.intrinsics)).view(len(rows), -1)]

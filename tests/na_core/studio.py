@@ -107,8 +107,7 @@ def smooth_photo(width: int, height: int, seed: int = 0) -> Image:
 
 def batch_of(*frames: Frame) -> FrameBatch:
     """Return frames as tensors; their views are numbered as they first appear."""
-    views = dict.fromkeys(view for frame in frames for view in source_views(frame))
-    return frame_batch(frames, {view: number for number, view in enumerate(views)})
+    return frame_batch(frames)
 
 
 def composed(

@@ -104,7 +104,7 @@ def test_an_asset_whose_photo_another_camera_took_has_a_view_of_its_own() -> Non
     camera = dataclasses.replace(first.asset.source_camera, fx=9.0)
     other = dataclasses.replace(first, asset=dataclasses.replace(first.asset, source_camera=camera))
     frame = dataclasses.replace(frame, assets=(other, *others))
-    batch = frame_batch([frame], {view: number for number, view in enumerate(source_views(frame))})
+    batch = frame_batch([frame])
     assert batch.asset_photo[0].tolist() == [1] + [0] * len(others)
     assert batch.source_cameras.intrinsics[0, :, 0].tolist() == [9.0] + [frame.camera.fx] * len(others)
 
