@@ -77,8 +77,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             the same unit everywhere.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
-        keep_unmoved, proxy_trust, surroundings: with ``detail_transfer``, where the proxy's own pixels are
-            kept, see :func:`na_core.model.blend.kept_share`.
+        keep_unmoved, proxy_trust: with ``detail_transfer``, where the proxy's own pixels are kept, see
+            :func:`na_core.model.blend.kept_share`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         plate_texture: what a photo does not show behind its objects gets the photo's texture, see
@@ -120,7 +120,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
-        surroundings: float = 0.0,
         anchored_noise: bool = False,
         plate_texture: bool = False,
         slots: int = 23,
@@ -241,14 +240,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         anchored = self.config.anchored_noise
         ids = noise_ids(small_batch, small.boxes, small_layers.canvas) if anchored else None
         conditions = self.decoder.conditions(small, channels, tokens, ids)
-        keep = kept_share(
-            batch,
-            passes,
-            size.scale,
-            keep_unmoved=self.config.keep_unmoved,
-            proxy_trust=self.config.proxy_trust,
-            surroundings=self.config.surroundings,
-        )
+        keep_unmoved, proxy_trust = self.config.keep_unmoved, self.config.proxy_trust
+        keep = kept_share(passes, size.scale, keep_unmoved=keep_unmoved, proxy_trust=proxy_trust)
 
         def finished(decoded: Tensor) -> NDArray[np.uint8]:
             decoded = at_output_size(decoded, size.scale, width, height)
