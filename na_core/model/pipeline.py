@@ -21,7 +21,8 @@ from transformers import ViTModel
 
 from na_core.compose.compose import compose
 from na_core.compose.passes import Passes
-from na_core.layers.store import LayerStore, Photos, TakingApart
+from na_core.layers.store import LayerStore, Photos
+from na_core.layers.take_apart import TakingApart
 from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels

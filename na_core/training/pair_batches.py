@@ -255,6 +255,6 @@ def all_layers(
     rows = torch.arange(len(bank)).split(batch_size)
     for some in tqdm(rows, desc="layers", unit="batch"):
         views = photo_views(labels, some).to(device)
-        layers = take_apart(views, how.network, working_size=how.working_size, texture=how.texture)
+        layers = take_apart(views, how)
         parts.append(layers.to(bank.device))
     return replace(stacked(parts), picture=bank)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_matrix
-from na_core.layers.store import TakingApart
+from na_core.layers.take_apart import TakingApart
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.enlarge import at_output_size
 from na_core.model.pipeline import NeuralAssetsPipeline, RenderCancelled
