@@ -27,12 +27,12 @@ from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
 from na_core.model.decoder import Decoder
-from na_core.model.enlarge import at_output_size
 from na_core.model.latents import Vae, latent_factor
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.model.tokens import FrameTokens
 from na_core.model.working_size import (
     DecoderSize,
+    at_output_size,
     decoder_frame,
     decoder_size,
     photo_side,

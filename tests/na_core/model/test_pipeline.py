@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from na_core.geometry.boxes import box_matrix
 from na_core.layers.take_apart import TakingApart
 from na_core.model.checkpoints import load_checkpoint
-from na_core.model.enlarge import at_output_size
 from na_core.model.pipeline import NeuralAssetsPipeline, RenderCancelled
+from na_core.model.working_size import at_output_size
 from na_core.scene import Asset, Frame, Photo, Sampling
 from na_core.tensors.views import source_views
 from tests.na_core.reference import nearest_boxes
