@@ -128,12 +128,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         self.register_modules(
-            encoder=encoder,
-            tokenizer3d=tokenizer3d,
-            vae=vae,
-            unet=unet,
-            scheduler=scheduler,
-            relief=relief,
+            encoder=encoder, tokenizer3d=tokenizer3d, vae=vae, unet=unet, scheduler=scheduler, relief=relief
         )
         for module in (encoder, tokenizer3d, vae, unet, relief):
             if module is not None:
@@ -208,7 +203,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
     ) -> NDArray[np.uint8]:
         width, height = sampling.width, sampling.height
-        working_size = self.config.picture_size
 
         # 1. Take the photos apart, and sample their layers at the frame's scale.
         views = source_views(frame)
@@ -226,7 +220,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             return proxy
 
         # 3. Compose it again at the decoder's size, where that is another.
-        size = decoder_size(side, width, height, working_size, self.multiple)
+        size = decoder_size(side, width, height, self.config.picture_size, self.multiple)
         small_batch, small_layers, small = batch, layers, passes
         if rays > 1 or size != DecoderSize(width, height, 1.0):
             camera = cameras_of([decoder_frame(frame, width, height, size).camera])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from na_core.scene import Camera, Frame
 from na_core.tensors.boxes import relabelled
 from na_core.tensors.cameras import Cameras, cameras_of
-from na_core.tensors.views import SourceView, source_views
+from na_core.tensors.views import source_views
 
 
 @dataclass(frozen=True)
@@ -114,25 +114,20 @@ class FrameBatch:
         return FrameBatch(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
-def frame_batch(
-    frames: Sequence[Frame], photos: Mapping[SourceView, int] | None = None, slots: int | None = None
-) -> FrameBatch:
-    """Write frames as tensors, on the CPU.
+def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch:
+    """Write frames as tensors, on the CPU; their source views are numbered as they first appear.
 
     Args:
         frames: at least one.
-        photos: the number of each of their source views; by default as they first appear.
         slots: for assets, N; by default as many as the frame with the most assets has, at least one.
 
     Raises:
-        KeyError: a view is missing from ``photos``.
         ValueError: no frames, or more assets than slots.
     """
     if not frames:
         raise ValueError("there are no frames to batch")
     views = [source_views(frame) for frame in frames]
-    if photos is None:
-        photos = {view: number for number, view in enumerate(dict.fromkeys(itertools.chain(*views)))}
+    photos = {view: number for number, view in enumerate(dict.fromkeys(itertools.chain(*views)))}
     count = max(1, *(len(frame.assets) for frame in frames))
     if slots is not None and slots < count:
         raise ValueError(f"a frame has {count} assets, but there are {slots} slots")
