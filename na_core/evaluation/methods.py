@@ -1,7 +1,5 @@
 """What is measured: two references that need no network, and checkpoints; each renders a pair once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property

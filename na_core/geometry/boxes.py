@@ -1,7 +1,5 @@
 """Boxes: corners, projection and the source-relative relabelling."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Pinhole cameras: from Blender's and from photos, projection and rays."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

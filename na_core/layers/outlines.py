@@ -5,8 +5,6 @@ A network that looks at many photos knows about where an object ends; the photo 
 the network is sure of, models the colours on either side, and cuts where they change.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray

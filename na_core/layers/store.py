@@ -1,7 +1,5 @@
 """Layers of photos, kept: taken apart once, and sampled once for every size."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """The verb: photos and their boxes to layers, once per photo."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 

@@ -3,8 +3,6 @@
 What has not moved is the photo, and no decoder knows better.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

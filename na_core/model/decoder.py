@@ -4,8 +4,6 @@ The decoder diffuses the picture, or, where it starts from the proxy, the residu
 the proxy is its *correction*; that is blended over the proxy elsewhere, at the size of the output.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any

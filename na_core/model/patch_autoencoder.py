@@ -7,8 +7,6 @@ in the latents is the same error in the picture: a decoder that learns latents b
 pictures by it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

@@ -3,8 +3,6 @@
 It strings the verbs together, and holds weights and caches.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass

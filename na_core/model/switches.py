@@ -4,8 +4,6 @@ A condition that is off is zero, in training as in rendering, so that networks w
 same weights and cost: an ablation prices the idea alone.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor

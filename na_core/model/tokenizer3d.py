@@ -1,7 +1,5 @@
 """Tokens: appearance from the photo and pose from the projected box, per object and for the background."""
 
-from __future__ import annotations
-
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config

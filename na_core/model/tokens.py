@@ -1,7 +1,5 @@
 """The tokens of a frame: appearance from its photos, poses from its boxes (paper, section 3.2)."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass

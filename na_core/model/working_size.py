@@ -4,8 +4,6 @@ A frame at 256 and at 4096 pixels shows the same outlines and objects, and a par
 as the whole, because every size follows from how many pixels the background's photo would have in the frame.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Batches of boxes: corners, 2D bounds, poses and the source-relative relabelling."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

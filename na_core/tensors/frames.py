@@ -1,12 +1,11 @@
 """Many frames as tensors: the batched form of :class:`na_core.scene.Frame`."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -105,13 +104,13 @@ class FrameBatch:
         """The boxes (B, K) bool of view 0 that are there and taken out of the background."""
         return self.hidden & self.view_filled[:, 0]
 
-    def seen_by(self, camera: Cameras) -> FrameBatch:
+    def seen_by(self, camera: Cameras) -> Self:
         """Return the frames as other cameras (B,) see them."""
         return dataclasses.replace(self, camera=camera)
 
-    def to(self, device: torch.device | str) -> FrameBatch:
+    def to(self, device: torch.device | str) -> Self:
         """Return the batch on a device."""
-        return FrameBatch(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
 def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch:

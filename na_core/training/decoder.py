@@ -1,7 +1,5 @@
 """The task that trains encoder, tokenizer and UNet on pairs; VAE and relief network stay frozen."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path

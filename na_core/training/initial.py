@@ -1,7 +1,5 @@
 """The pipeline that a run starts from: random weights or a checkpoint's, its own VAE or a taken one."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Batches of pairs, computed on the device that trains from one bank of pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace

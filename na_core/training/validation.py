@@ -1,7 +1,5 @@
 """Measuring a pipeline on held-out pairs while it trains, with the bench's own metrics."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
