@@ -26,7 +26,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         patch_size: pixels of a cell's side.
         width: channels of the refinements.
         encoder_blocks, decoder_blocks: residual blocks of the two refinements.
-        scaling_factor: of the latents, for diffusion; see :func:`na_core.model.pipeline.encode`.
+        scaling_factor: of the latents, for diffusion; see :func:`na_core.model.latents.to_latents`.
     """
 
     config_name = "config.json"
