@@ -68,7 +68,7 @@ def scene(count: int, width: int, height: int) -> tuple[Layers, FrameBatch]:
     views = [source_views(frame)[0] for frame in frames]
     pictures = np.stack([_photo(rng, width, height) for _ in frames])
     layers = take_apart(views_as_tensors(views, torch.from_numpy(pictures)))
-    return layers, frame_batch(frames, {view: number for number, view in enumerate(views)})
+    return layers, frame_batch(frames)
 
 
 def measure(count: int, width: int, height: int) -> dict[str, float]:

@@ -22,7 +22,7 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_corners, box_matrix, project_boxes
-from na_core.geometry.camera import camera_from_lens
+from na_core.geometry.camera import camera_from_projection
 from na_core.scene import Camera
 
 BOXES = 1000
@@ -48,13 +48,10 @@ def _camera(frame: int) -> bpy.types.Object:
 
 def _our_camera(frame: int) -> Camera:
     camera, render = _camera(frame), bpy.context.scene.render
-    return camera_from_lens(
-        np.array(camera.matrix_world),
-        lens=camera.data.lens,
-        width=render.resolution_x,
-        height=render.resolution_y,
-        sensor_width=camera.data.sensor_width,
+    projection = camera.calc_matrix_camera(
+        bpy.context.evaluated_depsgraph_get(), x=render.resolution_x, y=render.resolution_y
     )
+    return camera_from_projection(np.array(camera.matrix_world), np.array(projection))
 
 
 def _loop(corners: list[Vector], frame: int) -> tuple[list[Vector], float]:

@@ -47,6 +47,7 @@ COMPARED = ((384, 256), (768, 512), (1536, 1024), (1920, 1280))
 NEXT_FRAMES = 5
 RESULTS = Path(__file__).with_name("results.json")
 
+
 def table_frame(step: int = 0) -> tuple[Frame, Picture]:
     """Return the demo's table: its five assets and a copy of one, each a little further on, and the photo."""
     side_file = json.loads((ROOT / "demo" / "tabletop.json").read_text(encoding="utf-8"))
@@ -146,7 +147,7 @@ def outline(
     photos = {views[0].sha256: picture}
     side = photo_side(frame, *picture.shape[1::-1], width, height)
     layers = pipeline.layers.sampled(views, photos, side, pipeline.taking_apart, pipeline.device)
-    shown = compose(layers, frame_batch([frame], {views[0]: 0}), width, height).index[0] >= 0
+    shown = compose(layers, frame_batch([frame]), width, height).index[0] >= 0
     mask = Image.fromarray((shown.numpy() * 255).astype(np.uint8)).resize(COMPARED[0], Image.Resampling.BOX)
     return np.asarray(mask) >= 128
 

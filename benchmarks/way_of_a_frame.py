@@ -32,6 +32,7 @@ from na_core.tensors.views import source_views  # noqa: E402
 SIZE = (384, 256)
 IMAGES = ROOT / "docs" / "images"
 
+
 def shades(values: torch.Tensor, shown: torch.Tensor) -> Picture:
     """Return depths (H, W) as grey, the nearest white, black where nothing is shown."""
     depths = torch.where(shown, values, torch.nan).numpy()
@@ -68,10 +69,10 @@ def main() -> None:
     views = source_views(frame)
     side = photo_side(frame, *photo.shape[1::-1], *SIZE)
     layers = pipeline.layers.sampled(views, photos, side, pipeline.taking_apart, pipeline.device)
-    batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
+    batch = frame_batch([frame])
     passes = compose(layers, batch, *SIZE)
     picture, owner, surfaces = layers.picture[0].numpy(), layers.owner[0], layers.surfaces
-    keep = kept_share(batch, passes, 256 / side, keep_unmoved=True, proxy_trust=0.5, surroundings=0.0)[0]
+    keep = kept_share(passes, 256 / side, keep_unmoved=True, proxy_trust=0.5)[0]
     proxy, final = (
         pipeline([frame], photos, Sampling(steps, 1.0, 0, "custom", *SIZE)).images[0] for steps in (0, 1)
     )

@@ -4,8 +4,6 @@
 Python imports them); everything else may use torch, and is imported on first use.
 """
 
-from __future__ import annotations
-
 import importlib
 
 __version__ = "0.1.0"

@@ -4,8 +4,6 @@ A message never changes, and its JSON form is strict: an unknown, missing or mal
 :class:`SceneError`, whose text names the field. Standard library and numpy only.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json
@@ -27,7 +25,7 @@ class SceneError(ValueError):
         self.path = path
         self.problem = problem
 
-    def __reduce__(self) -> tuple[type[SceneError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
         return type(self), (self.path, self.problem)  # so that it can leave a worker process
 
 

@@ -8,10 +8,9 @@ its local -Z with +Y up; image coordinates are (x right, y down) in [0, 1] with 
 ``a_from_b`` maps b-coordinates to a-coordinates. Standard library and numpy only.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,7 +193,7 @@ class Sampling(Message):
             raise SceneError("sampling.preset", f"expected one of {names}, got {self.preset!r}")
 
     @classmethod
-    def from_preset(cls, preset: str, *, seed: int = 0, width: int = 256, height: int = 256) -> Sampling:
+    def from_preset(cls, preset: str, *, seed: int = 0, width: int = 256, height: int = 256) -> Self:
         """Return the sampling that a named preset stands for.
 
         Raises:

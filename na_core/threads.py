@@ -1,7 +1,5 @@
 """How torch uses the CPU: said before torch is loaded, and how many threads it takes."""
 
-from __future__ import annotations
-
 import os
 
 

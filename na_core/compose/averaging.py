@@ -1,7 +1,5 @@
 """Passes of smaller pixels, averaged: smooth outlines where the photo has finer detail than the frame."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 
 from na_core.compose.passes import Passes

@@ -4,8 +4,6 @@ The strip around an object (its contact shadow, and what of it sticks out of its
 object: it shows the photo while the object is in its place, and fades to the plate as the object leaves.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -3,8 +3,6 @@
 A frame in which nothing moved gives back its photo, bit for bit and valid everywhere.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What rays through the boxes of frames meet of the objects in them, and where photos show that."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """The passes of frames: what their pixels show, before any decoder."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor

@@ -4,8 +4,6 @@ There a pixel stands for several surfaces, of which it shows one: outlines have 
 behind each other sparkle. The mean of the neighbourhood is nearer to what a camera would see.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

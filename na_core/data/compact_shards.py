@@ -6,8 +6,6 @@ Pictures stay the files that they are, since a photo is named by the SHA-256 of 
 frames show is kept once.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

@@ -1,7 +1,5 @@
 """Labels: the frozen form of a scene's ``scene.json``, checked field by field."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A pair names the frame whose picture is the truth, the frames that the objects' 
 from, and, where an object is new, the frame that shows it. Objects are matched by instance.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Shards: the scenes of a split in one tar file, for transport. Plain tar, so any tool opens it."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What detection says of a photo: the camera, the ground and the objects on it, each object once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +48,7 @@ class Detection:
     objects: tuple[DetectedObject, ...]
     metric: bool
 
-    def scaled_to(self, camera_height: float) -> Detection:
+    def scaled_to(self, camera_height: float) -> "Detection":
         """Return the same in a world whose camera is so many metres above the ground."""
         height = float(self.camera.world_from_camera[2, 3])
         factor = camera_height / height

@@ -1,7 +1,5 @@
 """The embedded detector at work: from a photo to boxes, with the weights that come with the package."""
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import dataclass, replace

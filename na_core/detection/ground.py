@@ -4,8 +4,6 @@ Random sample consensus (Fischler and Bolles, 1981) among planes that a person h
 would stand over.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ for vehicle detection using laser scanners", 2017, the closeness criterion). One
 alone: where the footprint is thinner than objects are, it is lengthened away from the camera.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

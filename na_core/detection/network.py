@@ -6,8 +6,6 @@ scale: everything is in units of the camera's height above the ground. Nor does 
 plainly: where that is known it is told, and everything else is in terms that a picture shows without it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -5,8 +5,6 @@ masks of them, a metric depth network makes points, and :mod:`na_core.detection.
 networks are loaded through transformers from a folder, or from the hub if that is allowed.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

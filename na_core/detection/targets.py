@@ -4,8 +4,6 @@ Yaw never jumps: a quarter turn with width and depth exchanged is the same footp
 stretch (which turns twice as fast as the box), four times the yaw, and the front apart.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

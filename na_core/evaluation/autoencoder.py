@@ -1,7 +1,5 @@
 """The ``vae`` suite: what a checkpoint's autoencoder keeps of scenes and of photographs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import lru_cache
 from statistics import fmean

@@ -1,7 +1,5 @@
 """The bench: held-out scenes, and every method on every suite of them, scene by scene."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product

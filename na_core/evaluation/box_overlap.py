@@ -1,7 +1,5 @@
 """Exact intersection over union of oriented 3D boxes."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog

@@ -5,8 +5,6 @@ scale: the camera's true height is given. Kinds of objects are not told apart; o
 are nobody's mistake.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

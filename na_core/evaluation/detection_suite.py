@@ -1,7 +1,5 @@
 """The ``detection`` suite: the embedded detector, and box fitting given true masks and depths."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal

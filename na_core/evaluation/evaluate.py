@@ -4,8 +4,6 @@ Every measured scene is kept in ``measurements.jsonl``, so that a killed run goe
 another version of the code, of a checkpoint or of a scene measured is measured again.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import replace

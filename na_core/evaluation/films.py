@@ -1,7 +1,5 @@
 """Films: the frames of a video scene with the exact flow between them, and how much a result flickers."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 It follows the true surfaces, not boxes alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

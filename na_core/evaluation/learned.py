@@ -1,7 +1,5 @@
 """Metrics that need a trained network: LPIPS, DINO similarity and FID. Weights are never downloaded."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What is measured: two references that need no network, and checkpoints; each renders a pair once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +12,8 @@ from na_core.compose.compose import compose
 from na_core.data.pairs import Pair, frame_message
 from na_core.data.scenes import Scene
 from na_core.evaluation.films import Film, film_of
-from na_core.layers.store import LayerStore, TakingApart
+from na_core.layers.store import LayerStore
+from na_core.layers.take_apart import FILLED_BOXES
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
 from na_core.model.working_size import photo_side
@@ -83,8 +82,8 @@ class ProxyOnly:
         frame, (height, width) = request.frame, request.source.shape[:2]
         views = source_views(frame)
         side = photo_side(frame, width, height, width, height)
-        layers = LayerStore().sampled(views, request.photos, side, TakingApart(), torch.device("cpu"))
-        batch = frame_batch([frame], {view: number for number, view in enumerate(views)})
+        layers = LayerStore().sampled(views, request.photos, side, FILLED_BOXES, torch.device("cpu"))
+        batch = frame_batch([frame])
         return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
 

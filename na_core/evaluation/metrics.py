@@ -1,7 +1,5 @@
 """Metrics between a result and the truth, as pure functions of 8-bit pictures (H, W, 3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The record of what is measured, on disk, so that a killed run goes on where it stopped."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

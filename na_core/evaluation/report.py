@@ -1,7 +1,5 @@
 """The results as JSON for programs and as Markdown for people."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Scores: named numbers, and their means."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from statistics import fmean, geometric_mean
 

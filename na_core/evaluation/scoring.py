@@ -1,7 +1,5 @@
 """What one result is worth: the picture, its objects, what they left behind and what should not change."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from na_core.data.pairs import SEEN, Pair

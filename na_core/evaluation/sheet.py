@@ -1,7 +1,5 @@
 """The sheets beside the numbers: source, target, every method's picture and its error, for a few pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

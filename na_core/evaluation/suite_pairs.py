@@ -1,7 +1,5 @@
 """Which pictures of a scene each suite asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

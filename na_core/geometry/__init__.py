@@ -1,1 +1,1 @@
-"""Cameras, boxes, box maps, proxy pictures and flow, in numpy alone."""
+"""Cameras, boxes, lifting and vanishing points, in numpy alone."""

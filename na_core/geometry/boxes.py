@@ -1,6 +1,4 @@
-"""Boxes: corners, projection, the paper's 12-number pose and the source-relative relabelling."""
-
-from __future__ import annotations
+"""Boxes: corners, projection and the source-relative relabelling."""
 
 import math
 from collections.abc import Sequence
@@ -55,17 +53,6 @@ def project_boxes(cameras: Sequence[Camera], world_from_box: ArrayLike) -> NDArr
     intrinsics = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras])[:, :, None, None]
     fx, fy, cx, cy = np.moveaxis(intrinsics, 1, 0)
     return project_local(local, fx, fy, cx, cy)
-
-
-def pose_numbers(camera: Camera, world_from_box: ArrayLike) -> NDArray[np.float64]:
-    """Return the paper's pose (..., 12) of boxes (..., 4, 4): (x, y, depth) of corners p0, p1, p2, p4.
-
-    x and y in image units, unclipped; depth raw in metres (paper, section 1).
-    """
-    boxes = np.asarray(world_from_box, dtype=np.float64)
-    flat = boxes.reshape(-1, 4, 4)
-    projected = project_boxes([camera], flat)[0][:, POSE_CORNERS]
-    return projected.reshape(*boxes.shape[:-2], 12)
 
 
 def bounds_2d(camera: Camera, box: Box) -> tuple[float, float, float, float]:

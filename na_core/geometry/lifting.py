@@ -5,8 +5,6 @@ depth to width, has four unknowns as well (two for its place, width, height). A 
 contact point is refined until the box's projected bounds are the rectangle.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

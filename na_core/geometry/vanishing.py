@@ -5,8 +5,6 @@ a table's or a room's edges are, tell the focal length and how the camera was he
 vanishing points for camera calibration", 2000).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

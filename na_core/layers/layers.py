@@ -1,7 +1,5 @@
 """The layers that photos are taken apart into."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,15 +60,15 @@ class Layers:
         """The colours of each object on a small canvas."""
         return object_colours(self.picture, self.canvas.within(self.owner, -1), self.objects)
 
-    def __getitem__(self, rows: Tensor) -> Layers:
+    def __getitem__(self, rows: Tensor) -> "Layers":
         """Return the layers of some of the photos, (R,) int64."""
         return self.changed(lambda values: values[rows.to(values.device)])
 
-    def to(self, device: torch.device | str) -> Layers:
+    def to(self, device: torch.device | str) -> "Layers":
         """Return the layers on a device."""
         return self.changed(lambda values: values.to(device))
 
-    def changed(self, change: Callable[[Tensor], Tensor]) -> Layers:
+    def changed(self, change: Callable[[Tensor], Tensor]) -> "Layers":
         """Return the layers with every tensor changed alike."""
         picture, cover, plate, real = (change(v) for v in (self.picture, self.cover, self.plate, self.real))
         extents = None if self.extents is None else change(self.extents)

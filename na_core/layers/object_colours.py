@@ -1,7 +1,5 @@
 """The colours of objects on small canvases: what a point takes whose own colour no photo shows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -5,8 +5,6 @@ A network that looks at many photos knows about where an object ends; the photo 
 the network is sure of, models the colours on either side, and cuts where they change.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -180,10 +178,6 @@ def snap_outline(
 
 def _around(region: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
     """Return the window of a region's bounds and a margin; nothing of an empty region."""
-    if not region.any():
-        return slice(0, 0), slice(0, 0)
-    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-    return (
-        slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
-        slice(max(columns[0] - margin, 0), columns[-1] + margin + 1),
-    )
+    x, y, width, height = cv2.boundingRect(region.astype(np.uint8))
+    reach = margin if width else 0
+    return slice(max(y - reach, 0), y + height + reach), slice(max(x - reach, 0), x + width + reach)

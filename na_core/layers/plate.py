@@ -1,7 +1,5 @@
 """Plates: photos without their hidden objects and the strips around them, holes filled."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -7,8 +7,6 @@ al., "PatchMatch", 2009, section 4). The smooth fill is where it begins: nothing
 do not ask for, so no second face appears beside a face.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

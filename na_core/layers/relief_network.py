@@ -6,8 +6,6 @@ where the ray leaves it for the last time, on the side that the photo does not s
 knows objects of the size that it was trained on: photos are shown to it at one working size.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

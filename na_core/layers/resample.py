@@ -1,7 +1,5 @@
 """Layers at other sizes: the same outlines and the same objects, sampled otherwise."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import torch

@@ -1,20 +1,16 @@
 """Layers of photos, kept: taken apart once, and sampled once for every size."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
-from diffusers import UNet2DModel
 from numpy.typing import NDArray
 
 from na_core.layers.layers import Layers, stacked
 from na_core.layers.resample import resampled
-from na_core.layers.take_apart import take_apart
+from na_core.layers.take_apart import TakingApart, take_apart
 from na_core.scene import MAX_SIDE
 from na_core.tensors.views import SourceView, views_as_tensors
 
@@ -26,20 +22,6 @@ SAMPLED = 12
 
 Photos = Mapping[str, NDArray[np.uint8]]
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class TakingApart:
-    """How photos are taken apart; see :func:`na_core.layers.take_apart.take_apart`."""
-
-    network: UNet2DModel | None = None
-    working_size: int = 256
-    texture: bool = False
-
-    @property
-    def key(self) -> Hashable:
-        """What tells ways apart: a network that is converted in place is another way."""
-        return self, None if self.network is None else self.network.dtype
 
 
 class LayerStore:
@@ -61,9 +43,7 @@ class LayerStore:
 
         def make() -> Layers:
             views = views_as_tensors([view], torch.tensor(photo, device=device)[None])
-            texture = how.texture and view.hidden > 0
-            made = take_apart(views, how.network, working_size=how.working_size, texture=texture)
-            return made.to("cpu")
+            return take_apart(views, how).to("cpu")
 
         return cached(self._layers, (view, how.key, device), make, PHOTOS)
 

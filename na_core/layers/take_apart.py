@@ -1,8 +1,7 @@
 """The verb: photos and their boxes to layers, once per photo."""
 
-from __future__ import annotations
-
-from dataclasses import replace
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,31 +18,42 @@ from na_core.raster.surfaces import pack
 from na_core.tensors.views import SourceViews
 
 
-def take_apart(
-    views: SourceViews,
-    network: UNet2DModel | None = None,
-    *,
-    working_size: int = 256,
-    texture: bool = False,
-) -> Layers:
-    """Take photos apart into layers: outlines and surfaces of their objects, and plates.
+@dataclass(frozen=True)
+class TakingApart:
+    """How photos are taken apart.
 
-    Args:
-        views: M photos with their cameras and boxes.
+    Attributes:
         network: that finds outlines and depths in the boxes, on the views' device; without it every object
             fills its box as far as its 2D box allows.
         working_size: longer side in pixels at which the network sees photos.
         texture: what plates have to guess gets the photo's texture; else it is smooth.
     """
+
+    network: UNet2DModel | None = None
+    working_size: int = 256
+    texture: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """What tells ways apart: a network that is converted in place is another way."""
+        return self, None if self.network is None else self.network.dtype
+
+
+FILLED_BOXES = TakingApart()
+"""Without a network: every object fills its box."""
+
+
+def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
+    """Take M photos apart into layers: outlines and surfaces of their objects, and plates."""
     # 1. Whose pixel it is, and where its ray meets and leaves the object.
-    if network is None:
+    if how.network is None:
         owner, cover, near, far = _filled_boxes(views)
     else:
-        owner, cover, near, far = _found(network, views, working_size)
+        owner, cover, near, far = _found(how.network, views, how.working_size)
     surfaces = pack(owner, near, far)
 
     # 2. The photo without what can leave it.
-    plate, real = plates(views.pictures, cover, views.hidden & views.filled, texture)
+    plate, real = plates(views.pictures, cover, views.hidden & views.filled, how.texture)
     objects = views.filled.shape[1]
     return Layers(views.pictures, surfaces, cover.to(torch.int16), plate, real, objects)
 

@@ -9,8 +9,6 @@ count. A texel counts in one cell alone: that keeps the variance at one and neig
 Each frame's noise is a function of the frame and the seed.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Box maps as channels beside the noisy latents: what the network sees of where boxes are."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

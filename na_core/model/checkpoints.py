@@ -1,7 +1,5 @@
 """Finding and loading checkpoints: safetensors in diffusers' layout, nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

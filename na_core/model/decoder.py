@@ -4,8 +4,6 @@ The decoder diffuses the picture, or, where it starts from the proxy, the residu
 the proxy is its *correction*; that is blended over the proxy elsewhere, at the size of the output.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +16,7 @@ from na_core.compose.passes import Passes
 from na_core.model.anchored_noise import anchored_noise
 from na_core.model.latents import Vae, latent_channels, latent_factor, to_latents, to_pictures
 from na_core.model.residual import residual_scale
-from na_core.model.switches import Switches
+from na_core.model.switches import seen_spatial
 from na_core.model.tokens import Tokens
 from na_core.scene import Sampling
 
@@ -32,7 +30,7 @@ class Conditions:
 
     Attributes:
         tokens: see :class:`na_core.model.tokens.Tokens`.
-        proxy: (B, 3, H, W) in [-1, 1], float32.
+        shape: (B, c, h, w) of the latents.
         proxy_latents: (B, c, h, w) that the residual is added to, or None.
         residual_std: (B or 1, 1, h or 1, w or 1), the unit of the residual, or None.
         unet_extra: (B, C, h, w) channels beside the noisy latents, or None (``paper``).
@@ -40,7 +38,7 @@ class Conditions:
     """
 
     tokens: Tokens
-    proxy: Tensor
+    shape: tuple[int, ...]
     proxy_latents: Tensor | None
     residual_std: Tensor | None
     unet_extra: Tensor | None
@@ -74,18 +72,16 @@ class Decoder:
                 screen.
         """
         config, dtype = self.config, self.unet.dtype
-        # float32 in every precision: bfloat16 cannot hold the 256 levels that detail transfer keeps.
-        proxy = passes.proxy * 2 - 1
-        latents = extra = None
+        shape = len(channels), latent_channels(self.vae), *channels.shape[-2:]
+        latents = std = extra = None
         if config.residual or config.spatial_conditioning:
-            latents = to_latents(self.vae, proxy.to(dtype))
-        if latents is not None and config.spatial_conditioning:
-            extra = torch.cat(Switches.of(config).spatial(latents, channels.to(dtype)), dim=1)
-        std = residual_scale(channels, config.residual_scale, config.residual_variance)
-        residual = config.residual
-        return Conditions(
-            tokens, proxy, latents if residual else None, std if residual else None, extra, noise_ids
-        )
+            proxy = to_latents(self.vae, (passes.proxy * 2 - 1).to(dtype))
+            if config.residual:
+                latents = proxy
+                std = residual_scale(channels, config.residual_scale, config.residual_variance)
+            if config.spatial_conditioning:
+                extra = torch.cat(seen_spatial(config, proxy, channels.to(dtype)), dim=1)
+        return Conditions(tokens, shape, latents, std, extra, noise_ids)
 
     def decode(self, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
         """Decode pictures, or corrections to proxies where the decoder makes those: (B, 3, H, W) in [-1, 1].
@@ -151,12 +147,11 @@ class Decoder:
 
     def _noise(self, conditions: Conditions, seed: int) -> Tensor:
         """Return the noise (B, c, h, w) that frames start from: that of the seed, anchored if it is to be."""
-        count, _, height, width = conditions.proxy.shape
-        factor, device = latent_factor(self.vae), conditions.proxy.device
-        shape = (1, latent_channels(self.vae), height // factor, width // factor)
-        noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)).to(device)
+        count, *shape = conditions.shape
+        device = conditions.tokens.values.device
+        noise = torch.randn(1, *shape, generator=torch.Generator("cpu").manual_seed(seed)).to(device)
         noise = noise.repeat(count, 1, 1, 1)
         if conditions.noise_ids is None:
             return noise
         seeds = torch.full((count,), seed, device=device)
-        return anchored_noise(conditions.noise_ids, seeds, shape[1], factor, noise)
+        return anchored_noise(conditions.noise_ids, seeds, shape[0], latent_factor(self.vae), noise)

@@ -1,7 +1,5 @@
 """What the encoder sees of photos, and its features."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

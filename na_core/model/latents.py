@@ -1,7 +1,5 @@
 """VAEs alike: the small models' own and Stable Diffusion's, between pictures and scaled latents."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 from diffusers import AutoencoderKL

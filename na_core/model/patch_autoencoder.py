@@ -7,30 +7,15 @@ in the latents is the same error in the picture: a decoder that learns latents b
 pictures by it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
+from diffusers.models.autoencoders.vae import DecoderOutput
 from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """``latents`` (B, c, h, w), not scaled."""
-
-    latents: Tensor
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """``sample`` (B, 3, H, W), a picture in about [-1, 1]."""
-
-    sample: Tensor
 
 
 class PatchAutoencoder(ModelMixin, ConfigMixin):
@@ -41,7 +26,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         patch_size: pixels of a cell's side.
         width: channels of the refinements.
         encoder_blocks, decoder_blocks: residual blocks of the two refinements.
-        scaling_factor: of the latents, for diffusion; see :func:`na_core.model.pipeline.encode`.
+        scaling_factor: of the latents, for diffusion; see :func:`na_core.model.latents.to_latents`.
     """
 
     config_name = "config.json"
@@ -64,15 +49,18 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         self.encoder = Refinement(values, width, encoder_blocks, latent_channels)
         self.decoder = Refinement(latent_channels, width, decoder_blocks, values)
 
-    def encode(self, pictures: Tensor) -> Encoded:
-        """Encode pictures (B, 3, H, W) in [-1, 1], whose sides are multiples of the patch size."""
-        patches = F.pixel_unshuffle(pictures, self.patch_size)
-        return Encoded(self.analysis(patches) + self.encoder(patches))
+    def encode(self, pictures: Tensor) -> AutoencoderTinyOutput:
+        """Encode pictures (B, 3, H, W) in [-1, 1], whose sides are multiples of the patch size.
 
-    def decode(self, latents: Tensor) -> Decoded:
-        """Decode latents (B, c, h, w)."""
+        The output's ``latents`` (B, c, h, w) are not scaled.
+        """
+        patches = F.pixel_unshuffle(pictures, self.patch_size)
+        return AutoencoderTinyOutput(self.analysis(patches) + self.encoder(patches))
+
+    def decode(self, latents: Tensor) -> DecoderOutput:
+        """Decode latents (B, c, h, w): the output's ``sample`` is a picture (B, 3, H, W) in about [-1, 1]."""
         patches = self.synthesis(latents) + self.decoder(latents)
-        return Decoded(F.pixel_shuffle(patches, self.patch_size))
+        return DecoderOutput(F.pixel_shuffle(patches, self.patch_size))
 
     @torch.no_grad()
     def fit(self, pictures: Iterable[Tensor]) -> None:

@@ -3,8 +3,6 @@
 It strings the verbs together, and holds weights and caches.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
+from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -20,18 +19,18 @@ from transformers import ViTModel
 
 from na_core.compose.compose import compose
 from na_core.compose.passes import Passes
-from na_core.layers.layers import Layers
-from na_core.layers.store import LayerStore, Photos, TakingApart
+from na_core.layers.store import LayerStore, Photos
+from na_core.layers.take_apart import TakingApart
 from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
-from na_core.model.decoder import Conditions, Decoder
-from na_core.model.enlarge import at_output_size
+from na_core.model.decoder import Decoder
 from na_core.model.latents import Vae, latent_factor
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.model.tokens import FrameTokens
 from na_core.model.working_size import (
     DecoderSize,
+    at_output_size,
     decoder_frame,
     decoder_size,
     photo_side,
@@ -39,8 +38,8 @@ from na_core.model.working_size import (
 )
 from na_core.scene import Frame, Sampling
 from na_core.tensors.cameras import cameras_of
-from na_core.tensors.frames import FrameBatch, frame_batch
-from na_core.tensors.views import SourceView, source_views
+from na_core.tensors.frames import frame_batch
+from na_core.tensors.views import source_views
 
 ALIGNMENT = 64
 """Bytes of whose multiples PyTorch's own memory begins at."""
@@ -77,8 +76,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             the same unit everywhere.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
-        keep_unmoved, proxy_trust, surroundings: with ``detail_transfer``, where the proxy's own pixels are
-            kept, see :func:`na_core.model.blend.kept_share`.
+        keep_unmoved, proxy_trust: with ``detail_transfer``, where the proxy's own pixels are kept, see
+            :func:`na_core.model.blend.kept_share`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         plate_texture: what a photo does not show behind its objects gets the photo's texture, see
@@ -100,6 +99,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
     _optional_components: ClassVar[list[str]] = ["relief"]
 
+    @register_to_config  # what is no module: register_modules writes over the modules
     def __init__(
         self,
         encoder: ViTModel,
@@ -119,7 +119,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
-        surroundings: float = 0.0,
         anchored_noise: bool = False,
         plate_texture: bool = False,
         slots: int = 23,
@@ -127,30 +126,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         self.register_modules(
-            encoder=encoder,
-            tokenizer3d=tokenizer3d,
-            vae=vae,
-            unet=unet,
-            scheduler=scheduler,
-            relief=relief,
-        )
-        self.register_to_config(
-            preset=preset,
-            spatial_conditioning=spatial_conditioning,
-            box_map=box_map,
-            proxy=proxy,
-            source_pose=source_pose,
-            residual=residual,
-            residual_scale=residual_scale,
-            residual_variance=residual_variance,
-            detail_transfer=detail_transfer,
-            keep_unmoved=keep_unmoved,
-            proxy_trust=proxy_trust,
-            surroundings=surroundings,
-            anchored_noise=anchored_noise,
-            plate_texture=plate_texture,
-            slots=slots,
-            picture_size=picture_size,
+            encoder=encoder, tokenizer3d=tokenizer3d, vae=vae, unet=unet, scheduler=scheduler, relief=relief
         )
         for module in (encoder, tokenizer3d, vae, unet, relief):
             if module is not None:
@@ -225,7 +201,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
     ) -> NDArray[np.uint8]:
         width, height = sampling.width, sampling.height
-        working_size = self.config.picture_size
 
         # 1. Take the photos apart, and sample their layers at the frame's scale.
         views = source_views(frame)
@@ -235,7 +210,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, self.device)
 
         # 2. Compose the frame.
-        batch = frame_batch([frame], {view: number for number, view in enumerate(views)}).to(self.device)
+        batch = frame_batch([frame]).to(self.device)
         passes = compose(layers, batch, width, height, rays)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
@@ -243,7 +218,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             return proxy
 
         # 3. Compose it again at the decoder's size, where that is another.
-        size = decoder_size(side, width, height, working_size, self.multiple)
+        size = decoder_size(side, width, height, self.config.picture_size, self.multiple)
         small_batch, small_layers, small = batch, layers, passes
         if rays > 1 or size != DecoderSize(width, height, 1.0):
             camera = cameras_of([decoder_frame(frame, width, height, size).camera])
@@ -253,15 +228,13 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             small = compose(small_layers, small_batch, size.width, size.height)
 
         # 4. Decode it.
-        conditions = self._conditions(frame, views, photos, small_batch, small_layers, small, sampling)
-        keep = kept_share(
-            batch,
-            passes,
-            size.scale,
-            keep_unmoved=self.config.keep_unmoved,
-            proxy_trust=self.config.proxy_trust,
-            surroundings=self.config.surroundings,
-        )
+        tokens = self.tokens.of(views, photos, small_batch, with_null=sampling.guidance != 1)
+        channels = box_channels(small_batch, small, self.factor, self.guided)
+        anchored = self.config.anchored_noise
+        ids = noise_ids(small_batch, small.boxes, small_layers.canvas) if anchored else None
+        conditions = self.decoder.conditions(small, channels, tokens, ids)
+        keep_unmoved, proxy_trust = self.config.keep_unmoved, self.config.proxy_trust
+        keep = kept_share(passes, size.scale, keep_unmoved=keep_unmoved, proxy_trust=proxy_trust)
 
         def finished(decoded: Tensor) -> NDArray[np.uint8]:
             decoded = at_output_size(decoded, size.scale, width, height)
@@ -277,21 +250,6 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     def taking_apart(self) -> TakingApart:
         """How photos are taken apart."""
         return TakingApart(self.relief, self.config.picture_size, self.config.plate_texture)
-
-    def _conditions(
-        self,
-        frame: Frame,
-        views: Sequence[SourceView],
-        photos: Photos,
-        batch: FrameBatch,
-        layers: Layers,
-        passes: Passes,
-        sampling: Sampling,
-    ) -> Conditions:
-        tokens = self.tokens.of(frame, views, photos, batch, with_null=sampling.guidance != 1)
-        channels = box_channels(batch, passes, self.factor, self.guided)
-        ids = noise_ids(batch, passes.boxes, layers.canvas) if self.config.anchored_noise else None
-        return self.decoder.conditions(passes, channels, tokens, ids)
 
 
 def _align(module: nn.Module) -> None:

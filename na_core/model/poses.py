@@ -1,7 +1,5 @@
 """Pose tokens' numbers: where assets stand in the frame and stood in their photos (paper, section 3.2)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

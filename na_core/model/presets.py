@@ -1,7 +1,5 @@
 """Pipelines of known shape with random weights: what training starts from and tests run on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -6,8 +6,6 @@ cell, so that the diffusion's noise is small where the photo showed the surface 
 guesses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

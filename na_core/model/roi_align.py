@@ -1,7 +1,5 @@
 """RoIAlign with a separable tent filter, as two small matrix products (paper reference, section 1)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

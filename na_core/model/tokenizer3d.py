@@ -1,7 +1,5 @@
 """Tokens: appearance from the photo and pose from the projected box, per object and for the background."""
 
-from __future__ import annotations
-
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
@@ -97,3 +95,8 @@ class Tokenizer3D(ModelMixin, ConfigMixin):
         pose = self.pose(torch.cat([poses.to(background.dtype), background], dim=1))
         pose = pose[:, :, None].expand(-1, -1, appearance.shape[2], -1)
         return self.fusion(torch.cat([appearance, pose], dim=-1)).flatten(1, 2)
+
+    def mask(self, filled: Tensor) -> Tensor:
+        """Return which tokens count, (B, L) bool: the background's and those of filled slots (B, N) bool."""
+        each = torch.cat([filled, torch.ones_like(filled[:, :1])], dim=1)
+        return each.repeat_interleave(self.cells**2, dim=1)

@@ -1,13 +1,12 @@
 """The tokens of a frame: appearance from its photos, poses from its boxes (paper, section 3.2)."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import ViTModel
 
@@ -15,12 +14,11 @@ from na_core.layers.store import Photos, cached
 from na_core.layers.take_apart import working_pictures
 from na_core.model.encoder import encode_features, greyed, union_mask
 from na_core.model.poses import frame_poses
-from na_core.model.switches import Switches
+from na_core.model.switches import seen_poses
 from na_core.model.tokenizer3d import Tokenizer3D
-from na_core.scene import Frame
 from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.frames import FrameBatch
-from na_core.tensors.views import SourceView, views_as_tensors
+from na_core.tensors.views import SourceView
 
 FEATURES = 64
 """Encoder features of photos that are kept, least recently used first out."""
@@ -41,10 +39,11 @@ class Tokens:
     mask: Tensor | None
 
 
+@dataclass(frozen=True)
 class FrameTokens:
     """Makes the tokens of frames.
 
-    Args:
+    Attributes:
         encoder: of photos.
         tokenizer: of features and poses.
         config: of the pipeline: its preset, switches and sizes.
@@ -52,106 +51,68 @@ class FrameTokens:
         dtype: in which networks compute.
     """
 
-    def __init__(
-        self,
-        encoder: ViTModel,
-        tokenizer: Tokenizer3D,
-        config: Any,
-        cache: OrderedDict[Hashable, Tensor],
-        dtype: torch.dtype,
-    ) -> None:
-        self._encoder, self._tokenizer, self._config, self._cache = encoder, tokenizer, config, cache
-        self._device, self._dtype = encoder.device, dtype
-        self._guided = config.preset == "guided"
-        self._switches = Switches.of(config)
+    encoder: ViTModel
+    tokenizer: Tokenizer3D
+    config: Any
+    cache: OrderedDict[Hashable, Tensor]
+    dtype: torch.dtype
 
     def of(
-        self,
-        frame: Frame,
-        views: Sequence[SourceView],
-        photos: Photos,
-        batch: FrameBatch,
-        with_null: bool = False,
+        self, views: Sequence[SourceView], photos: Photos, batch: FrameBatch, with_null: bool = False
     ) -> Tokens:
         """Return the tokens of one frame.
 
         Args:
-            frame: as its message says it.
             views: its source views.
             photos: by SHA-256.
             batch: the frame as tensors.
             with_null: those of no object and pose as well.
         """
-        count = len(frame.assets)
-        slots = max(count, 1 if self._guided else self._config.slots)
-        poses, background_pose = frame_poses(batch, self._guided)
+        guided = self.config.preset == "guided"
+        padding = 0 if guided else max(0, self.config.slots - batch.present.shape[1])
+        poses, background_pose = frame_poses(batch, guided)
+        hidden = bounds_2d(batch.view_camera[:, 0], batch.view_boxes[:, 0])[batch.hidden_boxes]
         arguments = (
-            self._object_features(frame, views, photos, slots),
-            self._background_features(views[0], photos),
-            self._numbers(_padded(batch.source_rectangles.float(), slots)),
-            self._switches.poses(self._numbers(_padded(poses, slots))),
+            self._object_features(views, photos, batch, padding),
+            self._encoded(views[0], photos, hidden, outside=False),
+            self._numbers(F.pad(batch.source_rectangles.float(), (0, 0, 0, padding))),
+            seen_poses(self.config, self._numbers(F.pad(poses, (0, 0, 0, padding)))),
             self._numbers(background_pose),
         )
-        empty = torch.ones(1, dtype=torch.bool, device=self._device)
-        values = self._tokenizer(*arguments, ~empty)
-        null = self._tokenizer(*arguments, empty) if with_null else None
-        mask = None
-        if self._guided:
-            filled = (torch.arange(slots + 1, device=self._device) < count) | (
-                torch.arange(slots + 1, device=self._device) == slots
-            )
-            mask = filled.repeat_interleave(self._tokenizer.cells**2)[None]
-        return Tokens(values, null, mask)
+        empty = torch.ones(1, dtype=torch.bool, device=self.encoder.device)
+        values = self.tokenizer(*arguments, ~empty)
+        null = self.tokenizer(*arguments, empty) if with_null else None
+        return Tokens(values, null, self.tokenizer.mask(batch.present) if guided else None)
 
     def _object_features(
-        self, frame: Frame, views: Sequence[SourceView], photos: Photos, slots: int
+        self, views: Sequence[SourceView], photos: Photos, batch: FrameBatch, padding: int
     ) -> Tensor:
-        """Encode each asset's photo without its surroundings: (1, 1 or slots, h, w, C)."""
-        keys = {(view.sha256, view.camera): view for view in views}
-        shown: dict[SourceView, list[tuple[float, ...]]] = {}
-        for placed in frame.assets:
-            view = keys[placed.asset.photo.sha256, placed.asset.source_camera]
-            shown.setdefault(view, []).append(placed.asset.source_box_2d)
-        if not shown:
-            shown[views[0]] = []
+        """Encode each slot's photo without its surroundings: (1, slots, h, w, C), zero in empty slots."""
+        present = batch.present[0]
+        numbers = batch.asset_view[0, present]
+        rectangles = batch.asset_rectangles[0, present].float()
         encoded = {
-            view: self._encoded(view, photos, torch.tensor(rectangles or [[0.0] * 4]), outside=True)
-            for view, rectangles in shown.items()
+            number: self._encoded(views[number], photos, rectangles[numbers == number], outside=True)
+            for number in dict.fromkeys(numbers.tolist() or [0])
         }
-        if len(encoded) == 1 and len(views) == 1:
-            return next(iter(encoded.values()))[:, None].expand(-1, slots, -1, -1, -1)
-        each = [encoded[keys[p.asset.photo.sha256, p.asset.source_camera]] for p in frame.assets]
-        each += [torch.zeros_like(next(iter(encoded.values())))] * (slots - len(each))
-        return torch.stack(each, dim=1)
-
-    def _background_features(self, view: SourceView, photos: Photos) -> Tensor:
-        """Encode the background's photo without its objects: (1, h, w, C)."""
-        tensors = views_as_tensors([view], torch.zeros((1, 1, 1, 3), dtype=torch.uint8))
-        bounds = bounds_2d(tensors.camera, tensors.boxes)[0][: view.hidden]
-        return self._encoded(view, photos, bounds, outside=False)
+        none = torch.zeros_like(next(iter(encoded.values())))
+        each = [encoded[number] for number in numbers.tolist()]
+        return torch.stack(each + [none] * (len(present) + padding - len(each)), dim=1)
 
     def _encoded(self, view: SourceView, photos: Photos, rectangles: Tensor, outside: bool) -> Tensor:
         """Return the features (1, h, w, C) of a photo, grey outside or inside of rectangles (R, 4)."""
+        rectangles = rectangles.cpu()
 
         def make() -> Tensor:
             photo = torch.tensor(photos[view.sha256])[None]
-            picture = working_pictures(photo, self._config.picture_size)
+            picture = working_pictures(photo, self.config.picture_size)
             rows, columns = picture.shape[1:3]
             union = union_mask(rectangles, torch.ones(len(rectangles), dtype=torch.bool), columns, rows)
             grey = greyed(picture, (union if outside else ~union)[None])
-            return encode_features(self._encoder, self._numbers(grey))
+            return encode_features(self.encoder, self._numbers(grey))
 
-        seen = (view.sha256, self._config.picture_size, outside, tuple(map(tuple, rectangles.tolist())))
-        key = (*seen, self._device, self._dtype)
-        return cached(self._cache, key, make, FEATURES)
+        seen = (view.sha256, self.config.picture_size, outside, tuple(map(tuple, rectangles.tolist())))
+        return cached(self.cache, (*seen, self.encoder.device, self.dtype), make, FEATURES)
 
     def _numbers(self, values: Tensor) -> Tensor:
-        return values.to(self._device, self._dtype)
-
-
-def _padded(values: Tensor, slots: int) -> Tensor:
-    """Return rows (1, N, C) as (1, slots, C): zeros in slots without an asset, and none beyond."""
-    padded = values.new_zeros((1, slots, values.shape[2]))
-    count = min(slots, values.shape[1])
-    padded[:, :count] = values[:, :count]
-    return padded
+        return values.to(self.encoder.device, self.dtype)

@@ -4,19 +4,22 @@ A frame at 256 and at 4096 pixels shows the same outlines and objects, and a par
 as the whole, because every size follows from how many pixels the background's photo would have in the frame.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
+
+import torch.nn.functional as F
+from torch import Tensor
 
 from na_core.scene import Frame
 
 MAX_DECODED_SHARE = 4.0
 """Pixels that the decoder's picture has at most, in units of the working size's square."""
 
-
 MAX_RAYS = 2**19
 """Rays of a frame at most that has several per pixel."""
+
+ROUNDING = 1e-9
+"""By how much the output is larger than what was decoded for it, so that rounding down loses no pixel."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,20 @@ def decoder_frame(frame: Frame, width: int, height: int, size: DecoderSize) -> F
         camera, fx=camera.fx * across, fy=camera.fy * down, cx=camera.cx * across, cy=camera.cy * down
     )
     return replace(frame, camera=wider)
+
+
+def at_output_size(decoded: Tensor, scale: float, width: int, height: int) -> Tensor:
+    """Return what was decoded at the size of the output: bicubic, or the mean over a larger pixel.
+
+    Args:
+        decoded: (B, C, h, w), whose upper left corner is the output's.
+        scale: its pixels per pixel of the output.
+        width, height: of the output.
+
+    Returns:
+        (B, C, height, width).
+    """
+    if scale != 1:
+        factor = (1 + ROUNDING) / scale
+        decoded = F.interpolate(decoded, scale_factor=factor, mode="bicubic", antialias=True)
+    return decoded[..., :height, :width]

@@ -5,8 +5,6 @@ Near the camera the background is the ground that the objects stand on; where th
 The surface is continuous; for a distant dome it amounts to rotation alone (design, section 5.2).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Pictures of several sizes as one stack, and the pixels that positions in them fall on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

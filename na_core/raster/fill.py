@@ -1,7 +1,5 @@
 """Filling holes smoothly from their surroundings in many pictures at once."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The pixels that something has to be computed for: work is done where it is needed and written back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self

@@ -1,7 +1,5 @@
 """2D boxes as bounds: how far objects may reach in their photos."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

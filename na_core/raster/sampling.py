@@ -1,7 +1,5 @@
 """Bilinear sampling of pictures at positions in pixels."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,8 +1,7 @@
 """Batches of boxes: corners, 2D bounds, poses and the source-relative relabelling."""
 
-from __future__ import annotations
-
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.geometry.boxes import POSE_CORNERS
@@ -86,10 +85,10 @@ def front_scores(boxes: Tensor, cameras: Cameras) -> Tensor:
     Returns:
         (..., 4): the lengths, in metres, of the way to the camera along each front.
     """
-    up = _unit(boxes[..., :3, 2])
+    up = F.normalize(boxes[..., :3, 2], dim=-1)
     to_camera = cameras.world_from_camera[..., :3, 3] - boxes[..., :3, 3]
     to_camera = to_camera - up * (to_camera * up).sum(-1, keepdim=True)
-    x, y = _unit(boxes[..., :3, 0]), _unit(boxes[..., :3, 1])
+    x, y = (F.normalize(boxes[..., :3, axis], dim=-1) for axis in (0, 1))
     fronts = torch.stack([-y, x, y, -x], dim=-2)
     return (fronts * to_camera[..., None, :]).sum(-1)
 
@@ -111,7 +110,3 @@ def _edges(corners: Tensor) -> tuple[Tensor, Tensor]:
     pairs = [cube.unbind(axis) for axis in (-4, -3, -2)]
     start, end = ([pair[side].flatten(-3, -2) for pair in pairs] for side in (0, 1))
     return torch.cat(start, dim=-2), torch.cat(end, dim=-2)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)

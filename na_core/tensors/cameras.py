@@ -1,7 +1,5 @@
 """Batches of cameras: rays and projections as coefficients of pixel positions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,11 +23,11 @@ class Cameras:
     world_from_camera: Tensor
     intrinsics: Tensor
 
-    def to(self, device: torch.device | str) -> Cameras:
+    def to(self, device: torch.device | str) -> "Cameras":
         """Return the cameras on a device."""
         return Cameras(self.world_from_camera.to(device), self.intrinsics.to(device))
 
-    def __getitem__(self, index: object) -> Cameras:
+    def __getitem__(self, index: object) -> "Cameras":
         """Index the leading dimensions."""
         return Cameras(self.world_from_camera[index], self.intrinsics[index])  # type: ignore[index]
 

@@ -1,20 +1,20 @@
 """Many frames as tensors: the batched form of :class:`na_core.scene.Frame`."""
 
-from __future__ import annotations
-
 import dataclasses
+import itertools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from na_core.scene import Frame
+from na_core.scene import Camera, Frame
 from na_core.tensors.boxes import relabelled
 from na_core.tensors.cameras import Cameras, cameras_of
-from na_core.tensors.views import SourceView, source_views
+from na_core.tensors.views import source_views
 
 
 @dataclass(frozen=True)
@@ -104,32 +104,29 @@ class FrameBatch:
         """The boxes (B, K) bool of view 0 that are there and taken out of the background."""
         return self.hidden & self.view_filled[:, 0]
 
-    def seen_by(self, camera: Cameras) -> FrameBatch:
+    def seen_by(self, camera: Cameras) -> Self:
         """Return the frames as other cameras (B,) see them."""
         return dataclasses.replace(self, camera=camera)
 
-    def to(self, device: torch.device | str) -> FrameBatch:
+    def to(self, device: torch.device | str) -> Self:
         """Return the batch on a device."""
-        return FrameBatch(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
-def frame_batch(
-    frames: Sequence[Frame], photos: Mapping[SourceView, int], slots: int | None = None
-) -> FrameBatch:
-    """Write frames as tensors, on the CPU.
+def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch:
+    """Write frames as tensors, on the CPU; their source views are numbered as they first appear.
 
     Args:
         frames: at least one.
-        photos: the number of each of their source views.
         slots: for assets, N; by default as many as the frame with the most assets has, at least one.
 
     Raises:
-        KeyError: a view is missing from ``photos``.
         ValueError: no frames, or more assets than slots.
     """
     if not frames:
         raise ValueError("there are no frames to batch")
     views = [source_views(frame) for frame in frames]
+    photos = {view: number for number, view in enumerate(dict.fromkeys(itertools.chain(*views)))}
     count = max(1, *(len(frame.assets) for frame in frames))
     if slots is not None and slots < count:
         raise ValueError(f"a frame has {count} assets, but there are {slots} slots")
@@ -165,7 +162,7 @@ def frame_batch(
     return FrameBatch(
         camera=cameras_of([frame.camera for frame in frames]),
         photo=torch.from_numpy(photo),
-        view_camera=_grid([cameras_of(row) for row in cameras]),
+        view_camera=_grid(cameras),
         view_boxes=torch.from_numpy(view_boxes),
         view_rectangles=torch.from_numpy(view_rectangles),
         view_filled=torch.from_numpy(view_filled),
@@ -190,7 +187,6 @@ def _identities(*shape: int) -> np.ndarray:
     return np.tile(np.eye(4), (*shape, 1, 1))
 
 
-def _grid(rows: Sequence[Cameras]) -> Cameras:
-    return Cameras(
-        torch.stack([row.world_from_camera for row in rows]), torch.stack([row.intrinsics for row in rows])
-    )
+def _grid(rows: Sequence[Sequence[Camera]]) -> Cameras:
+    each = cameras_of([camera for row in rows for camera in row])
+    return each[torch.arange(len(each.intrinsics)).view(len(rows), -1)]

@@ -1,10 +1,9 @@
 """Source photos with their cameras and known boxes: as a frame's message names them, and as tensors."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -57,9 +56,9 @@ class SourceViews:
     filled: Tensor
     hidden: Tensor
 
-    def to(self, device: torch.device | str) -> SourceViews:
+    def to(self, device: torch.device | str) -> Self:
         """Return the views on a device."""
-        return SourceViews(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
 def source_views(frame: Frame) -> tuple[SourceView, ...]:

@@ -1,7 +1,5 @@
 """``python -m na_core.training --config FILE``: what ``accelerate launch -m`` starts on every device."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

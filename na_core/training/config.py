@@ -1,7 +1,5 @@
 """What a training configuration says; ``docs/training.md`` has every key, made from these dataclasses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path

@@ -3,8 +3,6 @@
 python -m na_core.training.config_page docs/training.md
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """Reading TOML files that extend one another; every mistake is named with its file and key."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any

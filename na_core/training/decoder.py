@@ -1,7 +1,5 @@
 """The task that trains encoder, tokenizer and UNet on pairs; VAE and relief network stay frozen."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from na_core.model.checkpoints import COMPONENTS, OPTIONAL_COMPONENTS, load_chec
 from na_core.model.encoder import encode_features
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.residual import fit_variance, residual_scale
-from na_core.model.switches import Switches
+from na_core.model.switches import seen_poses, seen_spatial
 from na_core.training.config import DecoderConfig
 from na_core.training.errors import ConfigError
 from na_core.training.pair_batches import PairBatches, TrainingBatch
@@ -53,7 +51,6 @@ class DecoderObjective(nn.Module):
         self.unet, self.encoder, self.tokenizer3d = pipeline.unet, pipeline.encoder, pipeline.tokenizer3d
         self.null_probability, self.first_step_share = null_probability, first_step_share
         self._pipeline, self._scheduler = pipeline, pipeline.scheduler
-        self._switches = Switches.of(pipeline.config)
 
     def forward(self, batch: TrainingBatch) -> Tensor:
         """Return the loss of a batch. Random numbers come from torch's default generators."""
@@ -66,7 +63,7 @@ class DecoderObjective(nn.Module):
         timesteps = self.draw_timesteps(count, device)
         inputs = self._scheduler.add_noise(clean, noise, timesteps)
         if self._pipeline.config.spatial_conditioning:
-            proxy, maps = self._switches.spatial(batch.proxy, batch.maps)
+            proxy, maps = seen_spatial(self._pipeline.config, batch.proxy, batch.maps)
             inputs = torch.cat([inputs, proxy, maps * (~null)[:, None, None, None]], dim=1)
         tokens, mask = self.tokens(batch, null)
         prediction = self.unet(
@@ -113,12 +110,9 @@ class DecoderObjective(nn.Module):
         shown, behind = features[:objects], features[objects:]
         # One picture shows all objects of most pairs: then no copy per slot is needed.
         each = shown[:, None] if objects == len(behind) else shown[batch.views]
-        poses = self._switches.poses(batch.poses)
+        poses = seen_poses(self._pipeline.config, batch.poses)
         tokens = self.tokenizer3d(each, behind, batch.rectangles, poses, batch.background_poses, null)
-        if self._pipeline.config.preset == "paper":
-            return tokens, None
-        mask = torch.cat([batch.filled, torch.ones_like(batch.filled[:, :1])], dim=1)
-        return tokens, mask.repeat_interleave(self.tokenizer3d.cells**2, dim=1)
+        return tokens, self.tokenizer3d.mask(batch.filled) if self._pipeline.guided else None
 
 
 def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:

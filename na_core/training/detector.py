@@ -1,7 +1,5 @@
 """The task that trains the embedded detector: objects' 3D boxes and the camera, from photos alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

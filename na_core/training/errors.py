@@ -1,7 +1,5 @@
 """Errors of training that a user can cause; the text says what happened and what to do."""
 
-from __future__ import annotations
-
 
 class TrainingError(ValueError):
     """Training cannot start or go on; the text names the file and the key, or the disk."""

@@ -4,8 +4,6 @@ Every function returns a changed copy, draws all its numbers from the generator 
 the probability, and is the identity at probability 0 (paper reference, sections 8.4 and 9.3).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

@@ -1,8 +1,7 @@
 """The pipeline that a run starts from: random weights or a checkpoint's, its own VAE or a taken one."""
 
-from __future__ import annotations
-
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +36,11 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
     """
     if config.initial is None:
         assert config.size is not None and config.preset is not None
-        pipeline = build_pipeline(
-            config.preset,
-            config.size,
-            config.seed,
-            relief=config.relief is not None,
-            cells=2 if config.conditions is None else config.conditions.cells,
-        )
-        if config.conditions is not None:
-            pipeline.register_to_config(
-                box_map=config.conditions.box_map,
-                proxy=config.conditions.proxy,
-                source_pose=config.conditions.source_pose,
-                anchored_noise=config.conditions.anchored_noise,
-            )
+        conditions = {} if config.conditions is None else asdict(config.conditions)
+        cells = conditions.pop("cells", 2)
+        relief = config.relief is not None
+        pipeline = build_pipeline(config.preset, config.size, config.seed, relief, cells)
+        pipeline.register_to_config(**conditions)
     else:
         try:
             pipeline = load_checkpoint(config.initial)

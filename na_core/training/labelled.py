@@ -1,7 +1,5 @@
 """Labelled frames of scenes as plain tensors: as photos, and paired as the frames that ask for targets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The loop of every task: steps, averaged weights, log, progress bar, saved states and exports."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext

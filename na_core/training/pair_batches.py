@@ -1,7 +1,5 @@
 """Batches of pairs, computed on the device that trains from one bank of pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -255,6 +253,6 @@ def all_layers(
     rows = torch.arange(len(bank)).split(batch_size)
     for some in tqdm(rows, desc="layers", unit="batch"):
         views = photo_views(labels, some).to(device)
-        layers = take_apart(views, how.network, working_size=how.working_size, texture=how.texture)
+        layers = take_apart(views, how)
         parts.append(layers.to(bank.device))
     return replace(stacked(parts), picture=bank)

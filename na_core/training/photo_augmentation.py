@@ -4,8 +4,6 @@ Each is exact: what a camera would have seen of a mirrored world, or through a l
 draws its numbers for each photo, whatever it does with them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Random numbers that are a pure function of where in a run they are drawn: no state has to be saved."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a task notes of its steps for the log: losses, and the time of their parts on a CPU or a GPU."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator, Mapping

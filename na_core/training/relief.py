@@ -1,7 +1,5 @@
 """The task that trains the relief network: objects' outlines, depths and far sides inside given boxes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

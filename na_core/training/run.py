@@ -1,7 +1,5 @@
 """What the tasks of a run share: configuration, device, this process's scenes, and the model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The folder of a run: which configuration it belongs to."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a task writes down as it trains: ``log.jsonl`` to plot, TensorBoard to watch."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

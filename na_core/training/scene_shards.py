@@ -1,7 +1,5 @@
 """Which scenes a process trains on, and their pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice

@@ -1,7 +1,5 @@
 """A training task: what learns, from what, and what becomes of it. The loop and the driver know no more."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

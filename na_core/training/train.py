@@ -1,7 +1,5 @@
 """The command: trains what a configuration has tables for, one task after the other; each resumes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

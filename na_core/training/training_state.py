@@ -1,7 +1,5 @@
 """Saved states: all that a task goes on from, as safetensors and JSON. No pickle is read or written."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The task that trains the small VAE on pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,9 +1,6 @@
 """Measuring a pipeline on held-out pairs while it trains, with the bench's own metrics."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +26,6 @@ from na_core.training.run_log import RunLog
 
 REPORTED = ("object_psnr", "image_psnr", "sharpness")
 """Metrics of the bench that the log holds."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A pair that is measured."""
-
-    scene: Scene
-    pair: Pair
 
 
 class Validation:
@@ -75,36 +64,35 @@ class Validation:
         return {"validation": {name: self._scores(pictures) for name, pictures in results.items()}}
 
     def _render(self, method: Method) -> list[Picture]:
-        return [SceneRenderer(held.scene).render(method, 0, held.pair) for held in self._pairs]
+        return [SceneRenderer(scene).render(method, 0, pair) for scene, pair in self._pairs]
 
     def _scores(self, results: Sequence[Picture]) -> Scores:
         found = []
-        for held, result in zip(self._pairs, results, strict=True):
-            pair = held.pair
-            source, truth = (held.scene.picture(number) for number in (pair.source, pair.target))
+        for (scene, pair), result in zip(self._pairs, results, strict=True):
+            source, truth = (scene.picture(number) for number in (pair.source, pair.target))
             suite = "video" if pair.edit is None else pair.edit.kind
-            found.append(score(suite, held.scene, pair, result, source, truth, LearnedMetrics()))
+            found.append(score(suite, scene, pair, result, source, truth, LearnedMetrics()))
         means = mean_scores(found)
         return {name: means[name] for name in REPORTED if name in means}
 
     def _sheet(self, model: Sequence[Picture], step: int) -> NDArray[np.uint8]:
         rows = []
-        for number, held in enumerate(self._pairs[: self._config.sheet_pairs]):
+        for number, (scene, pair) in enumerate(self._pairs[: self._config.sheet_pairs]):
             results = {"proxy": self._references["proxy"][number], "model": model[number]}
-            rows.append(pair_row(held.scene, held.pair, results))
+            rows.append(pair_row(scene, pair, results))
         with disk_errors(self._sheets):
             file = write_sheet(rows, self._sheets / f"step-{step:08}.png")
         with Image.open(file) as sheet:
             return np.asarray(sheet.convert("RGB"))
 
 
-def held_out_pairs(found: Sequence[Scene], count: int) -> list[HeldOut]:
+def held_out_pairs(found: Sequence[Scene], count: int) -> list[tuple[Scene, Pair]]:
     """Return so many pairs, always the same: evenly spread over the scenes, then over each one's pairs."""
     usable = [(scene, pairs) for scene in found if (pairs := [*edit_pairs(scene), *video_pairs(scene)])]
     chosen = spread(usable, count)
-    held = []
+    held: list[tuple[Scene, Pair]] = []
     for number, (scene, pairs) in enumerate(chosen):
         first = number % len(pairs)  # another place in the list of each scene: other kinds of pairs
         each = spread([*pairs[first:], *pairs[:first]], -(-count // len(chosen)))
-        held += [HeldOut(scene, pair) for pair in each]
+        held += [(scene, pair) for pair in each]
     return spread(held, count)

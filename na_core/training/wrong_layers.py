@@ -5,8 +5,6 @@ not move is the photo all the same. Training knows the layers of the right boxes
 as far on the way through its wrong box as it is on the way through the right one.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

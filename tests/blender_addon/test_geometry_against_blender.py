@@ -17,6 +17,7 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Euler, Matrix, Vector
 
+from tests.na_core.lens import camera_from_lens
 from tests.na_core.reference import nearest_boxes
 
 SIZE = 128
@@ -95,7 +96,7 @@ def test_projection_is_blenders(stage: bpy.types.Scene, core: SimpleNamespace) -
             [[world_to_camera_view(stage, camera, Vector(c)) for c in box] for box in corners.tolist()]
         )
         expected[..., 1] = 1 - expected[..., 1]
-        from_lens = core.camera.camera_from_lens(
+        from_lens = camera_from_lens(
             camera.matrix_world,
             lens=camera.data.lens,
             width=render.resolution_x,
@@ -130,7 +131,7 @@ def test_truncated_resolutions_are_blenders(stage: bpy.types.Scene, core: Simple
     depsgraph = bpy.context.evaluated_depsgraph_get()
     projection = camera.evaluated_get(depsgraph).calc_matrix_camera(depsgraph, x=33, y=18)
     expected = core.camera.camera_from_projection(camera.matrix_world, projection)
-    ours = core.camera.camera_from_lens(
+    ours = camera_from_lens(
         camera.matrix_world,
         lens=camera.data.lens,
         width=101,
@@ -150,7 +151,7 @@ def test_depth_of_scaled_and_mirrored_cameras_is_blenders(
     camera = stage.camera
     camera.location, camera.rotation_euler, camera.scale = (1, 2, 3), (0.4, 0.5, 0.6), scale
     bpy.context.view_layer.update()
-    ours = core.camera.camera_from_lens(camera.matrix_world, lens=50, width=100, height=100)
+    ours = camera_from_lens(camera.matrix_world, lens=50, width=100, height=100)
     for point in ((0, 0, 0), (5, 1, -3), (1, 9, 9)):
         expected = world_to_camera_view(stage, camera, Vector(point)).z
         assert core.camera.project_points(ours, point)[2] == pytest.approx(expected, abs=1e-5)
@@ -244,7 +245,7 @@ def test_box_map_is_what_cycles_renders(
     index, depth = render_with_cycles(stage, tmp_path / "passes.exr")
 
     data = stage.camera.data
-    camera = core.camera.camera_from_lens(
+    camera = camera_from_lens(
         stage.camera.matrix_world,
         lens=data.lens,
         width=SIZE,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from na_core.geometry.camera import assumed_focal, camera_from_lens, camera_of_photo, focal_from_35mm
+from na_core.geometry.camera import assumed_focal, camera_of_photo, focal_from_35mm
 from na_core.scene import Camera
+from tests.na_core.lens import camera_from_lens
 
 
 def pixels_of(image):

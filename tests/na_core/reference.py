@@ -1,4 +1,4 @@
-"""What the rasteriser is held against: short, slow and obvious, in double precision."""
+"""What rasteriser and poses are held against: short, slow and obvious, in double precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from na_core.geometry.camera import pixel_centres, rays
+from na_core.geometry.boxes import box_corners
+from na_core.geometry.camera import pixel_centres, project_points, rays
 from na_core.scene import Camera
 
 Matrix = NDArray[np.float64]
@@ -135,3 +136,14 @@ def reference_backdrop(
     meets = drop * down > 0
     below = np.where(meets, drop / np.where(meets, down, 1), np.inf)
     return origin + np.minimum(below, dome)[..., None] * direction
+
+
+def reference_pose(camera: Camera, world_from_box: Matrix) -> NDArray[np.float64]:
+    """Return the paper's pose (12,) of a box: x, y and depth of its corners p0, p1, p2 and p4."""
+    return project_points(camera, box_corners(world_from_box)[[0, 1, 2, 4]]).ravel()
+
+
+def reference_relative_pose(source: Camera, target: Camera) -> NDArray[np.float64]:
+    """Return the background's pose (12,): the relative rotation row-major, then the translation."""
+    pose = np.linalg.inv(target.world_from_camera) @ source.world_from_camera
+    return np.concatenate([pose[:3, :3].ravel(), pose[:3, 3]])

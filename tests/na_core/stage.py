@@ -68,7 +68,7 @@ class Stage:
 
     def batch(self, slots: int | None = None) -> FrameBatch:
         """Return the frames as tensors."""
-        return frame_batch(self.frames, self.views, slots)
+        return frame_batch(self.frames, slots)
 
     @cached_property
     def layers(self) -> Layers:

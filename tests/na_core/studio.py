@@ -18,7 +18,8 @@ from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
 from na_core.geometry.camera import camera_of_photo
 from na_core.layers.layers import Layers
 from na_core.layers.relief_network import CELL
-from na_core.layers.store import LayerStore, TakingApart
+from na_core.layers.store import LayerStore
+from na_core.layers.take_apart import TakingApart
 from na_core.model.pipeline import to_bytes
 from na_core.model.working_size import photo_side
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset
@@ -107,8 +108,7 @@ def smooth_photo(width: int, height: int, seed: int = 0) -> Image:
 
 def batch_of(*frames: Frame) -> FrameBatch:
     """Return frames as tensors; their views are numbered as they first appear."""
-    views = dict.fromkeys(view for frame in frames for view in source_views(frame))
-    return frame_batch(frames, {view: number for number, view in enumerate(views)})
+    return frame_batch(frames)
 
 
 def composed(

@@ -1,4 +1,4 @@
-"""Boxes: corners, projection, pose numbers, bounds and the source-relative relabelling."""
+"""Boxes: corners, projection, bounds and the source-relative relabelling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from na_core.geometry.boxes import (
     box_corners,
     box_matrix,
     is_behind,
-    pose_numbers,
     project_boxes,
     quarter_turn,
     relabelled,
@@ -23,6 +22,7 @@ from na_core.geometry.boxes import (
 )
 from na_core.geometry.camera import camera_of_photo, project_points
 from na_core.scene import Box, Camera
+from tests.na_core.reference import reference_pose
 
 CameraMaker = Callable[[], Camera]
 BoxMaker = Callable[[], NDArray[np.float64]]
@@ -98,22 +98,10 @@ class TestProjection:
         assert project_boxes([STRAIGHT], np.zeros((0, 4, 4))).shape == (1, 0, 8, 3)
 
 
-class TestPoseNumbers:
-    def test_are_x_y_depth_of_p0_p1_p2_p4(self, any_camera: CameraMaker, any_box: BoxMaker) -> None:
-        camera, box = any_camera(), any_box()
-        expected = project_points(camera, box_corners(box)[[0, 1, 2, 4]]).ravel()
-        np.testing.assert_allclose(pose_numbers(camera, box), expected, rtol=1e-9)
-
+class TestPoseCorners:
     def test_the_four_are_one_corner_and_its_z_y_x_neighbours(self) -> None:
         corners = box_corners(np.eye(4))[list(POSE_CORNERS)]
         np.testing.assert_array_equal(corners[1:] - corners[0], [[0, 0, 1], [0, 1, 0], [1, 0, 0]])
-
-    def test_batched(self, any_camera: CameraMaker, any_box: BoxMaker) -> None:
-        camera, boxes = any_camera(), np.stack([any_box() for _ in range(6)]).reshape(2, 3, 4, 4)
-        numbers = pose_numbers(camera, boxes)
-        assert numbers.shape == (2, 3, 12)
-        np.testing.assert_allclose(numbers[1, 0], pose_numbers(camera, boxes[1, 0]))
-        assert pose_numbers(camera, np.zeros((0, 4, 4))).shape == (0, 12)
 
 
 class TestBounds:
@@ -192,8 +180,8 @@ class TestQuarterTurns:
                 codes.append(
                     np.concatenate(
                         [
-                            pose_numbers(camera, relabelled(detected, k)),
-                            pose_numbers(camera, relabelled(moved, k)),
+                            reference_pose(camera, relabelled(detected, k)),
+                            reference_pose(camera, relabelled(moved, k)),
                         ]
                     )
                 )

@@ -1,4 +1,4 @@
-"""Cameras: lens settings, projection, rays, photos and relative pose."""
+"""Cameras: lens settings, projection, rays and photos."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 
 from na_core.geometry.camera import (
     assumed_focal,
-    camera_from_lens,
     camera_from_projection,
     camera_of_photo,
     focal_from_35mm,
     pixel_centres,
     project_points,
     rays,
-    relative_pose,
-    relative_pose_numbers,
     rigid,
 )
 from na_core.scene import Camera
+from tests.na_core.lens import camera_from_lens
 
 CameraMaker = Callable[[], Camera]
 
@@ -180,31 +178,3 @@ class TestPhoto:
     def test_assumed_focal_is_about_45_degrees_of_the_longer_side(self) -> None:
         assert assumed_focal(1000, 600) == assumed_focal(600, 1000) == 1200
         assert math.degrees(2 * math.atan(500 / 1200)) == pytest.approx(45, abs=1)
-
-
-class TestRelativePose:
-    def test_maps_source_camera_points_to_target_camera_points(
-        self, any_camera: CameraMaker, rng: np.random.Generator
-    ) -> None:
-        source, target, point = any_camera(), any_camera(), np.append(rng.normal(size=3), 1)
-        world = source.world_from_camera @ point
-        expected = np.linalg.inv(target.world_from_camera) @ world
-        np.testing.assert_allclose(relative_pose(source, target) @ point, expected, atol=1e-12)
-
-    def test_same_camera_is_the_identity(self, any_camera: CameraMaker) -> None:
-        camera = any_camera()
-        np.testing.assert_allclose(relative_pose(camera, camera), np.eye(4), atol=1e-12)
-
-    def test_numbers_are_rotation_row_major_then_translation(self, any_camera: CameraMaker) -> None:
-        source, target = any_camera(), any_camera()
-        pose, numbers = relative_pose(source, target), relative_pose_numbers(source, target)
-        assert numbers.shape == (12,)
-        assert numbers[1] == pose[0, 1]
-        np.testing.assert_array_equal(numbers[:9], pose[:3, :3].ravel())
-        np.testing.assert_array_equal(numbers[9:], pose[:3, 3])
-
-    def test_a_camera_that_steps_right_sees_the_source_to_its_left(self) -> None:
-        step = np.eye(4)
-        step[0, 3] = 1
-        numbers = relative_pose_numbers(Camera(np.eye(4), 1, 1), Camera(step, 1, 1))
-        np.testing.assert_allclose(numbers[9:], [-1, 0, 0])

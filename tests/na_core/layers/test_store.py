@@ -12,7 +12,8 @@ import torch
 from diffusers import UNet2DModel
 
 from na_core.layers.layers import Layers
-from na_core.layers.store import PHOTOS, LayerStore, TakingApart, cached, sampled_size
+from na_core.layers.store import PHOTOS, LayerStore, cached, sampled_size
+from na_core.layers.take_apart import TakingApart
 from na_core.scene import MAX_SIDE
 from na_core.tensors.views import SourceView, source_views
 from tests.na_core.studio import LEFT, RIGHT, Studio, build_studio

@@ -12,7 +12,7 @@ from diffusers import UNet2DModel
 from na_core.geometry.boxes import box_matrix
 from na_core.layers.plate import PLATE_MARGIN, strip_radius
 from na_core.layers.relief_network import CELL, relief_inputs
-from na_core.layers.take_apart import take_apart, working_pictures
+from na_core.layers.take_apart import TakingApart, take_apart, working_pictures
 from na_core.raster.morphology import widened
 from na_core.tensors.views import SourceViews
 from tests.na_core.reference import nearest_boxes
@@ -90,7 +90,9 @@ class TestPlates:
 
     def test_texture_is_for_what_a_plate_has_to_guess_alone(self) -> None:
         studio = build_studio([LEFT], 96, 96, coarse=3)
-        smooth, textured = (take_apart(studio.views(), texture=texture) for texture in (False, True))
+        smooth, textured = (
+            take_apart(studio.views(), TakingApart(texture=texture)) for texture in (False, True)
+        )
         assert torch.equal(smooth.real, textured.real)
         real = smooth.real[0]
         assert torch.equal(smooth.plate[0][real], textured.plate[0][real])
@@ -111,7 +113,7 @@ class TestLargePhotos:
     def test_it_keeps_its_own_pixels_and_gets_maps_as_fine(
         self, with_network: bool, large: Studio, network: UNet2DModel
     ) -> None:
-        layers = take_apart(large.views(), network if with_network else None, working_size=self.WORKING_SIZE)
+        layers = take_apart(large.views(), TakingApart(network if with_network else None, self.WORKING_SIZE))
         np.testing.assert_array_equal(layers.picture[0], large.photo)
         assert layers.owner.shape == layers.cover.shape == layers.real.shape == (1, 150, 200)
         assert layers.surfaces.near.shape == (1, 150, 200)
@@ -122,7 +124,7 @@ class TestLargePhotos:
     ) -> None:
         seen: list[torch.Tensor] = []
         handle = network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-        take_apart(large.views(), network, working_size=self.WORKING_SIZE)
+        take_apart(large.views(), TakingApart(network, self.WORKING_SIZE))
         handle.remove()
         (cells,) = seen
         assert cells.shape == (1, network.config.in_channels, 48 // CELL, 64 // CELL)
@@ -133,7 +135,7 @@ class TestLargePhotos:
     def test_every_object_is_within_its_box_in_depth_and_about_in_the_picture(
         self, large: Studio, network: UNet2DModel
     ) -> None:
-        layers = take_apart(large.views(), network, working_size=self.WORKING_SIZE)
+        layers = take_apart(large.views(), TakingApart(network, self.WORKING_SIZE))
         for number, box in enumerate(large.boxes):
             alone = nearest_boxes(large.camera, [box], 200, 150)
             shown = layers.owner[0].numpy() == number
@@ -148,7 +150,7 @@ class TestLargePhotos:
             assert (near <= far).all()
 
     def test_an_owner_covers_its_pixels(self, large: Studio, network: UNet2DModel) -> None:
-        layers = take_apart(large.views(), network, working_size=self.WORKING_SIZE)
+        layers = take_apart(large.views(), TakingApart(network, self.WORKING_SIZE))
         owned = layers.owner >= 0
         assert torch.equal(layers.cover[owned].int(), layers.owner[owned])
 
@@ -157,7 +159,7 @@ class TestLargePhotos:
         assert working_pictures(pictures, 64) is pictures
         seen: list[torch.Tensor] = []
         handle = network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-        take_apart(studio.views(), network, working_size=64)
+        take_apart(studio.views(), TakingApart(network, 64))
         handle.remove()
         inputs, _ = relief_inputs(studio.views())
         assert torch.equal(torch.nn.functional.pixel_shuffle(seen[0], CELL), inputs)
@@ -179,9 +181,9 @@ class TestManyPhotos:
             ),
         )
         for chosen in (None, network):
-            together = take_apart(both, chosen, working_size=64)
+            together = take_apart(both, TakingApart(chosen, 64))
             for number, views in enumerate((first, second)):
-                alone = take_apart(views, chosen, working_size=64)
+                alone = take_apart(views, TakingApart(chosen, 64))
                 same = together.owner[number] == alone.owner[0]
                 assert same.float().mean() > 0.999
                 assert torch.equal(together.picture[number], alone.picture[0])
@@ -189,7 +191,7 @@ class TestManyPhotos:
                 assert difference[same].float().mean() < 0.1
 
     def test_the_same_photo_gives_the_same_layers(self, studio: Studio, network: UNet2DModel) -> None:
-        one, two = (take_apart(studio.views(), network, working_size=64) for _ in range(2))
+        one, two = (take_apart(studio.views(), TakingApart(network, 64)) for _ in range(2))
         for name in ("picture", "cover", "plate", "real"):
             assert torch.equal(getattr(one, name), getattr(two, name)), name
         assert torch.equal(one.surfaces.packed, two.surfaces.packed)

@@ -125,7 +125,7 @@ class TestFrames:
         monkeypatch.setattr("na_core.model.tokens.encode_features", encode)
         guided.clear_cache()
         batch = batch_of(frame)
-        guided.tokens.of(frame, source_views(frame), studio.photos | guest.photos, batch)
+        guided.tokens.of(source_views(frame), studio.photos | guest.photos, batch)
         expected = torch.cat([object_pictures(batch, pictures)[0], background_pictures(batch, pictures)])
         torch.testing.assert_close(torch.cat(encoded), expected)
 

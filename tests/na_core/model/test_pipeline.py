@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_matrix
-from na_core.layers.store import TakingApart
+from na_core.layers.take_apart import TakingApart
 from na_core.model.checkpoints import load_checkpoint
-from na_core.model.enlarge import at_output_size
 from na_core.model.pipeline import NeuralAssetsPipeline, RenderCancelled
+from na_core.model.working_size import at_output_size
 from na_core.scene import Asset, Frame, Photo, Sampling
 from na_core.tensors.views import source_views
 from tests.na_core.reference import nearest_boxes
@@ -191,7 +191,7 @@ class TestReproducible:
         def tokens(frame: Frame, photos: dict[str, Image]) -> torch.Tensor:
             pipeline.clear_cache()
             with torch.no_grad():
-                return pipeline.tokens.of(frame, source_views(frame), photos, batch_of(frame)).values
+                return pipeline.tokens.of(source_views(frame), photos, batch_of(frame)).values
 
         base = tokens(moved_frame, studio.photos)
         elsewhere = replace(moved_frame.assets[0], box=studio.assets[1].source_box)
@@ -517,7 +517,7 @@ class TestContents:
         frame = studio.frame(places, assets=many)
         passes = passes_of(frame, studio.photos)
         assert set(passes.index.unique().tolist()) - {-1} == set(np.unique(shown(frame))) - {-1}
-        tokens = pipeline.tokens.of(frame, source_views(frame), studio.photos, batch_of(frame))
+        tokens = pipeline.tokens.of(source_views(frame), studio.photos, batch_of(frame))
         cells = pipeline.tokenizer3d.cells**2
         slots = max(count, 1 if pipeline.guided else pipeline.config.slots)
         assert tokens.values.shape[1] == (slots + 1) * cells

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from na_core.geometry.boxes import box_matrix, pose_numbers, quarter_turn
-from na_core.geometry.camera import relative_pose_numbers
+from na_core.geometry.boxes import box_matrix, quarter_turn
 from na_core.model.poses import POSE_LIMIT, frame_poses, scene_scale
 from na_core.scene import Background, Box, Camera, Frame, PlacedAsset
+from tests.na_core.reference import reference_pose, reference_relative_pose
 from tests.na_core.same_frames import redetected, scaled_frame
 from tests.na_core.studio import Studio, batch_of
 
@@ -70,9 +70,9 @@ class TestPaper:
     def test_poses_are_raw(self, studio: Studio, moved_frame: Frame) -> None:
         poses, background = poses_of(moved_frame, guided=False)
         for number, placed in enumerate(moved_frame.assets):
-            expected = pose_numbers(moved_frame.camera, placed.box.world_from_box)
+            expected = reference_pose(moved_frame.camera, placed.box.world_from_box)
             np.testing.assert_allclose(poses[number], expected, rtol=1e-6)
-        expected = relative_pose_numbers(studio.camera, moved_frame.camera)
+        expected = reference_relative_pose(studio.camera, moved_frame.camera)
         np.testing.assert_allclose(background, expected, atol=1e-6)
 
     def test_depth_is_in_metres(self, moved_frame: Frame) -> None:
@@ -99,7 +99,7 @@ class TestScale:
         targets = frame_poses(batch, True)[0][0, :, 12:].unflatten(-1, (4, 3))[..., 2]
         for number, placed in enumerate(moved_frame.assets):
             box = placed.box.world_from_box @ quarter_turn(placed.asset.quarter_turns)
-            metres = pose_numbers(moved_frame.camera, box).reshape(4, 3)[:, 2]
+            metres = reference_pose(moved_frame.camera, box).reshape(4, 3)[:, 2]
             np.testing.assert_allclose(targets[number] * scene_scale(batch), metres, rtol=1e-5)
 
     @pytest.mark.parametrize(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.model.switches import Switches
+from na_core.model.switches import seen_poses, seen_spatial
 from na_core.scene import Frame, Sampling
 from na_core.tensors.views import source_views
 from tests.na_core.studio import Studio, batch_of
 
 Make = Callable[..., NeuralAssetsPipeline]
+
+
+def switches(**off: bool) -> SimpleNamespace:
+    return SimpleNamespace(**{"box_map": True, "proxy": True, "source_pose": True, **off})
 
 
 def conditions() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -27,22 +32,22 @@ def conditions() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_everything_is_seen_unless_switched_off() -> None:
     proxy, maps, poses = conditions()
-    seen, seen_maps = Switches().spatial(proxy, maps)
+    seen, seen_maps = seen_spatial(switches(), proxy, maps)
     assert torch.equal(seen, proxy) and torch.equal(seen_maps, maps)
-    assert torch.equal(Switches().poses(poses), poses)
+    assert torch.equal(seen_poses(switches(), poses), poses)
 
 
 def test_each_hides_its_own() -> None:
     proxy, maps, poses = conditions()
     before = maps.clone(), poses.clone()
-    seen, seen_maps = Switches(box_map=False).spatial(proxy, maps)
+    seen, seen_maps = seen_spatial(switches(box_map=False), proxy, maps)
     assert torch.equal(seen, proxy)
     assert not seen_maps[:, :10].any()
     assert torch.equal(seen_maps[:, 10], maps[:, 10])
-    seen, seen_maps = Switches(proxy=False).spatial(proxy, maps)
+    seen, seen_maps = seen_spatial(switches(proxy=False), proxy, maps)
     assert not seen.any() and not seen_maps[:, 10].any()
     assert torch.equal(seen_maps[:, :10], maps[:, :10])
-    hidden = Switches(source_pose=False).poses(poses)
+    hidden = seen_poses(switches(source_pose=False), poses)
     assert not hidden[..., :12].any()
     assert torch.equal(hidden[..., 12:], poses[..., 12:])
     assert torch.equal(maps, before[0]) and torch.equal(poses, before[1])
@@ -50,7 +55,7 @@ def test_each_hides_its_own() -> None:
 
 def test_the_papers_poses_have_no_source() -> None:
     target = conditions()[2][..., :12]
-    assert torch.equal(Switches(source_pose=False).poses(target), target)
+    assert torch.equal(seen_poses(switches(source_pose=False), target), target)
 
 
 @pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
@@ -73,9 +78,9 @@ def test_without_the_source_pose_it_plays_no_part(tiny: Make, studio: Studio, mo
     for camera in (studio.camera, replace(studio.camera, fx=studio.camera.fx * 1.1)):
         asset = replace(placed.asset, source_camera=camera)
         frame = replace(moved_frame, assets=(replace(placed, asset=asset),))
-        tokens = pipeline.tokens.of(frame, source_views(frame), studio.photos, batch_of(frame))
+        tokens = pipeline.tokens.of(source_views(frame), studio.photos, batch_of(frame))
         computed.append(tokens.values)
     assert torch.equal(*computed)
     pipeline.register_to_config(source_pose=True)
-    tokens = pipeline.tokens.of(frame, source_views(frame), studio.photos, batch_of(frame))
+    tokens = pipeline.tokens.of(source_views(frame), studio.photos, batch_of(frame))
     assert not torch.equal(tokens.values, computed[0])

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from na_core.geometry import boxes as one_by_one
-from na_core.geometry.camera import pixel_centres, project_points, rays, relative_pose_numbers
+from na_core.geometry.camera import pixel_centres, project_points, rays
 from na_core.scene import Box, Camera
 from na_core.tensors import boxes as batched
 from na_core.tensors import cameras as batched_cameras
 from na_core.tensors.cameras import Cameras, cameras_of
+from tests.na_core.reference import reference_pose, reference_relative_pose
 
 
 def boxes_of(rows: Sequence[Sequence[Box]]) -> Tensor:
@@ -59,7 +60,7 @@ def test_bounds_poses_and_labels(seed: int) -> None:
     for b, (camera, row) in enumerate(zip(cameras, boxes, strict=True)):
         for n, box in enumerate(row):
             np.testing.assert_allclose(bounds[b, n], one_by_one.bounds_2d(camera, box), atol=1e-9)
-            expected = one_by_one.pose_numbers(camera, box.world_from_box)
+            expected = reference_pose(camera, box.world_from_box)
             np.testing.assert_allclose(poses[b, n], expected, rtol=1e-6, atol=1e-6)
             assert turns[b, n] == one_by_one.source_quarter_turns(box, camera)
 
@@ -69,7 +70,7 @@ def test_bounds_poses_and_labels(seed: int) -> None:
 def test_projection_and_relative_pose(seed: int) -> None:
     cameras, boxes = anywhere(seed, 1)
     some = cameras_of(cameras)
-    expected = relative_pose_numbers(cameras[0], cameras[1])
+    expected = reference_relative_pose(cameras[0], cameras[1])
     np.testing.assert_allclose(batched_cameras.relative_pose_numbers(some[0], some[1]), expected, atol=1e-9)
     matrix = torch.tensor(boxes[0][0].world_from_box)
     local = batched.box_corners(batched.boxes_in_camera(some[0], matrix[None]))
@@ -78,6 +79,24 @@ def test_projection_and_relative_pose(seed: int) -> None:
     np.testing.assert_allclose(found, project_points(cameras[0], corners), rtol=1e-6, atol=1e-6)
     homogeneous = (batched_cameras.image_from_camera(some[0]) @ local[0].T).T
     np.testing.assert_allclose(homogeneous[:, :2], found[:, :2] * found[:, 2:], atol=1e-6)
+
+
+def test_a_camera_that_steps_right_sees_the_source_to_its_left() -> None:
+    step = np.eye(4)
+    step[0, 3] = 1
+    some = cameras_of([Camera(np.eye(4), 1, 1), Camera(step, 1, 1)])
+    numbers = batched_cameras.relative_pose_numbers(some[0], some[1])
+    np.testing.assert_array_equal(numbers, [1, 0, 0, 0, 1, 0, 0, 0, 1, -1, 0, 0])
+
+
+def test_the_relative_pose_maps_points_from_camera_to_camera() -> None:
+    source, target = anywhere(7, 0)[0][:2]
+    some = cameras_of([source, target])
+    numbers = batched_cameras.relative_pose_numbers(some[0], some[1]).numpy()
+    point = np.array([0.3, -1.2, 2.5])
+    world = source.world_from_camera @ [*point, 1]
+    expected = (np.linalg.inv(target.world_from_camera) @ world)[:3]
+    np.testing.assert_allclose(numbers[:9].reshape(3, 3) @ point + numbers[9:], expected, atol=1e-12)
 
 
 def test_rays_of_pixels() -> None:

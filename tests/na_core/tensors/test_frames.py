@@ -11,7 +11,6 @@ import torch
 
 from na_core.scene import PlacedAsset
 from na_core.tensors.frames import frame_batch
-from na_core.tensors.views import source_views
 from tests.na_core.stage import Stage, random_frame, together
 
 
@@ -76,7 +75,7 @@ def test_noise_keys_name_assets_whatever_else_is_in_the_frame() -> None:
     more = dataclasses.replace(frame, assets=(*frame.assets, again))
 
     def keys(of: object) -> list[int]:
-        batch = frame_batch([of], {view: 0 for view in source_views(of)})
+        batch = frame_batch([of])
         return batch.noise_keys[0, batch.present[0]].tolist()
 
     assert keys(fewer) == keys(frame)[1:]
@@ -104,7 +103,7 @@ def test_an_asset_whose_photo_another_camera_took_has_a_view_of_its_own() -> Non
     camera = dataclasses.replace(first.asset.source_camera, fx=9.0)
     other = dataclasses.replace(first, asset=dataclasses.replace(first.asset, source_camera=camera))
     frame = dataclasses.replace(frame, assets=(other, *others))
-    batch = frame_batch([frame], {view: number for number, view in enumerate(source_views(frame))})
+    batch = frame_batch([frame])
     assert batch.asset_photo[0].tolist() == [1] + [0] * len(others)
     assert batch.source_cameras.intrinsics[0, :, 0].tolist() == [9.0] + [frame.camera.fx] * len(others)
 
@@ -112,8 +111,6 @@ def test_an_asset_whose_photo_another_camera_took_has_a_view_of_its_own() -> Non
 def test_errors_say_what_is_wrong() -> None:
     stage = several()
     with pytest.raises(ValueError, match="no frames"):
-        frame_batch([], {})
-    with pytest.raises(KeyError):
-        frame_batch(stage.frames, {})
+        frame_batch([])
     with pytest.raises(ValueError, match="slots"):
         stage.batch(slots=1)

@@ -203,8 +203,10 @@ class TestDropping:
         ]
         # The same layers, though a message names no 2D box of an object that has left.
         numbers = {view.sha256: number for view, number in several.views.items()}
-        views = {view: numbers[view.sha256] for frame in without for view in source_views(frame)}
-        expected = composed(several, frame_batch(without, views))
+        views = dict.fromkeys(view for frame in without for view in source_views(frame))
+        photos = torch.tensor([numbers[view.sha256] for view in views])
+        batch = frame_batch(without)
+        expected = composed(several, dataclasses.replace(batch, photo=photos[batch.photo]))
         assert torch.equal(found.validity, expected.validity)
         np.testing.assert_allclose(found.proxy, expected.proxy, atol=1e-5)
 

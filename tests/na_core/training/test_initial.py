@@ -10,7 +10,6 @@ import torch
 
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
-from na_core.model.switches import Switches
 from na_core.training.config import load_config
 from na_core.training.decoder import save_checkpoint
 from na_core.training.errors import ConfigError
@@ -33,9 +32,9 @@ def start(file: Path) -> NeuralAssetsPipeline:
     return starting_pipeline(load_config(file), file)
 
 
-def switches(pipeline: NeuralAssetsPipeline) -> Switches:
+def switches(pipeline: NeuralAssetsPipeline) -> tuple[bool, bool, bool]:
     config = pipeline.config
-    return Switches(config.box_map, config.proxy, config.source_pose)
+    return config.box_map, config.proxy, config.source_pose
 
 
 def error_of(file: Path) -> str:
@@ -58,11 +57,11 @@ def test_the_start_decides_what_is_diffused(kind: str, residual: bool, write_con
 
 def test_conditions_are_the_networks(write_config: WriteConfig) -> None:
     pipeline = start(write_config(conditions={"box_map": False, "anchored_noise": False, "cells": 3}))
-    assert switches(pipeline) == Switches(box_map=False)
+    assert switches(pipeline) == (False, True, True)
     assert pipeline.config.anchored_noise is False
     assert pipeline.tokenizer3d.cells == 3
     usual = start(write_config("usual"))
-    assert switches(usual) == Switches()
+    assert switches(usual) == (True, True, True)
     assert usual.config.anchored_noise is True
     assert usual.tokenizer3d.cells == 2
 

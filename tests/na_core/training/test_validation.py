@@ -38,9 +38,9 @@ def test_the_scores_are_the_benchs(painted_scenes: Path, tmp_path: Path, log: Ru
     found = validation(5, log)["validation"]
     assert found.keys() == {"model", "copy", "proxy"}
     copies = []
-    for held in held_out_pairs(list(scenes(painted_scenes)), 3):
-        source, truth = (held.scene.picture(i) for i in (held.pair.source, held.pair.target))
-        copies.append(score("video", held.scene, held.pair, source, source, truth, LearnedMetrics()))
+    for scene, pair in held_out_pairs(list(scenes(painted_scenes)), 3):
+        source, truth = (scene.picture(i) for i in (pair.source, pair.target))
+        copies.append(score("video", scene, pair, source, source, truth, LearnedMetrics()))
     for name in REPORTED[:2]:
         assert found["copy"][name] == pytest.approx(np.mean([scores[name] for scores in copies]))
     # Untrained, one step of the tiny model returns the proxy.
@@ -81,8 +81,8 @@ class TestWhichPairs:
     def test_spread_over_scenes_and_always_the_same(self, painted_scenes: Path) -> None:
         found = list(scenes(painted_scenes))
         held = held_out_pairs(found, 4)
-        assert [h.scene.name for h in held] == ["00000000"] * 2 + ["00000001"] * 2
-        assert len({(h.scene.name, h.pair) for h in held}) == 4
+        assert [scene.name for scene, _ in held] == ["00000000"] * 2 + ["00000001"] * 2
+        assert len({(scene.name, pair) for scene, pair in held}) == 4
         assert held == held_out_pairs(found, 4)
         assert len(held_out_pairs(found, 1)) == 1
         assert len(held_out_pairs(found, 100)) == 12
@@ -94,8 +94,8 @@ class TestWhichPairs:
         folder = make_scene(
             tmp_path / "s" / "a", [camera] * 2, [[first, None], [second, None]], 64, 64, edits=[edit]
         )
-        (held,) = held_out_pairs(list(scenes(folder)), 1)
-        assert held.pair.edit == edit
+        ((_, pair),) = held_out_pairs(list(scenes(folder)), 1)
+        assert pair.edit == edit
 
     def test_none_at_all(self, make_scene: Callable[..., Path], tmp_path: Path) -> None:
         camera = camera_of_photo(77, 64, 64, camera_height=1.5, pitch=0.35)

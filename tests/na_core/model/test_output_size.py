@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from na_core.model.enlarge import at_output_size
+from na_core.model.working_size import at_output_size
 
 SCALES = [0.4, 1.0, 2.5]
 """The decoder's pixels per pixel of the output."""
