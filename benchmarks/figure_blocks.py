@@ -102,14 +102,16 @@ def sizes() -> list[str]:
     """Return the seconds of first and next frames by size, before layers and now."""
     found = read("benchmarks/results.json")
     before, now = found["sizes_before"]["seconds"], found["sizes"]["seconds"]
-    lines = ["| picture | first frame, before | now | next frame, before | now |", "|---|---|---|---|---|"]
+    heads = ("picture", "first frame, before", "now", "next frame, before", "now", "of that, composing")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for size in sorted(now, key=lambda size: int(size.partition("x")[0])):
         seconds = now[size]
         first, following = (
             f"{each[0][key]:.2f} s | {each[1][key]:.2f} s"
             for key, each in ((key, (before[size], seconds)) for key in ("first", "next"))
         )
-        lines.append(f"| {size.replace('x', ' x ')} | {first} | {following} |")
+        composing = f"{seconds['composing']:.2f} s"
+        lines.append(f"| {size.replace('x', ' x ')} | {first} | {following} | {composing} |")
     return lines
 
 

@@ -104,20 +104,30 @@ def moved(box: Box, by: tuple[float, float, float]) -> Box:
 
 
 def times(pipeline: NeuralAssetsPipeline) -> dict[str, dict[str, float]]:
-    """Return the seconds of first and next frames by size."""
+    """Return the seconds of first and next frames by size, and of the next as proxies (``composing``)."""
     found = {}
     for width, height in TIMED:
         pipeline.clear_cache()
         sampling = replace(Sampling(), width=width, height=height)
-        seconds = []
-        for step in range(NEXT_FRAMES + 1):
-            frame, picture = table_frame(step)
-            start = time.perf_counter()
-            pipeline([frame], {frame.background.photo.sha256: picture}, sampling)
-            seconds.append(time.perf_counter() - start)
-        found[f"{width}x{height}"] = {"first": round(seconds[0], 2), "next": round(median(seconds[1:]), 3)}
-        print(f"{width} x {height}: first {seconds[0]:.2f} s, next {median(seconds[1:]):.3f} s", flush=True)
+        seconds, proxies = (
+            [_seconds(pipeline, step, each) for step in range(NEXT_FRAMES + 1)]
+            for each in (sampling, replace(sampling, steps=0, preset="custom"))
+        )
+        found[f"{width}x{height}"] = {
+            "first": round(seconds[0], 2),
+            "next": round(median(seconds[1:]), 3),
+            "composing": round(median(proxies[1:]), 3),
+        }
+        print(width, height, found[f"{width}x{height}"], flush=True)
     return found
+
+
+def _seconds(pipeline: NeuralAssetsPipeline, step: int, sampling: Sampling) -> float:
+    """Return what a frame of the table takes."""
+    frame, picture = table_frame(step)
+    start = time.perf_counter()
+    pipeline([frame], {frame.background.photo.sha256: picture}, sampling)
+    return time.perf_counter() - start
 
 
 def likeness(pipeline: NeuralAssetsPipeline) -> dict[str, float]:
