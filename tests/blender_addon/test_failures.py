@@ -21,12 +21,15 @@ def output(table, tmp_path):
     return table
 
 
+STILL, ANIMATION = {"write_still": True}, {"animation": True}
+
+
 @pytest.fixture
 def fails(output, tmp_path):
     """A function that renders a still and an animation and expects one sentence of both, and no file."""
 
-    def render_and_fail(sentence):
-        for arguments in ({"write_still": True}, {"animation": True}):
+    def render_and_fail(sentence, ways=(STILL, ANIMATION)):
+        for arguments in ways:
             with pytest.raises(RuntimeError) as caught:
                 bpy.ops.render.render(**arguments)
             assert sentence in str(caught.value)
@@ -127,7 +130,8 @@ def test_checkpoint_corrupt(fails, checkpoint, monkeypatch, tmp_path):
     for weights in broken.rglob("*.safetensors"):
         weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     monkeypatch.setenv("NEURAL_ASSETS_CHECKPOINT", str(broken))
-    fails("checkpoint")
+    # One way, as each starts a worker; that a worker which ends early is said both ways is shown above.
+    fails("checkpoint", [STILL])
 
 
 @pytest.mark.usefixtures("settings")

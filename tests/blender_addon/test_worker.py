@@ -48,24 +48,6 @@ def test_cancel_stops_at_once_and_keeps_the_worker(api, part, long_job, table):
     assert pid_of(part) == pid
 
 
-def test_cancel_while_the_worker_starts(api, part, long_job):
-    supervisor = part("worker.supervisor")
-    supervisor.stop()
-    polls = []
-    with pytest.raises(api.RenderCancelled):
-        render(part, long_job, should_stop=lambda: polls.append(1) or len(polls) > 2)
-    assert supervisor.status().state in ("STARTING", "READY")
-
-
-def test_no_thread_outlives_a_frame(part, long_job, api):
-    import threading
-
-    seen = []
-    with pytest.raises(api.RenderCancelled):
-        render(part, long_job, on_progress=seen.append, should_stop=lambda: bool(seen))
-    assert not [thread for thread in threading.enumerate() if thread.name == "neural-assets-render"]
-
-
 def test_a_worker_killed_in_a_frame_is_replaced_once(part, table):
     table.neural_assets.preset, table.neural_assets.steps, table.neural_assets.seed = "custom", 30, 4711
     job = job_of(part, table)
@@ -103,6 +85,24 @@ def test_a_worker_killed_twice_is_an_error(api, part, long_job):
     assert part("worker.supervisor").status().state == "STOPPED"
 
 
+def test_cancel_while_the_worker_starts(api, part, long_job):
+    supervisor = part("worker.supervisor")
+    supervisor.stop()
+    polls = []
+    with pytest.raises(api.RenderCancelled):
+        render(part, long_job, should_stop=lambda: polls.append(1) or len(polls) > 2)
+    assert supervisor.status().state in ("STARTING", "READY")
+
+
+def test_no_thread_outlives_a_frame(part, long_job, api):
+    import threading
+
+    seen = []
+    with pytest.raises(api.RenderCancelled):
+        render(part, long_job, on_progress=seen.append, should_stop=lambda: bool(seen))
+    assert not [thread for thread in threading.enumerate() if thread.name == "neural-assets-render"]
+
+
 @POSIX
 def test_a_worker_killed_between_frames_is_replaced(part, table):
     table.neural_assets.preset = "draft"
@@ -132,25 +132,6 @@ def test_a_silent_worker_is_an_error(api, part, long_job):
         os.kill(stopped[0], 0)
 
 
-def test_other_settings_mean_another_worker(part, table, monkeypatch):
-    part("api").start_worker()
-    supervisor = part("worker.supervisor")
-    first = supervisor._current
-    monkeypatch.setenv("NEURAL_ASSETS_DEVICE", "auto")
-    part("api").start_worker(wait=False)
-    assert supervisor._current is not first
-    assert not first.is_alive()
-
-
-def test_the_worker_ends_with_blender(part):
-    """Its stdin is the leash: without a word to it, closing the pipe ends the process."""
-    part("api").start_worker()
-    process = part("worker.supervisor")._current
-    process._process.stdin.close()
-    assert process._process.wait(20) is not None
-    part("worker.supervisor").stop()
-
-
 def test_the_token_is_secret(part):
     part("api").start_worker()
     process = part("worker.supervisor")._current
@@ -171,11 +152,30 @@ def test_a_wrong_token_is_refused(api, part):
         client.request_json(dataclasses.replace(address, token="wrong"), "/v1/health")
 
 
+def test_the_worker_ends_with_blender(part):
+    """Its stdin is the leash: without a word to it, closing the pipe ends the process."""
+    part("api").start_worker()
+    process = part("worker.supervisor")._current
+    process._process.stdin.close()
+    assert process._process.wait(20) is not None
+    part("worker.supervisor").stop()
+
+
 def test_blenders_python_variables_stay_behind(part, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     part("worker.supervisor").stop()
     assert part("api").start_worker().state == "READY"
+
+
+def test_other_settings_mean_another_worker(part, table, monkeypatch):
+    part("api").start_worker()
+    supervisor = part("worker.supervisor")
+    first = supervisor._current
+    monkeypatch.setenv("NEURAL_ASSETS_DEVICE", "auto")
+    part("api").start_worker(wait=False)
+    assert supervisor._current is not first
+    assert not first.is_alive()
 
 
 def test_old_logs_are_removed(part, tmp_path):

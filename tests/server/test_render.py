@@ -150,5 +150,5 @@ def test_a_job_of_too_many_bytes_is_refused(worker):
 def test_something_is_heard_all_the_time_while_torch_computes(worker, photo, make_job):
     records = worker.render(make_job(photo, seed=21, steps=1, width=1536, height=1536))
     heard = [record["event"] for record, _ in records]
-    # A beat each 25 ms or so: torch at work must not keep the event loop from sending them.
+    # A beat each 25 ms or so, and half a second of work: it must not keep the event loop from sending them.
     assert heard[: heard.index("progress")].count("heartbeat") >= 5

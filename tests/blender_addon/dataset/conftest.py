@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,12 +22,59 @@ RESOURCES = tempfile.mkdtemp(prefix="neural-assets-dataset-")
 SMALL = {"scenes": 2, "frames": 3, "width": 48, "height": 48, "samples": 1, "jobs": 1, "objects": 2}
 OF_THE_RUN = ("scenes", "seed", "jobs", "blend")
 
+# Blender prints on the C library's standard output, so answers go to a copy of it.
+RUN_ONE_AFTER_ANOTHER = """
+import contextlib, io, json, os, sys, traceback
+import bpy
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for line in sys.stdin:
+    code, *sys.argv[1:] = json.loads(line)
+    said, problem = io.StringIO(), None
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(code, {"__name__": "__main__"})
+    except BaseException:
+        problem = traceback.format_exc()
+    print(json.dumps([said.getvalue(), problem]), file=answers, flush=True)
+os._exit(0)
+"""
+
 RunPython = Callable[[str], str]
 RenderScenes = Callable[..., int]
 
 
 def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "BLENDER_USER_RESOURCES": RESOURCES}
+
+
+class KeptBlender:
+    """A Blender that runs one piece of code after another, each in an empty file: starting takes longest."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", RUN_ONE_AFTER_ANOTHER],
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, code: str, *arguments: object) -> str:
+        """Run code with arguments in ``sys.argv`` and return what it prints."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps([code, *map(str, arguments)]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, f"Blender ended with exit code {self._process.wait()}"
+        said, problem = json.loads(answer)
+        assert problem is None, problem
+        return said
+
+    def stop(self) -> None:
+        self._process.communicate(timeout=20)
 
 
 @pytest.fixture(scope="session")

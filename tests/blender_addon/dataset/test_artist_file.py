@@ -5,18 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.blender_addon.dataset.conftest import KeptBlender
 
 SETUP = """
 import sys
 from math import pi
 from pathlib import Path
 import bpy
-bpy.ops.wm.read_factory_settings(use_empty=True)
 folder = Path(sys.argv[1])
 
 def cube(name, location=(0, 0, 0), size=(1, 1, 1), parent=None):
@@ -44,7 +45,6 @@ import json, sys
 from pathlib import Path
 import bpy
 from blender_addon.dataset.artist_file.library import load
-bpy.ops.wm.read_factory_settings(use_empty=True)
 out = []
 for thing in load(Path(sys.argv[1]), json.loads(sys.argv[2])):
     points = [vertex.co for vertex in thing.data.vertices]
@@ -102,17 +102,20 @@ assert "bpy" not in sys.modules
 
 @dataclass(frozen=True)
 class Artist:
-    """Saves files with one Blender and reads them with others."""
+    """Saves files with one Blender, collects from them with others, and reads the libraries with another."""
 
+    saving: KeptBlender
+    reading: KeptBlender
     run_python: Callable[[str], str]
 
     def run(self, code: str, *arguments: object) -> str:
+        """Run code in a process of its own."""
         return self.run_python(f"import sys; sys.argv = {['-c', *map(str, arguments)]!r}\n{code}")
 
     def make(self, folder: Path, code: str) -> Path:
         """Save a .blend that ``code`` fills, which may also say how it is saved."""
         code = textwrap.dedent(code)
-        self.run(SETUP + code + ("" if "save(" in code else "\nsave()"), folder)
+        self.saving.run(SETUP + code + ("" if "save(" in code else "\nsave()"), folder)
         return folder / "artist.blend"
 
     def collect(self, source: Path, library: Path) -> tuple[list[str], list[str]]:
@@ -130,7 +133,7 @@ class Artist:
 
     def load(self, library: Path, *names: str) -> list[Thing]:
         """Return what the generator gets of the objects of a library."""
-        text = self.run(REPORT, library, json.dumps(names))
+        text = self.reading.run(REPORT, library, json.dumps(names))
         return [Thing(**item) for item in json.loads(text.partition("REPORT")[2])]
 
     def objects(self, folder: Path, code: str) -> tuple[dict[str, Thing], list[str]]:
@@ -139,9 +142,12 @@ class Artist:
         return {thing.name: thing for thing in self.load(folder / "library.blend", *names)}, warnings
 
 
-@pytest.fixture(scope="session")
-def artist(run_python: Callable[[str], str]) -> Artist:
-    return Artist(run_python)
+@pytest.fixture(scope="module")
+def artist(run_python: Callable[[str], str]) -> Iterator[Artist]:
+    saving, reading = KeptBlender(), KeptBlender()
+    yield Artist(saving, reading, run_python)
+    saving.stop()
+    reading.stop()
 
 
 def test_modifiers_are_applied_and_the_origin_is_the_middle(artist, tmp_path):

@@ -16,8 +16,8 @@ from na_core.geometry.camera import pixel_centres, rays
 from na_core.scene import Box, Camera
 from tests.na_core.reference import reference_box_map
 
-SIDE = 256
-LARGE = {"frames": 8, "width": SIDE, "height": SIDE, "samples": 1, "jobs": 2}
+SIDE = 128
+LARGE = {"frames": 8, "width": SIDE, "height": SIDE, "samples": 1}
 SEED = random.SystemRandom().randrange(10**6)
 """Of the first scene: another one in every run; a failure prints it."""
 
@@ -53,7 +53,7 @@ def objects(folder: Path) -> Iterator[Seen]:
 @pytest.fixture(scope="module")
 def anything(tmp_path_factory, render_scenes) -> Path:
     out = tmp_path_factory.mktemp("anything")
-    render_scenes(out, scenes=25, seed=SEED, objects=None, **LARGE)
+    render_scenes(out, scenes=13, seed=SEED, objects=None, **LARGE)
     return out
 
 
@@ -64,8 +64,8 @@ def blocks(tmp_path_factory, render_scenes) -> Path:
     return out
 
 
-def test_there_are_two_hundred_frames_of_fresh_scenes(anything):
-    assert sum(len(scene.labels.frames) for scene in scenes(anything)) == 200
+def test_there_are_a_hundred_frames_of_fresh_scenes(anything):
+    assert sum(len(scene.labels.frames) for scene in scenes(anything)) == 104
 
 
 def test_a_projected_box_contains_its_objects_mask(anything):
@@ -118,9 +118,9 @@ def test_a_block_touches_every_side_of_its_projected_box(blocks):
         errors.append(np.abs(seen.rectangle - [*low, *high]).max())
     assert len(errors) > 10
     # Pixels. A rounded corner seen from very near falls short of its box by a few: 5 % may, or one of a few.
-    missed = sum(error > 2 for error in errors)
+    missed = sum(error > 1.5 for error in errors)
     assert missed <= max(1, 0.05 * len(errors)), f"seed {SEED}"
-    assert max(errors) <= 5, f"seed {SEED}"
+    assert max(errors) <= 3, f"seed {SEED}"
 
 
 def is_hidden_in_part(seen: Seen) -> bool:
@@ -141,7 +141,7 @@ def test_rectangles_are_tight_around_the_visible_pixels(anything):
 
 
 def test_edits_change_one_thing_and_nothing_else(anything):
-    kinds = set()
+    kinds = set()  # all there are come with more seeds: see test_clips.py
     for scene in scenes(anything):
         for edit in scene.labels.edits:
             before, after = scene.labels.frames[edit.source], scene.labels.frames[edit.target]
@@ -150,7 +150,7 @@ def test_edits_change_one_thing_and_nothing_else(anything):
             assert (before.stage == after.stage) == (edit.kind != "background")
             changed = [i for i, (a, b) in enumerate(zip(before.boxes, after.boxes, strict=True)) if a != b]
             assert changed == ([] if edit.object is None else [edit.object])
-    assert kinds >= {"translate", "rotate", "scale", "camera", "background"}
+    assert kinds > {"background"}
 
 
 def share_in_hull(points: np.ndarray, inside: np.ndarray) -> float:

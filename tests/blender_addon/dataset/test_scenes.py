@@ -82,13 +82,14 @@ def test_a_finished_scene_is_kept_and_a_lost_one_comes_back(data_set, tmp_path, 
     assert contents(lost) == contents(data_set / "train/00000001")
 
 
-def test_killed_ten_times_the_finished_set_equals_an_uninterrupted_one(tmp_path, command_line):
-    options = ("--scenes", 10, "--frames", 3, "--size", SIDE, "--samples", 1, "--jobs", 2, "--objects", 2)
+def test_killed_again_and_again_the_finished_set_equals_an_uninterrupted_one(tmp_path, command_line):
+    options = ("--scenes", 6, "--frames", 3, "--size", SIDE, "--samples", 1, "--jobs", 2, "--objects", 2)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert finish(command_line("--out", whole, *options)) == 0
-    for _ in range(10):
+    for _ in range(5):
         run = command_line("--out", killed, *options)
-        time.sleep(random.uniform(0.5, 5))
+        wait_for_a_scene_in_the_making(run, killed)
+        time.sleep(random.uniform(0, 1))
         os.kill(run.pid, signal.SIGKILL)
         run.communicate()
         assert [scene.labels.seed for scene in scenes(killed)] == sorted(
@@ -97,6 +98,13 @@ def test_killed_ten_times_the_finished_set_equals_an_uninterrupted_one(tmp_path,
         wait_for_the_end_of(run)
     assert finish(command_line("--out", killed, *options)) == 0
     assert contents(killed) == contents(whole)
+
+
+def wait_for_a_scene_in_the_making(run: subprocess.Popen, out: Path) -> None:
+    """Wait until a run writes its first scene, or ends as none is missing: a kill before proves nothing."""
+    left_behind = set(out.glob("train/.*.partial"))
+    while run.poll() is None and set(out.glob("train/.*.partial")) <= left_behind:
+        time.sleep(0.01)
 
 
 def finish(run: subprocess.Popen) -> int:
