@@ -47,13 +47,20 @@ demo: $(STAMP) $(ZIP)  ## Photo to rendered animation [PHOTO= BOXES= OUT=out/dem
 
 test: lint test-core test-addon  ## Lint, build the extension, run all tests
 
+# Two processes, each with the tests of one file after the other: what a file's tests share is made once.
+# PYTEST_ARGS comes last: "-n 0" runs everything in one process, as a debugger needs it. A process that crashes is
+# a failure and is not started anew: it would run into the same test again.
+SHARED_OUT := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+# A torch that took every core for itself would only wait for the other process.
+test-core test-addon: export OMP_NUM_THREADS ?= 1
+
 test-core: $(STAMP)
-	$(PY) -m pytest $(wildcard tests/na_core tests/server) $(PYTEST_ARGS)
+	$(PY) -m pytest $(SHARED_OUT) $(wildcard tests/na_core tests/server) $(PYTEST_ARGS)
 
 # A process of its own: the tests above hold that na_core and server work without bpy.
 test-addon: $(STAMP) $(ZIP)
 	NEURAL_ASSETS_ZIP='$(abspath $(ZIP))' NEURAL_ASSETS_WORKER_PYTHON='$(abspath $(PY))' \
-	  $(PY) -m pytest tests/blender_addon $(PYTEST_ARGS)
+	  $(PY) -m pytest $(SHARED_OUT) tests/blender_addon $(PYTEST_ARGS)
 
 test-matrix: $(STAMP) $(ZIP)  ## Test the built zip in Blender 4.2, 4.5, 5.0 and 5.2 [VERSIONS=]
 	$(PY) packaging/test_matrix.py --zip $(ZIP) --worker-python $(PY) $(VERSIONS)

@@ -27,6 +27,8 @@ MAKE_CHECKPOINT = (
     "import sys; from na_core.model.presets import build_pipeline; "
     "build_pipeline(preset='guided', size='tiny').save_pretrained(sys.argv[1])"
 )
+LONGEST = ("test_labels.py", "test_scenes.py", "test_worker.py", "test_clips.py", "test_artist_file.py")
+"""The files that take longest. They begin first, so that processes which share the files end together."""
 SETTINGS = ("NEURAL_ASSETS_WORKER_PYTHON", "NEURAL_ASSETS_CHECKPOINT", "NEURAL_ASSETS_DEVICE")
 
 
@@ -94,10 +96,11 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder."""
+    """Mark what lies in this folder; the longest come first."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.bpy)
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
