@@ -48,8 +48,9 @@ demo: $(STAMP) $(ZIP)  ## Photo to rendered animation [PHOTO= BOXES= OUT=out/dem
 test: lint test-core test-addon  ## Lint, build the extension, run all tests
 
 # Two processes, each with the tests of one file after the other: what a file's tests share is made once.
-# PYTEST_ARGS comes last: "-n 0" runs everything in one process, as a debugger needs it.
-SHARED_OUT := -n 2 --dist loadfile --no-loadscope-reorder
+# PYTEST_ARGS comes last: "-n 0" runs everything in one process, as a debugger needs it. A process that crashes is
+# a failure and is not started anew: it would run into the same test again.
+SHARED_OUT := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # A torch that took every core for itself would only wait for the other process.
 test-core test-addon: export OMP_NUM_THREADS ?= 1
 
