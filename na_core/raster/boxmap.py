@@ -22,6 +22,10 @@ from na_core.tensors.cameras import Cameras, affine_inverse, away_from_zero, cam
 DEGENERATE_VOLUME = 1e-12
 """Boxes of a smaller volume (cubic metres) are flat or empty and are never hit."""
 
+KEY_BITS = 5
+"""Bits of a depth that give way to the box's number: as many for one box as for 32, so that the other frames
+of a batch change nothing."""
+
 TILE = 32
 """Side of the square of pixels for which the boxes that may touch it are listed."""
 
@@ -127,7 +131,7 @@ def hit_boxes(cameras: Cameras, boxes: Tensor, filled: Tensor, width: int, heigh
     counts = overlaps.sum(-1).flatten()
     fullest = counts.argsort(descending=True, stable=True)
 
-    bits = max(1, (slots - 1).bit_length())
+    bits = max(KEY_BITS, (slots - 1).bit_length())
     low = (1 << bits) - 1  # the key's last bits hold the box: of equal depths the first box is the nearer
     first = torch.zeros((batch * tiles, TILE, TILE), dtype=torch.int32, device=boxes.device)
     second = torch.zeros_like(first)
