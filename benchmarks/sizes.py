@@ -14,16 +14,18 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from na_core.threads import wait_passively  # noqa: E402
+
+wait_passively()  # as every command does, before torch is imported
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
