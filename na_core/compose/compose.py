@@ -87,7 +87,7 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
 def _at_background(weight: Tensor, layers: Layers, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Return weights (B, h, w), in the pixels of the backgrounds' photos, at positions (B, H, W) there."""
     canvas = layers.canvas
-    number = canvas.number(photo, x, y) - photo * (canvas.width * canvas.height)
+    number = canvas.number(photo, x, y) - photo * canvas.size
     return weight.flatten(1).gather(1, number.flatten(1)).view(x.shape)
 
 

@@ -25,6 +25,10 @@ INWARD = sorted(
 )
 """Steps in pixels (down, across) to where an unmixed colour is looked for, the nearest first."""
 
+WINDOW = 2 * RIM + 1
+STAY = WINDOW * WINDOW // 2
+"""Side of the square that steps lead to; they are kept as numbers of its cells, of which this is no step."""
+
 
 @dataclass(frozen=True)
 class Surfaces:
@@ -106,27 +110,29 @@ def unmixed(owner: Tensor) -> Tensor:
 
 
 def inward_steps(owner: Tensor, canvas: Canvas) -> Tensor:
-    """Return which step of :data:`INWARD` leads from objects' pixels to an unmixed colour, (M, H, W) int8.
+    """Return the step of :data:`INWARD` that leads from objects' pixels to an unmixed colour, (M, H, W) int8.
 
-    0, no step, where the colour is unmixed already, where no such pixel is near and where no object is.
+    :data:`STAY` where the colour is unmixed already, where no such pixel is near and where no object is.
 
     Args:
         owner: (M, H, W), what each pixel shows, -1 for none.
         canvas: on which the photos lie.
     """
     inner = unmixed(owner)
-    steps = torch.zeros_like(owner, dtype=torch.int8)
+    steps = torch.full_like(owner, STAY, dtype=torch.int8)
     at = active(((owner >= 0) & (inner < 0)).flatten())
     photo, row, column = at // canvas.size, at // canvas.width % canvas.height, at % canvas.width
     width, height = canvas.extent(photo)
     own = picked(owner.flatten(), at)
-    step = torch.where(picked(inner.flatten(), at) < 0, 0, -1)  # -1: there is nothing to look for
-    for number, (down, across) in enumerate(INWARD[1:], start=1):
+    todo = (own >= 0) & (picked(inner.flatten(), at) < 0)
+    step = torch.full_like(at, STAY)
+    for down, across in INWARD[1:]:
         j, i = row + down, column + across
-        there = (step == 0) & (j >= 0) & (j < height) & (i >= 0) & (i < width)
+        there = todo & (j >= 0) & (j < height) & (i >= 0) & (i < width)
         there &= picked(inner.flatten(), canvas.number(photo, i, j)) == own
-        step = torch.where(there, number, step)
-    steps.view(-1).index_copy_(0, at, torch.where(own >= 0, step.clamp_min(0), 0).to(torch.int8))
+        step = torch.where(there, STAY + down * WINDOW + across, step)
+        todo &= ~there
+    steps.view(-1).index_copy_(0, at, step.to(torch.int8))
     return steps
 
 
@@ -139,9 +145,9 @@ def inward(steps: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: Tensor) -
         photo: (P,) int64, each point's photo.
         x, y: (P,) in pixels. Those that lie well inside stay, and those without such a pixel near.
     """
-    step = picked(steps.flatten(), canvas.number(photo, x, y)).long()
-    down, across = torch.tensor(INWARD, device=steps.device)[step].unbind(-1)
-    moves = step > 0
+    step = picked(steps.flatten(), canvas.number(photo, x, y))
+    down, across = step // WINDOW - RIM, step % WINDOW - RIM
+    moves = step != STAY
     return (
         torch.where(moves, x.floor() + across + 0.5, x),
         torch.where(moves, y.floor() + down + 0.5, y),
