@@ -1,8 +1,9 @@
 """The layers that photos are taken apart into."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 from na_core.layers.object_colours import ObjectColours, object_colours
 from na_core.raster.canvas import Canvas
 from na_core.raster.surfaces import Surfaces, inward_steps
+
+PLANES = ("picture", "cover", "plate", "real", "alpha", "foreground", "shadow", "shadow_owner")
+"""Fields of :class:`Layers` that have a value for each pixel."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,12 @@ class Layers:
             out of the background when the object leaves. Where there is an owner, the owner; -1 for none.
         plate: (M, H, W, 3) uint8 sRGB, the photos without their hidden objects and the strips around them.
         real: (M, H, W) bool, where the plate is the photo itself.
+        alpha: (M, H, W) uint8, how much of a pixel its owner covers, 255 all of it; 0 where there is none.
+        foreground: (M, H, W, 3) uint8 sRGB, the photos, whose objects' colours are free of what is behind.
+        shadow: (M, H, W, 3) float16, natural logarithm of the photo over its plate in linear light: the
+            shadow that an object throws outside itself. Negative is darker; 0 where there is none.
+        shadow_owner: (M, H, W) int16, the object that throws it, -1 for none.
+        light: (M, 3) float32, direction from the ground to the light in the world; zeros if unknown.
         objects: boxes of a photo at most, K.
         extents: (M, 2) float32, width and height of each photo in pixels; None where all fill the canvas.
     """
@@ -34,6 +44,11 @@ class Layers:
     cover: Tensor
     plate: Tensor
     real: Tensor
+    alpha: Tensor
+    foreground: Tensor
+    shadow: Tensor
+    shadow_owner: Tensor
+    light: Tensor
     objects: int
     extents: Tensor | None = None
 
@@ -70,9 +85,29 @@ class Layers:
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> "Layers":
         """Return the layers with every tensor changed alike."""
-        picture, cover, plate, real = (change(v) for v in (self.picture, self.cover, self.plate, self.real))
+        planes: dict[str, Any] = {name: change(getattr(self, name)) for name in (*PLANES, "light")}
         extents = None if self.extents is None else change(self.extents)
-        return Layers(picture, self.surfaces.changed(change), cover, plate, real, self.objects, extents)
+        return replace(self, surfaces=self.surfaces.changed(change), extents=extents, **planes)
+
+
+def hard_layers(
+    picture: Tensor, surfaces: Surfaces, cover: Tensor, plate: Tensor, real: Tensor, objects: int
+) -> Layers:
+    """Return layers whose pixels show one thing each, without shadows; see :class:`Layers`."""
+    owner = surfaces.owner
+    return Layers(
+        picture=picture,
+        surfaces=surfaces,
+        cover=cover.to(torch.int16),
+        plate=plate,
+        real=real,
+        alpha=(owner >= 0).to(torch.uint8) * 255,
+        foreground=picture,
+        shadow=torch.zeros_like(picture, dtype=torch.float16),
+        shadow_owner=torch.full_like(owner, -1, dtype=torch.int16),
+        light=torch.zeros((len(owner), 3), device=owner.device),
+        objects=objects,
+    )
 
 
 def stacked(parts: Sequence[Layers]) -> Layers:
@@ -97,11 +132,10 @@ def stacked(parts: Sequence[Layers]) -> Layers:
         join([part.surfaces.thickness for part in parts]),
         torch.cat([part.surfaces.unit for part in parts]),
     )
-    picture, cover, plate, real = (
-        join([getattr(part, name) for part in parts]) for name in ("picture", "cover", "plate", "real")
-    )
+    planes: dict[str, Any] = {name: join([getattr(part, name) for part in parts]) for name in PLANES}
+    light = torch.cat([part.light for part in parts])
     objects = max(part.objects for part in parts)
-    return Layers(picture, surfaces, cover, plate, real, objects, extents)
+    return Layers(surfaces=surfaces, light=light, objects=objects, extents=extents, **planes)
 
 
 def _extended(values: Tensor, height: int, width: int) -> Tensor:

@@ -21,7 +21,13 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
     rows, columns = layers.picture.shape[1:3]
     if (columns, rows) == (width, height):
         return layers
-    picture, plate = (resampled_colours(values, width, height) for values in (layers.picture, layers.plate))
+    picture, plate, foreground = (
+        resampled_colours(values, width, height)
+        for values in (layers.picture, layers.plate, layers.foreground)
+    )
+    alpha = resampled_colours(layers.alpha[..., None], width, height)
+    shadow = resampled_colours(layers.shadow.float(), width, height).half()
+    shadow_owner = _nearest(layers.shadow_owner, width, height)
     cover, real = (_nearest(values, width, height) for values in (layers.cover, layers.real))
     if width <= columns and height <= rows:
         owner = _nearest(layers.owner, width, height)
@@ -32,7 +38,19 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
         _depths(depths, layers.owner, owner) for depths in (layers.surfaces.near, layers.surfaces.far)
     )
     cover = torch.where(owner < 0, cover, owner.to(cover.dtype))
-    return Layers(picture, pack(owner, near, far), cover, plate, real, layers.objects)
+    return Layers(
+        picture=picture,
+        surfaces=pack(owner, near, far),
+        cover=cover,
+        plate=plate,
+        real=real,
+        alpha=torch.where(owner < 0, 0, alpha.view(owner.shape)),
+        foreground=foreground,
+        shadow=shadow,
+        shadow_owner=shadow_owner,
+        light=layers.light,
+        objects=layers.objects,
+    )
 
 
 def resampled_depth(

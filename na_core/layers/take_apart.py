@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
-from na_core.layers.layers import Layers
+from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.outlines import outlines
 from na_core.layers.plate import plates
 from na_core.layers.relief_network import Estimate, box_layers, estimate
@@ -54,8 +54,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
 
     # 2. The photo without what can leave it.
     plate, real = plates(views.pictures, cover, views.hidden & views.filled, how.texture)
-    objects = views.filled.shape[1]
-    return Layers(views.pictures, surfaces, cover.to(torch.int16), plate, real, objects)
+    return hard_layers(views.pictures, surfaces, cover, plate, real, views.filled.shape[1])
 
 
 def working_pictures(pictures: Tensor, working_size: int) -> Tensor:

@@ -14,7 +14,7 @@ from na_core.compose.compose import compose
 from na_core.compose.passes import Passes
 from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
 from na_core.geometry.camera import camera_of_photo
-from na_core.layers.layers import Layers, stacked
+from na_core.layers.layers import Layers, hard_layers, stacked
 from na_core.layers.plate import plates
 from na_core.layers.take_apart import take_apart
 from na_core.raster.boxmap import Hits
@@ -197,7 +197,7 @@ def ellipsoids(view: SourceView, picture: torch.Tensor, seed: int) -> Layers:
     hidden = torch.arange(max(1, len(view.boxes)))[None] < view.hidden
     plate, real = plates(picture, covers, hidden, texture=False)
     surfaces = pack(owners, nears, fars)
-    return Layers(picture, surfaces, covers.to(torch.int16), plate, real, hidden.shape[1])
+    return hard_layers(picture, surfaces, covers, plate, real, hidden.shape[1])
 
 
 def noise(rng: np.random.Generator, width: int, height: int) -> Picture:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from na_core.geometry.boxes import box_matrix
-from na_core.layers.layers import Layers
+from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.resample import resampled, resampled_depth
 from na_core.layers.take_apart import take_apart
 from na_core.raster.morphology import widened
@@ -22,7 +22,7 @@ def layers_of(owner: torch.Tensor, near: torch.Tensor) -> Layers:
     owner, near = owner[None].int(), near[None]
     picture = torch.full((*owner.shape, 3), 128, dtype=torch.uint8)
     real = torch.ones(owner.shape, dtype=torch.bool)
-    return Layers(picture, pack(owner, near, near + 0.5), owner.to(torch.int16), picture, real, 2)
+    return hard_layers(picture, pack(owner, near, near + 0.5), owner, picture, real, 2)
 
 
 def halves(rows: int, columns: int) -> Layers:
