@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             objects=options.objects,
             families=tuple(options.families) if options.families else None,
             depth=options.depth,
+            plates=options.plates,
+            without=options.without,
         )
         fresh = render(
             order,
@@ -89,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--families", nargs="+", metavar="NAME", help="only objects of these families (all)")
     add("--blend", metavar="FILE", help="use the meshes of a .blend as objects")
     add("--no-depth", dest="depth", action="store_false", help="leave out the depth pictures")
+    add("--no-plates", dest="plates", action="store_false", help="leave out the stages without objects")
+    add("--without", type=int, default=1, metavar="N", help="objects to leave out, one at a time (1)")
     add("--progress", choices=("bar", "json"), default="bar", help="json: a line for each finished scene")
     return parser
 

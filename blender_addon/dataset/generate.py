@@ -6,54 +6,36 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 from mathutils import Matrix
-from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 
 from na_core.data.labels import LABELS_FILE, LABELS_VERSION
-from na_core.data.scenes import DEPTH_UNIT
 from na_core.geometry.camera import camera_from_projection
 from na_core.scene import Box, Camera
 
-from .annotations import mask_bounds, mask_palette, silhouette_area, visible_share
+from .annotations import mask_bounds, silhouette_area, visible_share
 from .artist_file.checks import Library
 from .artist_file.library import load
-from .capture import Response, develop, keep_synced, prepare, render_labels, render_picture, response, silence
+from .capture import prepare, silence
 from .clips import Clip, State, plan
 from .families import SYMMETRY
 from .families.carved import ALL_FAMILIES
-from .far_side import far_side, search_tree
+from .far_side import search_tree
 from .folders import partial_folder, scene_folder
+from .frame_files import Focus, FrameFiles
+from .lamps import lights
 from .layout import Pose, View, corners, spread
 from .materials import wardrobe
-from .objects import Outline, build, outline, tight_box
+from .objects import build, outline, tight_box
 from .order import MAXIMUM_OBJECTS, MINIMUM_OBJECTS, Order
 from .stage import Room, build_stage
 from .streams import stream
-
-
-@dataclass(frozen=True)
-class Thing:
-    """An object of the scene: what Blender renders, and what the labels say of it.
-
-    Attributes:
-        tree: of the outline, that rays are cast into.
-        size: (3,) metres of its box at scale 1.
-        symmetry: see :class:`na_core.data.labels.ObjectLabel`.
-    """
-
-    object: bpy.types.Object
-    outline: Outline
-    tree: BVHTree
-    size: NDArray[np.float64]
-    family: str
-    symmetry: int
+from .thing import Thing
 
 
 def generate(order: Order, seed: int) -> bool:
@@ -92,8 +74,6 @@ def generate(order: Order, seed: int) -> bool:
 
 
 def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
-    from PIL import Image
-
     bpy.ops.wm.read_factory_settings(use_empty=True)
     kind, aspect = order.clip_of(seed), order.height / order.width
     things = _things(order, seed)
@@ -107,35 +87,20 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
     ]
     camera = _camera()
     prepare(order.width, order.height)
-    focus = stream(order.split, seed, "focus")
-    blur = focus.uniform(0, 0.02) if focus.random() < 0.5 else 0.0
-    responses: dict[int, Response] = {}
+    random = stream(order.split, seed, "focus")
+    blur = random.uniform(0, 0.02) if random.random() < 0.5 else 0.0
+    files = FrameFiles(order, seed, folder, things)
     frames: list[dict[str, Any]] = []
     for number, state in enumerate(clip.states):
         for thing, pose in zip(things, state.poses, strict=True):
             _pose(thing, pose)
         stages[state.stage].show(stages)
         label_camera = _look(camera, state.view, order.width, order.height)
-        keep_synced(True)
-        colour = render_picture(order.samples, _focus(state.view, label_camera, camera, blur), folder)
-        if state.stage not in responses:
-            random = stream(order.split, seed, "response", state.stage)
-            responses[state.stage] = response(colour, random)
         following = clip.states[number + 1 : number + 2]
-        keep_synced(not following or following[0].stage == state.stage)
-        index, depth = render_labels(folder)
-        names = {"picture": f"frame_{number:03d}.jpg", "mask": f"mask_{number:03d}.png"}
-        picture = Image.fromarray(develop(colour, responses[state.stage]))
-        picture.save(folder / names["picture"], quality=order.quality, subsampling=0)
-        mask = Image.fromarray(index, mode="P")
-        mask.putpalette(mask_palette(len(things)))
-        mask.save(folder / names["mask"])
-        if order.depth:
-            names["depth"] = f"depth_{number:03d}.png"
-            Image.fromarray(_steps(depth)).save(folder / names["depth"])
-            names["far"] = f"far_{number:03d}.png"
-            Image.fromarray(_far_steps(things, label_camera, index, depth)).save(folder / names["far"])
-        frames.append({"depth": None, "far": None} | names | _labels(things, state, label_camera, index))
+        same_next = not following or following[0].stage == state.stage
+        focus = _focus(state.view, label_camera, camera, blur)
+        names, index = files.write(number, state.stage, label_camera, focus, same_next)
+        frames.append(names | _labels(things, state, label_camera, index))
     return {
         "schema_version": LABELS_VERSION,
         "seed": seed,
@@ -149,26 +114,8 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
         ],
         "frames": frames,
         "edits": [dataclasses.asdict(edit) for edit in clip.edits],
+        "lights": [light.to_dict() for number, stage in enumerate(stages) for light in lights(stage, number)],
     }
-
-
-def _steps(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    return np.minimum(np.rint(depth / DEPTH_UNIT), 65535).astype(np.uint16)
-
-
-def _far_steps(
-    things: Sequence[Thing], camera: Camera, index: NDArray[np.uint8], depth: NDArray[np.float32]
-) -> NDArray[np.uint16]:
-    """Return how far the far side of what each pixel shows is, in steps; 65535 where it shows no object."""
-    far = np.full(depth.shape, np.inf, np.float32)
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    for i, thing in enumerate(things):
-        shown = index == i + 1
-        if shown.any():
-            matrix = np.array(thing.object.evaluated_get(depsgraph).matrix_world, dtype=np.float64)
-            diagonal = float(np.linalg.norm(matrix[:3, :3] @ thing.size))
-            far[shown] = far_side(thing.tree, matrix, diagonal, camera, shown, depth)
-    return _steps(far)
 
 
 def _in_lines(labels: dict[str, Any]) -> str:
@@ -298,7 +245,7 @@ def _camera() -> bpy.types.Object:
     return thing
 
 
-def _focus(view: View, camera: Camera, thing: bpy.types.Object, blur: float) -> tuple[float, float] | None:
+def _focus(view: View, camera: Camera, thing: bpy.types.Object, blur: float) -> Focus:
     """Return the focus (metres, f-number) that blurs what is very far by ``blur`` picture widths."""
     if blur <= 0:
         return None

@@ -35,6 +35,8 @@ class Order:
         families: of objects, by name; None for all.
         library: of an artist's objects, in place of the families.
         depth: whether depth pictures are kept.
+        plates: whether the stage is rendered without its objects, too.
+        without: objects of each frame without which its picture is rendered once more.
 
     Raises:
         ValueError: a number makes no sense, or there is no such split, clip or family; the text names it.
@@ -52,11 +54,15 @@ class Order:
     families: tuple[str, ...] | None = None
     library: Library | None = None
     depth: bool = True
+    plates: bool = True
+    without: int = 1
 
     def __post_init__(self) -> None:
         for name in ("frames", "samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if self.without < 0:
+            raise ValueError(f"without: expected 0 or more, got {self.without}")
         if min(self.width, self.height) < 8:
             raise ValueError(f"size: expected 8 or more pixels, got {self.width} x {self.height}")
         if not 1 <= self.quality <= 100:

@@ -8,8 +8,11 @@ from pathlib import Path
 from na_core.message import Message, SceneError, as_integer, as_number, as_rectangle
 from na_core.scene import Box, Camera, Rectangle
 
-LABELS_VERSION = 3
-"""Version of ``scene.json``; a reader refuses any other."""
+LABELS_VERSION = 4
+"""Version of ``scene.json`` that is written."""
+
+READABLE_VERSIONS = (3, LABELS_VERSION)
+"""Versions that a reader takes; 3 knows no plates, no lights and no pictures without an object."""
 
 REQUESTED_KINDS = ("duplicate", "orbit")
 """Edits that are rendered only where they are asked for by name. Whatever takes the kinds in turn, or
@@ -29,6 +32,9 @@ CLIP_KINDS = ("mixed", "video", *EDIT_KINDS)
 
 CYCLE_KINDS = tuple(kind for kind in CLIP_KINDS[1:] if kind not in REQUESTED_KINDS)
 """What the scenes of a split for measuring are in turn: a film, then the edits of one kind after another."""
+
+LIGHT_KINDS = ("sun", "area")
+"""Lamps that stages have."""
 
 LABELS_FILE = "scene.json"
 
@@ -54,6 +60,55 @@ class ObjectLabel(Message):
 
 
 @dataclass(frozen=True)
+class Without(Message):
+    """A frame's picture again, in which one object and its shadow are missing.
+
+    Attributes:
+        object: number of the object.
+        picture: file name beside ``scene.json``.
+    """
+
+    object: int
+    picture: str
+
+    def __post_init__(self) -> None:
+        as_integer(self.object, "without.object", 0)
+        _check_file_name(self.picture, "without.picture")
+
+
+@dataclass(frozen=True)
+class Light(Message):
+    """A lamp of a stage, beside the light of its surroundings.
+
+    Attributes:
+        stage: that it lights.
+        kind: ``sun`` or ``area``.
+        towards: unit vector from the middle of the objects to it, in the world.
+        distance: in metres from there; None for a sun.
+        size: a sun's angle in radians, an area lamp's side in metres.
+        irradiance: on a surface that faces it there, in W/m².
+    """
+
+    stage: int
+    kind: str
+    towards: tuple[float, float, float]
+    distance: float | None
+    size: float
+    irradiance: float
+
+    def __post_init__(self) -> None:
+        as_integer(self.stage, "light.stage", 0)
+        _check_choice(self.kind, "light.kind", LIGHT_KINDS)
+        if len(self.towards) != 3:
+            raise SceneError("light.towards", f"expected three numbers, got {self.towards!r}")
+        towards = tuple(as_number(each, f"light.towards[{i}]", -1, 1) for i, each in enumerate(self.towards))
+        object.__setattr__(self, "towards", towards)
+        for name in ("distance", "size", "irradiance"):
+            if name != "distance" or self.distance is not None:
+                object.__setattr__(self, name, as_number(getattr(self, name), f"light.{name}", 0))
+
+
+@dataclass(frozen=True)
 class FrameLabels(Message):
     """One picture of a scene.
 
@@ -66,6 +121,9 @@ class FrameLabels(Message):
         boxes: for each object, None where it is absent.
         boxes_2d: for each object, tight around its visible pixels, half-open in [0, 1]; zeros if unseen.
         visible: for each object, the share of its silhouette that shows, in [0, 1].
+        plate: file name of the stage without its objects, developed as the picture is; frames that look at
+            the same stage alike share it. None if it was left out.
+        without: pictures in which single objects are missing.
     """
 
     picture: str
@@ -77,11 +135,13 @@ class FrameLabels(Message):
     boxes: tuple[Box | None, ...]
     boxes_2d: tuple[Rectangle, ...]
     visible: tuple[float, ...]
+    plate: str | None = None
+    without: tuple[Without, ...] = ()
 
     def __post_init__(self) -> None:
         _check_file_name(self.picture, "frame.picture")
         _check_file_name(self.mask, "frame.mask")
-        for name in ("depth", "far"):
+        for name in ("depth", "far", "plate"):
             if getattr(self, name) is not None:
                 _check_file_name(getattr(self, name), f"frame.{name}")
         as_integer(self.stage, "frame.stage", 0)
@@ -125,6 +185,7 @@ class SceneLabels(Message):
     Attributes:
         clip: of :data:`CLIP_KINDS`.
         edits: the controlled edits among its frames.
+        lights: the lamps of its stages.
     """
 
     seed: int
@@ -135,6 +196,7 @@ class SceneLabels(Message):
     objects: tuple[ObjectLabel, ...]
     frames: tuple[FrameLabels, ...]
     edits: tuple[Edit, ...]
+    lights: tuple[Light, ...] = ()
     schema_version: int = LABELS_VERSION
 
     def __post_init__(self) -> None:
@@ -149,6 +211,8 @@ class SceneLabels(Message):
                 if (found := len(getattr(frame, name))) != objects:
                     problem = f"expected one entry for each of the {objects} objects, got {found}"
                     raise SceneError(f"scene.frames[{i}].{name}", problem)
+            for j, without in enumerate(frame.without):
+                as_integer(without.object, f"scene.frames[{i}].without[{j}].object", 0, objects - 1)
         for i, edit in enumerate(self.edits):
             for name in ("source", "target", "donor", "object"):
                 if (index := getattr(edit, name)) is not None or name in ("source", "target"):
@@ -190,8 +254,9 @@ def labels_from_dict(data: object) -> SceneLabels:
     Raises:
         SceneError: a field is unknown, missing or malformed; the text names it.
     """
-    if isinstance(data, Mapping) and (found := data.get("schema_version")) != LABELS_VERSION:
-        problem = f"this side reads {LABELS_VERSION}, got {found!r}; render the data set again"
+    if isinstance(data, Mapping) and ((found := data.get("schema_version")) not in READABLE_VERSIONS):
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        problem = f"this side reads {readable}, got {found!r}; render the data set again"
         raise SceneError("scene.schema_version", problem)
     return SceneLabels.from_dict(data, "scene")
 

@@ -59,7 +59,7 @@ class Scene:
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
         """Return a frame's picture, (H, W, 3) sRGB."""
-        return self._pixels(self.labels.frames[frame].picture, lambda file: np.asarray(file.convert("RGB")))
+        return self._pixels(self.labels.frames[frame].picture, _rgb)
 
     def picture_bytes(self, frame: int) -> bytes:
         """Return the bytes of a frame's picture file: a photo, as a message names it."""
@@ -84,6 +84,16 @@ class Scene:
         """
         return self._metres(self.labels.frames[frame].far)
 
+    def plate(self, frame: int) -> NDArray[np.uint8] | None:
+        """Return a frame's stage without objects, (H, W, 3) sRGB; None if it was left out."""
+        name = self.labels.frames[frame].plate
+        return None if name is None else self._pixels(name, _rgb)
+
+    def without(self, frame: int) -> dict[int, NDArray[np.uint8]]:
+        """Return a frame's pictures (H, W, 3) sRGB in which one object is missing, by its number."""
+        pictures = self.labels.frames[frame].without
+        return {each.object: self._pixels(each.picture, _rgb) for each in pictures}
+
     def _metres(self, name: str | None) -> NDArray[np.float32] | None:
         if name is None:
             return None
@@ -105,6 +115,10 @@ class Scene:
             expected = f"{self.labels.width} x {self.labels.height}"
             raise OSError(f"{self.storage}/{name}: {width} x {height} pixels, the labels say {expected}")
         return pixels
+
+
+def _rgb(file: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(file.convert("RGB"))
 
 
 def scene_folders(folder: str | Path) -> list[Path]:
