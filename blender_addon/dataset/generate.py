@@ -88,7 +88,7 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
     camera = _camera()
     prepare(order.width, order.height)
     random = stream(order.split, seed, "focus")
-    blur = random.uniform(0, 0.02) if random.random() < 0.5 else 0.0
+    blur = random.uniform(0, 0.04 if random.random() < 0.1 else 0.02) if random.random() < 0.5 else 0.0
     files = FrameFiles(order, seed, folder, things)
     frames: list[dict[str, Any]] = []
     for number, state in enumerate(clip.states):

@@ -30,9 +30,16 @@ PHOTO_NAMES = {
 """Material photos that scikit-image bundles, by split. Its everyday photos are kept for testing only."""
 
 
-def noise(random: Random, side: int, slope: float, low: float = 1.0) -> Texture:
-    """Return seamless noise (side, side) in [0, 1] with a power spectrum f**-slope above ``low`` cycles."""
-    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) * side
+def noise(
+    random: Random, side: int, slope: float, low: float = 1.0, *, stretch: float = 1.0, angle: float = 0.0
+) -> Texture:
+    """Return seamless noise (side, side) in [0, 1] with a power spectrum f**-slope above ``low`` cycles.
+
+    Its features are ``stretch`` times as long as wide, along a direction ``angle`` radians from X.
+    """
+    fx, fy = np.fft.rfftfreq(side)[None] * side, np.fft.fftfreq(side)[:, None] * side
+    c, s = math.cos(angle), math.sin(angle)
+    frequency = np.hypot((fx * c + fy * s) * stretch, fy * c - fx * s) if stretch != 1 else np.hypot(fy, fx)
     weight = np.where(frequency >= low, np.maximum(frequency, 1) ** (-slope), 0.0)
     phase = random.uniform(0, 2 * math.pi, weight.shape)
     field = np.fft.irfft2(weight * np.exp(1j * phase), s=(side, side))
@@ -68,12 +75,13 @@ def earthen(random: Random, count: int) -> NDArray[np.float64]:
     return np.array([colorsys.hsv_to_rgb(*hsv) for hsv in zip(hues, saturations, values, strict=True)])
 
 
-def _grid(side: int) -> tuple[Texture, Texture]:
+def unit_grid(side: int) -> tuple[Texture, Texture]:
+    """Return the x and y (side, side) of pixel centres, both in (0, 1)."""
     line = (np.arange(side) + 0.5) / side
     return np.broadcast_to(line, (side, side)), np.broadcast_to(line[:, None], (side, side))
 
 
-def _mix(weight: Texture, colours: NDArray[np.float64]) -> Texture:
+def blended(weight: Texture, colours: NDArray[np.float64]) -> Texture:
     """Blend colours (N, 3) by a weight in [0, 1] running through them."""
     steps = np.linspace(0, 1, len(colours))
     return np.stack([np.interp(weight, steps, colours[:, c]) for c in range(3)], axis=-1)
@@ -86,27 +94,27 @@ def _sharp(weight: Texture, edge: float = 0.02) -> Texture:
 def _blotches(random: Random, side: int, colours: Texture) -> Texture:
     field = noise(random, side, random.uniform(1.6, 2.6), random.uniform(1, 4))
     sharp = random.uniform(0.02, 0.5)
-    return _mix(_sharp(field, sharp), colours)
+    return blended(_sharp(field, sharp), colours)
 
 
 def _stripes(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+    x, y = unit_grid(side)
     a, b = int(random.integers(-6, 7)), int(random.integers(1, 7))
     wave = a * x + b * y + random.uniform(0, 0.6) * noise(random, side, 2.2, 1)
     duty = random.uniform(-0.6, 0.6)
-    return _mix(
+    return blended(
         np.clip((np.sin(2 * math.pi * wave) + duty) * random.uniform(1, 12) * 0.5 + 0.5, 0, 1), colours
     )
 
 
 def _checks(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+    x, y = unit_grid(side)
     a, b = random.integers(2, 8, size=2)
     cells = random.random((b, a))
     picked = cells[(y * b).astype(int), (x * a).astype(int)]
     if random.random() < 0.4:
         picked = ((np.floor(x * a) + np.floor(y * b)) % 2) * 0.8 + picked * 0.2
-    return _mix(picked, colours)
+    return blended(picked, colours)
 
 
 def _plaid(random: Random, side: int, colours: Texture) -> Texture:
@@ -114,22 +122,22 @@ def _plaid(random: Random, side: int, colours: Texture) -> Texture:
     for _ in range(2):
         widths = random.random(int(random.integers(4, 12)))
         lines.append(np.repeat(widths, math.ceil(side / len(widths)))[:side])
-    return _mix(lines[0][None] * 0.5 + lines[1][:, None] * 0.5, colours)
+    return blended(lines[0][None] * 0.5 + lines[1][:, None] * 0.5, colours)
 
 
 def _dots(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+    x, y = unit_grid(side)
     field = np.zeros((side, side))
     for _ in range(int(random.integers(8, 40))):
         cx, cy, radius = random.random(), random.random(), random.uniform(0.02, 0.11)
         dx, dy = np.abs(x - cx), np.abs(y - cy)
         distance = np.hypot(np.minimum(dx, 1 - dx), np.minimum(dy, 1 - dy))
         field = np.where(distance < radius, random.uniform(0.4, 1), field)
-    return _mix(field, colours)
+    return blended(field, colours)
 
 
 def _wood(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+    x, y = unit_grid(side)
     planks = int(random.integers(1, 6))
     index = np.floor(y * planks).astype(int)
     shift = random.random(planks)[index]
@@ -155,7 +163,7 @@ def _wood(random: Random, side: int, colours: Texture) -> Texture:
 
 
 def _tiles(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+    x, y = unit_grid(side)
     a, b = random.integers(2, 6, size=2)
     row = np.floor(y * b)
     offset = (row % 2) * (0.5 if random.random() < 0.5 else 0.0)
@@ -166,15 +174,16 @@ def _tiles(random: Random, side: int, colours: Texture) -> Texture:
     return np.where(joint[..., None], colours[-1], tile)
 
 
-def _marble(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+def marble(random: Random, side: int, colours: Texture) -> Texture:
+    """Return polished stone: from the first colour in its veins to the last between them."""
+    x, y = unit_grid(side)
     warp = noise(random, side, 1.9, 1)
     veins = np.abs(np.sin(2 * math.pi * (int(random.integers(1, 4)) * x + y + random.uniform(1, 3) * warp)))
-    return _mix(veins ** random.uniform(0.2, 1.5), colours)
+    return blended(veins ** random.uniform(0.2, 1.5), colours)
 
 
 def _plain(random: Random, side: int, colours: Texture) -> Texture:
-    x, y = _grid(side)
+    x, y = unit_grid(side)
     slope = np.sin(2 * math.pi * (x * random.integers(0, 2) + y + random.random())) * random.uniform(0, 0.15)
     return colours[0] * (1 + slope)[..., None]
 
@@ -187,7 +196,7 @@ PATTERNS: tuple[Callable[[Random, int, Texture], Texture], ...] = (
     _dots,
     _wood,
     _tiles,
-    _marble,
+    marble,
     _plain,
 )
 
@@ -228,7 +237,7 @@ def _photo(random: Random, split: str, side: int) -> Texture | None:
     grey = picture.mean(axis=-1)
     grey = (grey - grey.min()) / max(float(np.ptp(grey)), 1e-6)
     if random.random() < 0.6:
-        return _mix(grey, palette(random, 2))
+        return blended(grey, palette(random, 2))
     return np.clip(picture * random.uniform(0.7, 1.3, size=3), 0, 1)
 
 
