@@ -1,0 +1,14 @@
+"""Colours: sRGB values and the linear light that they stand for (IEC 61966-2-1)."""
+
+import torch
+from torch import Tensor
+
+
+def linear_from_srgb(values: Tensor) -> Tensor:
+    """Return the linear light of sRGB values in [0, 1], of any shape."""
+    return torch.where(values <= 0.04045, values / 12.92, ((values.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def srgb_from_linear(light: Tensor) -> Tensor:
+    """Return the sRGB values of linear light in [0, 1], of any shape."""
+    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.clamp_min(1e-9) ** (1 / 2.4) - 0.055)

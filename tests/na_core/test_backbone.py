@@ -1,0 +1,73 @@
+"""The backbone: the published network, with its normalisation folded in."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from na_core.backbone import CHANNELS, NORM_EPSILON, EfficientNetLite, SameConv
+from na_core.training.backbone_weights import load_published, published_weights
+
+EXPECTED = {"coffee": 967, "chelsea": 285}
+"""ImageNet's numbers of espresso and Egyptian cat."""
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (33, 47), (1, 1)])
+def test_features_shrink_by_two_from_level_to_level(height: int, width: int) -> None:
+    features = EfficientNetLite()(torch.rand(2, 3, height, width))
+    for level, (found, channels) in enumerate(zip(features, CHANNELS, strict=True), start=1):
+        assert found.shape == (2, channels, -(-height // 2**level), -(-width // 2**level))
+
+
+@pytest.mark.parametrize("size", [7, 8])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_odd_pixel_of_padding_is_below_and_on_the_right(size: int, stride: int) -> None:
+    conv = SameConv(1, 1, 3, stride, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    found = conv(torch.ones(1, 1, size, size))[0, 0]
+    assert found.shape == (-(-size // stride),) * 2
+    before = 1 if stride == 1 or size % 2 else 0
+    assert found[0, 0] == (3 - before) ** 2
+
+
+def test_folded_weights_normalise() -> None:
+    random = torch.Generator().manual_seed(0)
+    conv = torch.nn.Conv2d(3, 32, 3, 2, 1, bias=False)
+    norm = torch.nn.BatchNorm2d(32, eps=NORM_EPSILON).eval()
+    for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        values.data = torch.rand(32, generator=random) + 0.5
+    weights = published_weights()
+    weights |= {"_conv_stem.weight": conv.weight.data} | {
+        f"_bn0.{k}": v for k, v in norm.state_dict().items()
+    }
+    backbone = EfficientNetLite()
+    backbone.load_published(weights)
+    pixels = torch.rand(1, 3, 9, 9, generator=random)
+    torch.testing.assert_close(backbone.stem(pixels), norm(conv(pixels)), rtol=1e-4, atol=1e-4)
+
+
+def test_a_missing_or_misshapen_weight_is_named() -> None:
+    weights = published_weights()
+    with pytest.raises(KeyError, match="_blocks"):
+        EfficientNetLite().load_published({k: v for k, v in weights.items() if "_blocks.3" not in k})
+    weights["_conv_stem.weight"] = torch.zeros(1, 3, 3, 3)
+    with pytest.raises(ValueError, match="_conv_stem"):
+        EfficientNetLite().load_published(weights)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_it_knows_photographs(name: str) -> None:
+    from skimage import data
+
+    backbone, weights = EfficientNetLite(), published_weights()
+    load_published(backbone)
+    photo = cv2.resize(getattr(data, name)(), (224, 224), interpolation=cv2.INTER_AREA)
+    with torch.no_grad():
+        last = backbone(torch.from_numpy(np.moveaxis(photo, -1, 0).copy())[None].float() / 255)[-1]
+        norm = [weights[f"_bn1.{of}"] for of in ("running_mean", "running_var", "weight", "bias")]
+        wide = F.relu6(F.batch_norm(F.conv2d(last, weights["_conv_head.weight"]), *norm, eps=NORM_EPSILON))
+        logits = wide.mean(dim=(2, 3)) @ weights["_fc.weight"].T + weights["_fc.bias"]
+    assert int(logits.argmax()) == EXPECTED[name]
