@@ -148,6 +148,30 @@ def metric_rows(measured: Suites, methods: Sequence[str]) -> list[str]:
     return rows
 
 
+LAYERS: Mapping[str, tuple[str, str]] = {
+    "outline_iou": ("outline, intersection over union", ".3f"),
+    "outline_iou_worst_tenth": ("the same, worst tenth", ".3f"),
+    "boundary_f": ("outline within 2 pixels, F-measure", ".3f"),
+    "alpha_error": ("alpha, error along the outline", ".3f"),
+    "depth_error": ("depth, relative error", ".1%"),
+    "plate_psnr": ("plate under objects, PSNR in dB", ".2f"),
+    "plate_shadow_psnr": ("plate in their shadows, PSNR in dB", ".2f"),
+    "shadow_error": ("shadow, error of its logarithm", ".3f"),
+}
+"""Metrics of the suite ``layers`` that are shown: title and format."""
+
+
+def layers_table(measured: Suites) -> list[str]:
+    """Return what photos are taken apart into, by method, as a table's lines, if it was measured."""
+    scores = {m: found for m, found in measured.get("layers", {}).items() if m in (PROXY, PAPER, GUIDED)}
+    lines = [f"| layer | {' | '.join(f'`{m}`' for m in scores)} |", "|---" * (len(scores) + 1) + "|"]
+    for metric, (title, form) in LAYERS.items():
+        if any(metric in found for found in scores.values()):
+            cells = [format(found[metric], form) if metric in found else "" for found in scores.values()]
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+    return lines if scores else []
+
+
 def copy_sheets(sheets: Path) -> None:
     """Copy the sheets in a folder to the page's pictures, smaller."""
     for suite in SHEETS:
@@ -176,6 +200,9 @@ def page(results: Results) -> str:
         "## Object PSNR in dB (sharpness)",
         "\n".join(suites_table(measured, methods) + metric_rows(measured, methods)),
     ]
+    layers = layers_table(measured)
+    if layers:
+        parts += ["## Layers, given true boxes", "\n".join(layers)]
     ablation: Suites = results.get("ablation", {})
     if ablation:
         runs = [m for m in ablation["video"] if m.startswith("ablation-")]

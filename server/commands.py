@@ -228,7 +228,13 @@ def evaluate(
     checkpoint: Annotated[
         list[str] | None, typer.Option(help="A checkpoint; may be repeated. Without one, mini is measured.")
     ] = None,
-    suite: Annotated[list[str] | None, typer.Option(help="A suite's name or 'all'; may be repeated.")] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="video, translate, rotate, turn180, scale, remove, add, camera, background, transfer, "
+            "duplicate, orbit, reconstruct, vae, layers, detection, or all (the default); may be repeated."
+        ),
+    ] = None,
     scenes: Annotated[
         Path | None, typer.Option(help="Folder or .tar with held-out scenes; default: the embedded ones.")
     ] = None,

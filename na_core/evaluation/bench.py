@@ -12,9 +12,9 @@ from tqdm import tqdm
 from na_core.data.labels import REQUESTED_KINDS
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
-from na_core.evaluation import autoencoder, detection_suite
+from na_core.evaluation import autoencoder, detection_suite, layers_suite
 from na_core.evaluation.learned import FID_PICTURES, LearnedMetrics, frechet_distance
-from na_core.evaluation.methods import Checkpoint, Method, SceneRenderer
+from na_core.evaluation.methods import Checkpoint, LayersMethod, Method, SceneRenderer
 from na_core.evaluation.record import Measurement, Record, key_of, scene_digest
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.evaluation.scoring import score
@@ -134,6 +134,26 @@ class Bench:
         """Measure the embedded detector and box fitting; it is quick, and nothing of it is kept."""
         chosen = [self._scenes[number] for number in self.chosen_scenes("detection")]
         return detection_suite.measure(chosen, _sheet_file(out, "detection"), sheet_rows)
+
+    def measure_layers(
+        self, methods: Sequence[LayersMethod], out: Path, sheet_rows: int
+    ) -> dict[str, Scores]:
+        """Measure what methods take the photos of scenes apart into; return each one's summary."""
+        chosen = self.chosen_scenes("layers")
+        jobs = {m: [self._job("layers", m, scene, 0) for scene in chosen] for m in methods}
+        missing = [(m, job) for m in methods for job in jobs[m] if job.key not in self._record]
+        for method, job in tqdm(missing, desc="layers", unit="measurement"):
+            scene = self._scenes[job.scene]
+            found = layers_suite.measure(scene, method.take_apart)
+            self._record.add(job.key, found, suite="layers", method=method.name, scene=scene.name)
+        file = _sheet_file(out, "layers")
+        if chosen and sheet_rows > 0 and (missing or not file.is_file()):
+            shown = [self._scenes[number] for number in spread(chosen, sheet_rows)]
+            layers_suite.write_layers_sheet(shown, {m.name: m.take_apart for m in methods}, file)
+        summaries = {
+            m.name: layers_suite.summarise([self._record.get(job.key) for job in jobs[m]]) for m in methods
+        }
+        return {name: scores for name, scores in summaries.items() if scores}
 
     def _job(self, suite: str, method: Method, scene: int, seed: int) -> Job:
         parts = [suite, method.name, method.identity, seed, self._scenes[scene].name, self._digests[scene]]

@@ -21,7 +21,7 @@ from na_core.evaluation.report import Settings, write_results
 from na_core.evaluation.suite_pairs import PAIR_SUITES
 from na_core.scene import Sampling
 
-SUITES = (*PAIR_SUITES, "vae", "detection")
+SUITES = (*PAIR_SUITES, "vae", "layers", "detection")
 """Names that ``--suite`` takes, besides ``all``."""
 
 BENCH = Path(__file__).resolve().parent / "scenes" / "test.tar"
@@ -50,7 +50,8 @@ def main(
 
     The file holds ``{"suites": {SUITE: {METHOD: {METRIC: number, "scenes": n, "pairs": n}}}, "settings":
     {...}, "notices": {METRIC: text}}``. A metric is the mean over scenes of each scene's mean over its
-    pairs, and over seeds; one that does not apply is absent, and a suite that no scene has is empty.
+    pairs, and over seeds; one that does not apply is absent, and a suite that no scene has is empty. The
+    suites ``layers`` and ``detection`` count objects and pictures of all scenes instead.
 
     Args:
         checkpoints: folders, or names of embedded ones; a folder's name, or that of its run, is its method's.
@@ -81,7 +82,8 @@ def main(
     on = device or ("cuda" if torch.cuda.is_available() else "cpu")
     sampling = _sampling(preset, steps, guidance)
     models = [Checkpoint(name, sampling, on) for name in checkpoints]
-    methods: list[Method] = [Copy(), ProxyOnly(), *models]
+    proxy = ProxyOnly()
+    methods: list[Method] = [Copy(), proxy, *models]
     names = [method.name for method in methods]
     for name in names:
         if names.count(name) > 1:
@@ -92,6 +94,7 @@ def main(
     results = {
         **bench.measure_pairs([n for n in chosen if n in PAIR_SUITES], methods, seeds, out, sheet_rows),
         **({"vae": bench.measure_vae(models, out, sheet_rows)} if "vae" in chosen else {}),
+        **({"layers": bench.measure_layers([proxy, *models], out, sheet_rows)} if "layers" in chosen else {}),
         **({"detection": bench.measure_detection(out, sheet_rows)} if "detection" in chosen else {}),
     }
     settings = Settings(sampling.preset, sampling.steps, sampling.guidance, seeds)

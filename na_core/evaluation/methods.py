@@ -12,14 +12,15 @@ from na_core.compose.compose import compose
 from na_core.data.pairs import Pair, frame_message
 from na_core.data.scenes import Scene
 from na_core.evaluation.films import Film, film_of
+from na_core.layers.layers import Layers
 from na_core.layers.store import LayerStore
-from na_core.layers.take_apart import FILLED_BOXES
+from na_core.layers.take_apart import FILLED_BOXES, take_apart
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
 from na_core.model.working_size import photo_side
 from na_core.scene import Frame, Picture, Sampling
 from na_core.tensors.frames import frame_batch
-from na_core.tensors.views import source_views
+from na_core.tensors.views import SourceViews, source_views
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,14 @@ class Method(Protocol):
         ...
 
 
+class LayersMethod(Method, Protocol):
+    """A method whose pictures are made of layers."""
+
+    def take_apart(self, views: SourceViews) -> Layers:
+        """Return what it takes photos apart into."""
+        ...
+
+
 class Copy:
     """The source photo: what doing nothing scores."""
 
@@ -86,6 +95,10 @@ class ProxyOnly:
         batch = frame_batch([frame])
         return to_bytes(compose(layers, batch, width, height).proxy)[0]
 
+    def take_apart(self, views: SourceViews) -> Layers:
+        """Return layers whose objects fill their boxes."""
+        return take_apart(views, FILLED_BOXES)
+
 
 class Rendered:
     """A pipeline with one sampling.
@@ -108,6 +121,10 @@ class Rendered:
         height, width = request.source.shape[:2]
         sampling = replace(self._sampling, seed=seed, width=width, height=height)
         return self.pipeline([request.frame], request.photos, sampling).images[0]
+
+    def take_apart(self, views: SourceViews) -> Layers:
+        """Return the layers that the pipeline's pictures are made of."""
+        return take_apart(views.to(self.pipeline.device), self.pipeline.taking_apart)
 
 
 def method_name(checkpoint: str | Path) -> str:

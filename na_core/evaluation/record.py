@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from na_core.data.labels import LABELS_FILE
 from na_core.data.scenes import Scene
 from na_core.evaluation.scores import Scores
 
+Samples = Mapping[str, Sequence[float]]
+"""Metrics of each object or frame of a scene, for statistics that are no means of scenes' means."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -21,10 +25,12 @@ class Measurement:
     Attributes:
         scores: means over the scene's pairs; empty where there was nothing to measure.
         features: (n, D) of the results and of the truths, for FID; None where it is not computed.
+        samples: what objects or frames scored each, where a suite asks for that.
     """
 
     scores: Scores
     features: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    samples: Samples = field(default_factory=dict)
 
 
 class Record:
@@ -34,7 +40,7 @@ class Record:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "measurements.jsonl"
         self._features = folder / "features"
-        self._known: dict[str, Scores] = {}
+        self._known: dict[str, tuple[Scores, Samples]] = {}
         if self._file.is_file():
             # A killed run's last line may be half a line: the next starts its own.
             if not self._file.read_bytes().endswith(b"\n"):
@@ -45,7 +51,7 @@ class Record:
                     entry = json.loads(line)
                 except ValueError:
                     continue
-                self._known[entry["key"]] = entry["scores"]
+                self._known[entry["key"]] = entry["scores"], entry.get("samples", {})
 
     def __contains__(self, key: str) -> bool:
         return key in self._known
@@ -57,8 +63,9 @@ class Record:
             results, truths = measurement.features
             with self._features_file(key).open("wb") as file:
                 np.savez(file, results=results, truths=truths)
-        self._known[key] = measurement.scores
-        entry = {"key": key, **about, "scores": measurement.scores}
+        self._known[key] = measurement.scores, measurement.samples
+        samples = {"samples": measurement.samples} if measurement.samples else {}
+        entry = {"key": key, **about, "scores": measurement.scores, **samples}
         with self._file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(entry) + "\n")
 
@@ -68,11 +75,11 @@ class Record:
         Raises:
             KeyError: nothing is known of the key.
         """
-        scores = self._known[key]
+        scores, samples = self._known[key]
         if not self._features_file(key).is_file():
-            return Measurement(scores)
+            return Measurement(scores, samples=samples)
         with np.load(self._features_file(key)) as stored:
-            return Measurement(scores, (stored["results"], stored["truths"]))
+            return Measurement(scores, (stored["results"], stored["truths"]), samples)
 
     def _features_file(self, key: str) -> Path:
         return self._features / f"{key}.npz"
@@ -91,7 +98,7 @@ def scene_digest(scene: Scene) -> str:
     """
     digest = hashlib.sha256(scene.storage.read(LABELS_FILE))
     for frame in scene.labels.frames:
-        for name in (frame.picture, frame.mask, frame.depth):
+        for name in (frame.picture, frame.mask, frame.depth, frame.plate):
             if name is not None:
                 digest.update(hashlib.sha256(scene.storage.read(name)).digest())
     return digest.hexdigest()

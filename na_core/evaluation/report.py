@@ -23,6 +23,15 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "warp_error": ("warp error", ".5f"),
     "warp_ratio": ("warp ratio", ".2f"),
     "photograph_psnr": ("photograph PSNR", ".2f"),
+    "outline_iou": ("outline IoU", ".3f"),
+    "outline_iou_median": ("its median", ".3f"),
+    "outline_iou_worst_tenth": ("its worst tenth", ".3f"),
+    "boundary_f": ("boundary F", ".3f"),
+    "alpha_error": ("alpha error", ".3f"),
+    "depth_error": ("depth error", ".1%"),
+    "plate_psnr": ("plate PSNR", ".2f"),
+    "plate_shadow_psnr": ("plate PSNR in shadows", ".2f"),
+    "shadow_error": ("shadow error", ".3f"),
     "ap3d_25": ("AP3D 0.25", ".1f"),
     "ap3d_50": ("AP3D 0.5", ".1f"),
     "found": ("found in 2D", ".0%"),
@@ -37,6 +46,8 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "lpips": ("LPIPS", ".3f"),
     "dino": ("DINO", ".3f"),
     "fid": ("FID", ".1f"),
+    "objects": ("objects", ".0f"),
+    "pictures": ("pictures", ".0f"),
     "pairs": ("pairs", ".0f"),
     "scenes": ("scenes", ".0f"),
 }
@@ -49,6 +60,11 @@ PSNR in dB. Objects are measured in their 2D boxes grown by 10 %; *vacated* is w
 way* is the share of half turns that look more like the turned object than like the unturned one. *Warp error*
 is how much a film's surfaces change from frame to frame, *warp ratio* the same over the true film's. Each
 number is the mean over scenes of each scene's mean (of ratios the geometric one).
+
+Layers: what photos are taken apart into, given true boxes, over objects with 64 visible pixels. *Boundary F*
+counts outlines within 2 pixels; *alpha error* is the mean difference of alpha and true mask within 4 pixels
+of the outline; *depth error* is relative. Plates are measured under objects, and where objects shade what is
+beside them; *shadow error* is that of the logarithm of photo over plate beside objects.
 
 Detection: average precision of 3D boxes in percent, whatever the objects are, with the camera's height
 given; medians of the errors of those found in 2D: of the centre relative to its distance, of yaw in degrees

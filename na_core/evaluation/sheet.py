@@ -60,11 +60,11 @@ def write_sheet(rows: Sequence[Row], out: Path) -> Path:
     columns = list(dict.fromkeys(name for row in rows for name in row.given))
     strips = []
     for row in rows:
-        cells = [_cell(name if name in row.given else "", row.given.get(name), row.truth) for name in columns]
-        cells.append(_cell(f"target {row.title}", row.truth, row.truth))
+        cells = [cell(name if name in row.given else "", row.given.get(name), row.truth) for name in columns]
+        cells.append(cell(f"target {row.title}", row.truth, row.truth))
         for name, picture in row.results.items():
-            cells.append(_cell(f"{name} {psnr(picture, row.truth):.1f} dB", picture, row.truth))
-            cells.append(_cell(f"{name} error x{ERROR_GAIN}", error_map(picture, row.truth), row.truth))
+            cells.append(cell(f"{name} {psnr(picture, row.truth):.1f} dB", picture, row.truth))
+            cells.append(cell(f"{name} error x{ERROR_GAIN}", error_map(picture, row.truth), row.truth))
         strips.append(cells)
     out.parent.mkdir(parents=True, exist_ok=True)
     laid_out(strips).save(out)
@@ -77,8 +77,8 @@ def error_map(result: Picture, truth: Picture) -> Picture:
     return np.minimum(difference, 255).astype(np.uint8)
 
 
-def _cell(title: str, picture: Picture | None, truth: Picture) -> Image.Image:
-    """Return a picture under its title, or a gap of the truth's size."""
+def cell(title: str, picture: Picture | None, truth: Picture) -> Image.Image:
+    """Return a picture (H, W, 3) under its title; None for a gap of the truth's size."""
     image = Image.fromarray(truth if picture is None else picture)
     image = ImageOps.contain(image, (CELL, CELL))
     cell = Image.new("RGB", (image.width + 2, image.height + HEADER + 2), BACKGROUND)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, pstdev
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -69,6 +69,7 @@ class TestResults:
         assert list(text["suites"]) == list(SUITES)
         assert all(list(text["suites"][suite]) == ["copy", "proxy", "small"] for suite in PAIR_SUITES)
         assert all(scores["scenes"] > 0 for suite in text["suites"].values() for scores in suite.values())
+        assert list(text["suites"]["layers"]) == ["proxy", "small"]
         assert set(text["suites"]["vae"]["small"]) == {"image_psnr", "photograph_psnr", "scenes"}
         assert 3 < text["suites"]["vae"]["small"]["photograph_psnr"] < 30
 
@@ -192,6 +193,15 @@ class TestResuming:
         main((), ["add"], bench_scenes, None, tmp_path)
         assert renderings == ["copy", "proxy"]
 
+    def test_photos_that_are_taken_apart_are_not_again(
+        self, bench_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = main((), ["layers"], bench_scenes, None, tmp_path).read_text()
+        found = results_of(tmp_path / "results.json")["layers"]["proxy"]
+        assert (found["scenes"], found["pictures"], found["outline_iou"]) == (2, 18, 1)
+        monkeypatch.setattr(ProxyOnly, "take_apart", None)
+        assert main((), ["layers"], bench_scenes, None, tmp_path).read_text() == first
+
     @pytest.mark.parametrize("kind", ["frame", "mask", "depth"])
     def test_a_changed_picture_is_measured_anew(
         self, kind: str, bench_scenes: Path, tmp_path: Path, renderings: list[str]
@@ -294,6 +304,12 @@ class TestErrors:
 
 
 class TestCommandLine:
+    def test_its_help_names_every_suite(self) -> None:
+        from server.commands import evaluate as command
+
+        option = get_args(get_type_hints(command, include_extras=True)["suite"])[1]
+        assert option.help.split(";")[0].split(", ") == [*SUITES, "or all (the default)"]
+
     def test_its_options_are_the_functions(self) -> None:
         from server.commands import evaluate as command
 

@@ -35,6 +35,14 @@ def test_sampling_and_notices_are_told() -> None:
     assert "fid is not reported: few pictures." in text
 
 
+def test_layers_are_a_table_too() -> None:
+    layers = {"proxy": {"outline_iou": 0.61234, "depth_error": 0.0321, "shadow_error": 0.2, "objects": 42}}
+    lines = markdown({"layers": layers}, SETTINGS, {}).splitlines()
+    start = lines.index("## layers")
+    assert lines[start + 2] == "| method | outline IoU | depth error | shadow error | objects |"
+    assert lines[start + 4] == "| proxy | 0.612 | 3.2% | 0.200 | 42 |"
+
+
 def test_a_suite_without_scenes_has_no_table() -> None:
     assert "## video" not in markdown(RESULTS, SETTINGS, {})
 

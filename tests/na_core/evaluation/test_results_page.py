@@ -71,6 +71,26 @@ def test_every_goal_has_its_figures_and_its_verdict(
     assert "| 36.4 | reached |" in results_page.goals_table(results | {"embedded_mb": 36.4})[-1]
 
 
+def test_layers_have_a_table_where_they_were_measured(
+    results_page: ModuleType, results: dict[str, Any]
+) -> None:
+    assert "## Layers" not in results_page.page(results)
+    results["suites"]["layers"] = {
+        "proxy": {"outline_iou": 0.5, "depth_error": 0.03},
+        "mini": {"outline_iou": 0.9},
+        "mini-guided": {"outline_iou": 0.87654, "depth_error": 0.0123, "plate_psnr": 25.0},
+    }
+    assert results_page.layers_table(results["suites"]) == [
+        "| layer | `proxy` | `mini-guided` |",
+        "|---|---|---|",
+        "| outline, intersection over union | 0.500 | 0.877 |",
+        "| depth, relative error | 3.0% | 1.2% |",
+        "| plate under objects, PSNR in dB |  | 25.00 |",
+    ]
+    assert "## Layers, given true boxes" in results_page.page(results)
+    assert not any("layers" in line for line in results_page.goals_table(results))
+
+
 def test_the_page_keeps_its_notes(
     results_page: ModuleType,
     results: dict[str, Any],
