@@ -1,10 +1,14 @@
-"""Metrics that need a trained network: LPIPS, DINO similarity and FID. Weights are never downloaded."""
+"""Metrics that need a trained network: LPIPS, DINO similarity, FID and the distance of a backbone's features.
+
+Weights are never downloaded.
+"""
 
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -27,7 +31,13 @@ INCEPTION = "weights-inception-2015-12-05-*.pth"
 FID_PICTURES = 2000
 """Pictures below which FID is left out: it has 2048 dimensions, and its bias grows as pictures get fewer."""
 
+MIN_FEATURES_SIDE = 64
+"""Pixels of a crop's shorter side, from which a backbone's coarsest features see more than one place."""
+
 Compare = Callable[[Picture, Picture], float]
+
+Features = Callable[[Tensor], Sequence[Tensor]]
+"""Feature maps (B, C, h, w), of any number and sizes, of pictures (B, 3, H, W) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class LearnedMetrics:
     Attributes:
         lpips: distance of two pictures (H, W, 3); None if not available, like the others.
         dino: cosine similarity of two crops.
+        perceptual: distance of two crops, see :func:`feature_distance`.
         inception: features (n, 2048) of n equally large pictures, for :func:`frechet_distance`.
         identity: changes with what is available.
         notices: why a metric is not, by its name.
@@ -44,6 +55,7 @@ class LearnedMetrics:
 
     lpips: Compare | None = None
     dino: Compare | None = None
+    perceptual: Compare | None = None
     inception: Callable[[Sequence[Picture]], NDArray[np.float32]] | None = None
     identity: str = ""
     notices: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +75,9 @@ def load_learned(device: str | torch.device = "cpu") -> LearnedMetrics:
         except Unavailable as error:
             notices[name] = f"{name} is not reported: {error}."
     identity = " ".join(sorted(found)) + (f" {_dino_place()}" if "dino" in found else "")
-    return LearnedMetrics(found.get("lpips"), found.get("dino"), found.get("fid"), identity, notices)
+    return LearnedMetrics(
+        found.get("lpips"), found.get("dino"), inception=found.get("fid"), identity=identity, notices=notices
+    )
 
 
 def _load_lpips(device: str | torch.device) -> Compare:
@@ -132,6 +146,31 @@ def _load_inception(
         return network(batch).float().cpu().numpy()
 
     return features
+
+
+def feature_distance(features: Features, device: str | torch.device = "cpu") -> Compare:
+    """Return the distance of two crops by features: LPIPS (Zhang et al. 2018) without its learned weights.
+
+    The features at each place are scaled to length 1 over channels; their squared differences are summed
+    over channels, and averaged over places and then over feature maps. The distance is in [0, 4], 0 for equal
+    crops, 2 for features that have nothing in common.
+
+    Args:
+        features: of a network. Smaller crops than :data:`MIN_FEATURES_SIDE` are enlarged for it.
+        device: that it is on.
+    """
+
+    @torch.no_grad()
+    def compare(result: Picture, truth: Picture) -> float:
+        pair = torch.cat([_tensor(picture, device) for picture in (result, truth)])
+        scale = MIN_FEATURES_SIDE / min(pair.shape[-2:])
+        if scale > 1:
+            size = [round(side * scale) for side in pair.shape[-2:]]
+            pair = F.interpolate(pair, size, mode="bicubic", align_corners=False).clamp(0, 1)
+        maps = [F.normalize(each.float(), dim=1) for each in features(pair)]
+        return fmean(float((each[0] - each[1]).square().sum(dim=0).mean()) for each in maps)
+
+    return compare
 
 
 def frechet_distance(results: NDArray[np.float32], truths: NDArray[np.float32]) -> float:

@@ -17,6 +17,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "object_psnr_deviation": ("± over seeds", ".3f"),
     "object_ssim": ("object SSIM", ".3f"),
     "sharpness": ("sharpness", ".2f"),
+    "perceptual": ("perceptual", ".3f"),
     "vacated_psnr": ("vacated PSNR", ".2f"),
     "unchanged_psnr": ("unchanged PSNR", ".2f"),
     "right_way": ("right way", ".0%"),
@@ -60,6 +61,8 @@ PSNR in dB. Objects are measured in their 2D boxes grown by 10 %; *vacated* is w
 way* is the share of half turns that look more like the turned object than like the unturned one. *Warp error*
 is how much a film's surfaces change from frame to frame, *warp ratio* the same over the true film's. Each
 number is the mean over scenes of each scene's mean (of ratios the geometric one).
+
+*Perceptual* is the distance of a network's features, 0 where the crop of what was edited looks as it should.
 
 Layers: what photos are taken apart into, given true boxes, over objects with 64 visible pixels. *Boundary F*
 counts outlines within 2 pixels; *alpha error* is the mean difference of alpha and true mask within 4 pixels

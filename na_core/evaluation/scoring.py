@@ -1,6 +1,7 @@
 """What one result is worth: the picture, its objects, what they left behind and what should not change."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from na_core.data.pairs import SEEN, Pair
 from na_core.data.scenes import Scene
@@ -39,7 +40,8 @@ def score(
     ``image_psnr``, ``image_ssim``, ``image_sharpness`` and ``lpips`` are over the whole picture.
     ``object_psnr``, ``object_ssim``, ``sharpness`` and ``dino`` are over the crop of each object's target 2D
     box grown by 10 %: the mean over objects of each crop's own (not the PSNR of a pooled error, so a small
-    object counts as much as a large one). ``vacated_psnr`` is over what the edited object uncovers,
+    object counts as much as a large one). ``perceptual`` is the same for the crops of what an edit is about,
+    see :func:`edited_crops`. ``vacated_psnr`` is over what the edited object uncovers,
     ``unchanged_psnr`` over what neither shows nor showed a changed object. ``right_way`` is 1 where a turned
     object looks more as it should than as it did, else 0. What does not apply is absent.
 
@@ -59,6 +61,9 @@ def score(
         crop = window(grown(after.boxes_2d[i]), width, height)
         crops.append(_likeness(result[crop], truth[crop], OBJECT_METRICS, learned.dino))
     scores = mean_scores(crops) | _likeness(result, truth, IMAGE_METRICS, learned.lpips)
+    edited = edited_crops(suite, scene, pair)
+    if edited and learned.perceptual is not None:
+        scores["perceptual"] = fmean(learned.perceptual(result[crop], truth[crop]) for crop in edited)
     changed = changed_objects(scene, pair)
     was, now = ([grown(frame.boxes_2d[i]) for i in changed] for frame in (before, after))
     if suite in VACATING_SUITES:
@@ -103,6 +108,22 @@ def shown_objects(suite: str, scene: Scene, pair: Pair) -> list[int]:
     else:
         about = changed_objects(scene, pair)
     return [i for i in about if after.visible[i] >= SEEN and _has_area(after.boxes_2d[i])]
+
+
+def edited_crops(suite: str, scene: Scene, pair: Pair) -> list[tuple[slice, slice]]:
+    """Return the rows and columns of what an edit is about: of objects' grown 2D boxes.
+
+    They are those of :func:`shown_objects`; of a removed object, of where it was; none if there is no edit.
+    """
+    if pair.edit is None:
+        return []
+    if suite == "remove":
+        frame, objects = scene.labels.frames[pair.source], changed_objects(scene, pair)
+    else:
+        frame, objects = scene.labels.frames[pair.target], shown_objects(suite, scene, pair)
+    rectangles = [frame.boxes_2d[i] for i in objects]
+    size = scene.labels.width, scene.labels.height
+    return [window(grown(rectangle), *size) for rectangle in rectangles if _has_area(rectangle)]
 
 
 def _likeness(result: Picture, truth: Picture, names: Sequence[str], learned: Compare | None) -> Scores:

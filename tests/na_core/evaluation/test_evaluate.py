@@ -249,11 +249,12 @@ class TestLearnedMetrics:
         def features(pictures: list[Picture]) -> np.ndarray:
             return np.stack([picture.mean(axis=(0, 1)) for picture in pictures]).astype(np.float32)
 
-        learned = LearnedMetrics(lambda a, b: 0.3, lambda a, b: 0.7, features, "all")
+        learned = LearnedMetrics(lambda a, b: 0.3, lambda a, b: 0.7, lambda a, b: 0.2, features, "all")
         monkeypatch.setattr(evaluate, "load_learned", lambda device: learned)
         monkeypatch.setattr(bench, "FID_PICTURES", 4)
         file = main((), ["add", "video"], bench_scenes, None, tmp_path)
         text = json.loads(file.read_text())
+        assert text["suites"]["add"]["proxy"]["perceptual"] == pytest.approx(0.2)
         for suite in ("add", "video"):
             assert text["suites"][suite]["proxy"]["lpips"] == pytest.approx(0.3)
             assert text["suites"][suite]["proxy"]["dino"] == pytest.approx(0.7)

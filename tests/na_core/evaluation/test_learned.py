@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,13 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 from na_core.evaluation import learned
-from na_core.evaluation.learned import DINO_VARIABLE, frechet_distance, load_learned
+from na_core.evaluation.learned import (
+    DINO_VARIABLE,
+    MIN_FEATURES_SIDE,
+    feature_distance,
+    frechet_distance,
+    load_learned,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +75,53 @@ class TestDino:
         found = load_learned()
         assert found.dino is None
         assert "safetensors" in found.notices["dino"]
+
+
+class TestFeatureDistance:
+    """Features whose distances are known: of plain red and green, that are at right angles or alike."""
+
+    RED, GREEN, BLUE = (
+        np.tile(np.array(colour, np.uint8), (80, 100, 1))
+        for colour in ([255, 0, 0], [0, 255, 0], [0, 0, 255])
+    )
+
+    def test_equal_crops_have_none_and_what_shares_nothing_two(self) -> None:
+        distance = feature_distance(lambda pictures: [pictures])
+        assert distance(self.RED, self.RED) == 0
+        assert distance(self.RED, self.GREEN) == pytest.approx(2)
+
+    def test_features_are_scaled_to_length_one_at_each_place(self) -> None:
+        distance = feature_distance(lambda pictures: [pictures])
+        assert distance(self.RED, self.RED // 3) == pytest.approx(0, abs=1e-12)
+        assert distance(self.RED, self.RED + self.GREEN) == pytest.approx(2 - math.sqrt(2))
+        assert distance(self.RED - self.RED, self.RED) == pytest.approx(1)  # of length 0
+
+    def test_opposite_features_are_farthest(self) -> None:
+        distance = feature_distance(lambda pictures: [pictures - 0.5])
+        assert distance(self.RED, self.GREEN + self.BLUE) == pytest.approx(4)
+
+    def test_places_are_averaged_and_then_maps_however_large(self) -> None:
+        half = self.RED.copy()
+        half[:, :50] = self.GREEN[:, :50]
+        assert feature_distance(lambda pictures: [pictures])(half, self.RED) == pytest.approx(1)
+        maps = feature_distance(lambda pictures: [pictures, pictures[:, :, :4, :4], pictures[:, :, -4:, -4:]])
+        assert maps(half, self.RED) == pytest.approx((1 + 2 + 0) / 3)
+
+    @pytest.mark.parametrize(
+        ("size", "seen"), [((80, 100), (80, 100)), ((16, 40), (64, 160)), ((3, 3), (64, 64))]
+    )
+    def test_small_crops_are_enlarged(self, size: tuple[int, int], seen: tuple[int, int]) -> None:
+        shapes: list[tuple[int, ...]] = []
+
+        def features(pictures: torch.Tensor) -> list[torch.Tensor]:
+            assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
+            shapes.append(tuple(pictures.shape))
+            return [pictures]
+
+        crop = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+        feature_distance(features)(crop, crop)
+        assert shapes == [(2, 3, *seen)]
+        assert min(seen) >= MIN_FEATURES_SIDE
 
 
 class TestNotices:

@@ -14,7 +14,7 @@ from na_core.data.scenes import Scene, load_scene
 from na_core.evaluation.learned import LearnedMetrics
 from na_core.evaluation.metrics import MAX_PSNR, grown, touched
 from na_core.evaluation.scores import Scores, mean_scores
-from na_core.evaluation.scoring import changed_objects, score, shown_objects
+from na_core.evaluation.scoring import changed_objects, edited_crops, score, shown_objects
 from na_core.evaluation.suite_pairs import PAIR_SUITES, suite_pairs
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
@@ -190,6 +190,36 @@ def test_learned_metrics_join_where_they_are_available(edits: Scene) -> None:
     assert (scores["lpips"], scores["dino"]) == (0.25, 0.5)
     assert len(crops) == 2
     assert all(shape < truth.shape for shape in crops)
+
+
+class TestPerceptual:
+    @pytest.mark.parametrize("suite", EDIT_SUITES)
+    def test_it_is_of_crops_of_what_is_edited(self, suite: str, edits: Scene) -> None:
+        pair = suite_pairs(suite, edits)[0]
+        truth = edits.picture(pair.target)
+        crops: list[tuple[int, ...]] = []
+        learned = LearnedMetrics(perceptual=lambda a, b: crops.append(a.shape) or 0.1 * len(crops))
+        scores = score(suite, edits, pair, truth, truth, truth, learned)
+        count = max(1, len(shown_objects(suite, edits, pair)))
+        assert len(crops) == count
+        assert scores["perceptual"] == pytest.approx(0.1 * (count + 1) / 2)
+        assert [truth[crop].shape for crop in edited_crops(suite, edits, pair)] == crops
+
+    def test_of_a_removed_object_it_is_where_it_was(self, edits: Scene) -> None:
+        pair = suite_pairs("remove", edits)[0]
+        number = changed_objects(edits, pair)[0]
+        x0, y0, x1, y1 = (round(64 * side) for side in edits.labels.frames[pair.source].boxes_2d[number])
+        (rows, columns), *others = edited_crops("remove", edits, pair)
+        assert not others
+        assert (rows.start, columns.start) == (y0 - 1, x0 - 1)
+        assert (rows.stop, columns.stop) == (y1 + 1, x1 + 1)
+
+    @pytest.mark.parametrize("suite", ["video", "reconstruct"])
+    def test_what_is_no_edit_has_none(self, suite: str, film: Scene) -> None:
+        pair = suite_pairs(suite, film)[0]
+        truth = film.picture(pair.target)
+        learned = LearnedMetrics(perceptual=lambda a, b: 0.5)
+        assert "perceptual" not in score(suite, film, pair, truth, truth, truth, learned)
 
 
 def test_ratios_are_averaged_geometrically() -> None:
