@@ -2,9 +2,11 @@
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from na_core.evaluation.metrics import LUMA, Region
+from na_core.raster.colour import linear_from_srgb
 from na_core.scene import Picture
 
 OUTLINE_TOLERANCE = 2.0
@@ -132,9 +134,8 @@ def shadow_error(
 
 
 def linear_light(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return sRGB levels in linear light, in [0, 1] (IEC 61966-2-1)."""
-    value = levels / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    """Return the linear light in [0, 1] of sRGB levels, of any shape."""
+    return linear_from_srgb(torch.from_numpy(levels / 255)).numpy()
 
 
 def _luma(picture: Picture) -> NDArray[np.float64]:

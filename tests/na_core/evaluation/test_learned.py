@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from na_core.evaluation.learned import (
     frechet_distance,
     load_learned,
 )
+from na_core.evaluation.metrics import psnr
 
 
 @pytest.fixture(autouse=True)
@@ -124,11 +126,54 @@ class TestFeatureDistance:
         assert min(seen) >= MIN_FEATURES_SIDE
 
 
+class TestPhotographs:
+    """The distance of the published backbone's features, between photographs."""
+
+    @pytest.fixture
+    def distance(self) -> learned.Compare:
+        found = load_learned().perceptual
+        assert found is not None
+        return found
+
+    def test_it_grows_with_blur_and_noise_and_is_largest_for_another_photo(
+        self, distance: learned.Compare
+    ) -> None:
+        from skimage import data
+
+        truth = data.astronaut()[:64, 192:256]
+        noise = np.random.default_rng(0).normal(0, 1, truth.shape)
+        for spoil in (
+            lambda much: cv2.GaussianBlur(truth, (0, 0), much),
+            lambda much: np.clip(truth + 8 * much * noise, 0, 255).astype(np.uint8),
+        ):
+            few, more = (distance(spoil(much), truth) for much in (1, 2))
+            assert 0 < few < more < distance(data.chelsea()[100:164, 100:164], truth)
+        assert distance(truth, truth) == 0
+
+    def test_what_psnr_cannot_tell_apart_it_does(self, distance: learned.Compare) -> None:
+        """A little brighter, or blurred: the same PSNR, but only one of them looks wrong."""
+        from skimage import data
+
+        truth = data.astronaut()[:64, 192:256]
+        blurred = cv2.GaussianBlur(truth, (0, 0), 2)
+        offset = round(math.sqrt(((blurred.astype(float) - truth) ** 2).mean()))
+        brighter = np.clip(truth.astype(int) + offset, 0, 255).astype(np.uint8)
+        assert psnr(brighter, truth) == pytest.approx(psnr(blurred, truth), abs=1)
+        assert distance(brighter, truth) < distance(blurred, truth) / 4
+
+
 class TestNotices:
-    def test_each_metric_that_is_not_available_says_what_it_lacks(self) -> None:
+    @pytest.mark.parametrize("installed", [True, False])
+    def test_each_metric_that_is_not_available_says_what_it_lacks(
+        self, installed: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not installed:
+            monkeypatch.setattr(learned.importlib.util, "find_spec", lambda name: None)
         found = load_learned()
         assert (found.lpips, found.dino, found.inception) == (None, None, None)
-        assert list(found.notices) == ["lpips", "dino", "fid"]
+        assert (found.perceptual is not None) == installed
+        assert list(found.notices) == ["lpips", "dino", *(["perceptual"] * (not installed)), "fid"]
+        assert ("perceptual" in found.identity) == installed
         for name, notice in found.notices.items():
             assert notice.startswith(f"{name} is not reported: ")
         assert DINO_VARIABLE in found.notices["dino"]
