@@ -70,6 +70,9 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
             if asset.neural_asset.score > 0:
                 row.label(text=f"{asset.neural_asset.score:.0%}")
             row.prop(asset, "hide_render", text="", emboss=False)
+        active = context.active_object
+        if active is not None and active.neural_asset.is_asset:
+            layout.prop(active.neural_asset, "shadow_strength", slider=True)
 
 
 class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):

@@ -36,6 +36,9 @@ MAX_STEPS = 1000
 MAX_SIDE = 4096
 """Pixels of the longest side of a picture to render, and of a photo: larger photos are reduced to it."""
 
+MAX_SHADOW_STRENGTH = 2.0
+"""Of an asset; a shadow as dark as the square of what the photo shows."""
+
 Picture = NDArray[np.uint8]
 """(height, width, 3) sRGB, top row first."""
 
@@ -124,10 +127,22 @@ class Asset(Message):
 
 @dataclass(frozen=True, eq=False)
 class PlacedAsset(Message):
-    """An asset and the box that it fills in the frame to render."""
+    """An asset in the frame to render.
+
+    Attributes:
+        asset: what stands there.
+        box: that it fills.
+        shadow_strength: how much of its shadow it throws there, from 0 (none) over 1 (as its photo shows it)
+            to :data:`MAX_SHADOW_STRENGTH`; a factor of the shadow's logarithm.
+    """
 
     asset: Asset
     box: Box
+    shadow_strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        strength = as_number(self.shadow_strength, "placedasset.shadow_strength", 0, MAX_SHADOW_STRENGTH)
+        object.__setattr__(self, "shadow_strength", strength)
 
 
 @dataclass(frozen=True, eq=False)

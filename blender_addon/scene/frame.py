@@ -13,6 +13,7 @@ import numpy as np
 
 from na_core.geometry.boxes import is_behind
 from na_core.scene import (
+    MAX_SHADOW_STRENGTH,
     MAX_SIDE,
     SAMPLING_PRESETS,
     Asset,
@@ -157,7 +158,8 @@ def _placed_assets(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> list[P
             continue
         matrix = np.array(instance.matrix_world, dtype=np.float64)  # the instance is gone with the next one
         order = (shown.name if shown else "") + "\0" + item.name, tuple(instance.persistent_id)
-        found.append((order, PlacedAsset(_asset(item.name, item.neural_asset, photos), Box(matrix))))
+        asset = _asset(item.name, item.neural_asset, photos)
+        found.append((order, PlacedAsset(asset, Box(matrix), _shadow_strength(item.neural_asset))))
     return [placed for _, placed in sorted(found, key=lambda entry: entry[0])]
 
 
@@ -177,6 +179,11 @@ def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
         source_box_2d=(x0, y0, x1, y1),
         quarter_turns=properties.quarter_turns,
     )
+
+
+def _shadow_strength(properties: AssetProperties) -> float:
+    """Return the strength of an asset's shadow; what a driver or a curve sets may lie outside its range."""
+    return min(max(float(properties.shadow_strength), 0.0), MAX_SHADOW_STRENGTH)
 
 
 def _hidden_in_renders(depsgraph: bpy.types.Depsgraph) -> set[bpy.types.Object]:

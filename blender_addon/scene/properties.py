@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from na_core.scene import MAX_STEPS, SAMPLING_PRESETS
+from na_core.scene import MAX_SHADOW_STRENGTH, MAX_STEPS, SAMPLING_PRESETS
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -68,7 +68,10 @@ class HiddenBoxProperties(bpy.types.PropertyGroup):
 
 
 class AssetProperties(bpy.types.PropertyGroup):
-    """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it."""
+    """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it.
+
+    The shadow's strength can be keyframed.
+    """
 
     is_asset: bpy.props.BoolProperty(
         name="Neural Asset", description="Render this empty as an object of its photo", options=set()
@@ -103,6 +106,15 @@ class AssetProperties(bpy.types.PropertyGroup):
         min=0,
         max=3,
         options=set(),
+    )
+    shadow_strength: bpy.props.FloatProperty(
+        name="Shadow Strength",
+        description="How dark the shadow is that the object brings along from its photo: "
+        "0 none, 1 as in the photo, 2 darkest. It can be keyframed",
+        default=1.0,
+        min=0.0,
+        max=MAX_SHADOW_STRENGTH,
+        subtype="FACTOR",
     )
 
 

@@ -39,6 +39,7 @@ class FrameBatch:
         noise_keys: (B, N) int64, by which anchored noise tells assets apart.
         present: (B, N) bool, slots that hold an asset.
         shown: (B, N) bool, assets whose photo may be used.
+        shadow_strength: (B, N) float64, factors of the logarithms of their shadows.
     """
 
     camera: Cameras
@@ -55,6 +56,7 @@ class FrameBatch:
     noise_keys: Tensor
     present: Tensor
     shown: Tensor
+    shadow_strength: Tensor
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -141,6 +143,7 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
     view_filled, hidden = np.zeros((b, v, k), bool), np.zeros((b, k), bool)
     asset_view, asset_entry, keys = (np.zeros((b, n), np.int64) for _ in range(3))
     boxes, turns, present = _identities(b, n), np.zeros((b, n), np.int64), np.zeros((b, n), bool)
+    strength = np.ones((b, n))
     for row, (frame, each) in enumerate(zip(frames, views, strict=True)):
         hidden[row, : len(frame.background.hidden_boxes)] = True
         numbers = {(view.sha256, view.camera): number for number, view in enumerate(each)}
@@ -158,6 +161,7 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
             view_rectangles[row, number, entry] = asset.source_box_2d
             boxes[row, slot] = placed.box.world_from_box
             turns[row, slot], present[row, slot] = asset.quarter_turns, True
+            strength[row, slot] = placed.shadow_strength
         keys[row, : len(frame.assets)] = _noise_keys(frame)
     return FrameBatch(
         camera=cameras_of([frame.camera for frame in frames]),
@@ -174,6 +178,7 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
         noise_keys=torch.from_numpy(keys),
         present=torch.from_numpy(present),
         shown=torch.from_numpy(present.copy()),
+        shadow_strength=torch.from_numpy(strength),
     )
 
 

@@ -116,4 +116,5 @@ def pair_frames(
         noise_keys=slots,
         present=present,
         shown=torch.ones_like(present),
+        shadow_strength=torch.ones(present.shape, dtype=torch.float64, device=source.device),
     )

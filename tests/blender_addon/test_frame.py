@@ -144,6 +144,53 @@ def test_sampling(api, part, table):
         sampling_message(table.view_layers[0].depsgraph, 5000, 64)
 
 
+def strengths(api, number=None):
+    return {placed.asset.name: placed.shadow_strength for placed in api.frame(number).assets}
+
+
+def test_shadow_strength_is_keyframed(api, table):
+    assert strengths(api) == {"Cup": 1, "Jar": 1}
+    cup = table.objects["Cup"]
+    cup.neural_asset.shadow_strength = 0
+    cup.keyframe_insert("neural_asset.shadow_strength", frame=1)
+    cup.neural_asset.shadow_strength = 2
+    cup.keyframe_insert("neural_asset.shadow_strength", frame=11)
+    assert strengths(api, 1) == {"Cup": 0, "Jar": 1}
+    assert 0 < strengths(api, 6)["Cup"] < 2
+    assert strengths(api, 11) == {"Cup": 2, "Jar": 1}
+
+
+def test_shadow_strength_that_a_driver_sets_stays_in_its_range(api, table):
+    curve = table.objects["Cup"].driver_add("neural_asset.shadow_strength")
+    curve.driver.expression = "frame - 5"
+    assert [strengths(api, number)["Cup"] for number in (1, 6, 20)] == [0, 1, 2]
+
+
+def test_copies_keep_their_shadow_strength(api, table):
+    cup = table.objects["Cup"]
+    cup.neural_asset.shadow_strength = 0.5
+    copy = cup.copy()
+    table.collection.objects.link(copy)
+    appended = api.append_asset(cup, name="Appended")
+    assert strengths(api) == {"Cup": 0.5, copy.name: 0.5, appended.name: 0.5, "Jar": 1}
+
+
+def test_a_replaced_asset_keeps_its_shadow_strength(api, table):
+    cup, jar = table.objects["Cup"], table.objects["Jar"]
+    cup.neural_asset.shadow_strength = 0.5
+    api.replace_asset(cup, jar)
+    assert strengths(api) == {"Cup": 0.5, "Jar": 1}
+
+
+def test_the_shadow_strengths_range_is_the_cores(part, table):
+    from na_core.scene import MAX_SHADOW_STRENGTH, PlacedAsset
+
+    shown = table.objects["Cup"].neural_asset.bl_rna.properties["shadow_strength"]
+    assert (shown.hard_min, shown.hard_max) == (shown.soft_min, shown.soft_max) == (0, MAX_SHADOW_STRENGTH)
+    assert shown.default == PlacedAsset.__dataclass_fields__["shadow_strength"].default
+    assert shown.is_animatable
+
+
 def test_presets_are_the_cores(part):
     from na_core.scene import SAMPLING_PRESETS
 

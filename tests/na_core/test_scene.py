@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from na_core.scene import (
+    MAX_SHADOW_STRENGTH,
     MAX_SIDE,
     MAX_STEPS,
     SAMPLING_PRESETS,
@@ -70,7 +71,7 @@ photos = st.builds(Photo, st.text("0123456789abcdef", min_size=64, max_size=64))
 cameras = st.builds(Camera, rigid_matrices(), positive, positive, numbers, numbers)
 boxes = st.builds(Box, affine_matrices())
 assets = st.builds(Asset, st.text(), photos, boxes, cameras, rectangles(), st.integers(0, 3))
-placed_assets = st.builds(PlacedAsset, assets, boxes)
+placed_assets = st.builds(PlacedAsset, assets, boxes, st.floats(0, MAX_SHADOW_STRENGTH))
 backgrounds = st.builds(Background, photos, cameras, st.lists(boxes, max_size=2).map(tuple))
 frames = st.builds(Frame, cameras, st.lists(placed_assets, max_size=2).map(tuple), backgrounds)
 samplings = st.builds(
@@ -326,6 +327,17 @@ class TestValues:
     def test_rectangle_is_ordered_and_inside(self, rectangle: tuple[float, ...]) -> None:
         with pytest.raises(SceneError, match=r"^asset\.source_box_2d"):
             Asset("a", a_photo(), Box(np.eye(4)), a_camera(), rectangle)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("strength", [-0.1, 2.1, float("nan"), True, "1"])
+    def test_shadow_strength_is_a_number_from_0_to_2(self, strength: object) -> None:
+        route = ("frames", 0, "assets", 0, "shadow_strength")
+        assert broken(lambda data: place(data, route, strength)).path == dotted(route)
+
+    def test_a_file_without_shadow_strengths_has_shadows_as_in_the_photo(self) -> None:
+        data = a_job().to_dict()
+        del data["frames"][0]["assets"][0]["shadow_strength"]
+        assert RenderJob.from_dict(data) == a_job()
+        assert a_frame().assets[0].shadow_strength == 1
 
     def test_empty_rectangle_means_not_in_the_photo(self) -> None:
         unseen = Asset("a", a_photo(), Box(np.eye(4)), a_camera(), (0, 0, 0, 0))

@@ -67,6 +67,16 @@ def test_a_photo_that_may_not_be_used_has_no_rectangle_but_keeps_its_place() -> 
     assert torch.equal(unseen.asset_rectangles, batch.asset_rectangles)
 
 
+def test_shadows_are_as_strong_as_the_frame_says_and_whole_in_empty_slots() -> None:
+    (frame,) = random_frame(1, (20, 16), still=True).frames
+    weaker = [dataclasses.replace(p, shadow_strength=0.25 * n) for n, p in enumerate(frame.assets)]
+    batch = frame_batch([dataclasses.replace(frame, assets=tuple(weaker))], slots=9)
+    assert batch.shadow_strength[0].tolist() == [
+        *(p.shadow_strength for p in weaker),
+        *[1] * (9 - len(weaker)),
+    ]
+
+
 def test_noise_keys_name_assets_whatever_else_is_in_the_frame() -> None:
     (frame,) = random_frame(1, (20, 16), still=True).frames
     assert len(frame.assets) > 1
