@@ -11,6 +11,7 @@ from na_core.compose.background import STAYS, background_positions, plate_weight
 from na_core.compose.objects import object_points
 from na_core.compose.passes import Passes
 from na_core.compose.seams import STILL, soften_seams
+from na_core.compose.shadows import cast_shadows
 from na_core.layers.layers import Layers
 from na_core.layers.object_colours import CANVAS, ObjectColours
 from na_core.raster.boxmap import box_map, camera_in_box
@@ -75,13 +76,14 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     shape = (3, *index.shape)
     proxy = sample_bytes(layers.picture, canvas, photo.flatten(), x.flatten(), y.flatten()).view(shape)
     _blend_plates(proxy, layers, photo, gone.masked_fill_(index >= 0, 0), x, y)
+    shadow = cast_shadows(proxy, index < 0, gone, layers, frames)
     _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
 
     # 5. How far that has moved, and softer seams between what lay apart.
     shift = torch.hypot(x - still_x, y - still_y)
     shift.masked_fill_(~validity | (photo != frames.photo[:, :1, None]), torch.inf)
     proxy = soften_seams(proxy, index, x, y, shift).transpose(0, 1)
-    return Passes(proxy, validity, shift, index, depth, boxes)
+    return Passes(proxy, validity, shift, index, depth, boxes, shadow)
 
 
 def _at_background(weight: Tensor, layers: Layers, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ class Passes:
         index: (B, H, W) int32, the asset's slot, -1 for the background.
         depth: (B, H, W) float32, metres along the viewing direction; infinite for the background.
         boxes: the box map of the frames' assets; local coordinates are in their relabelled frames.
+        shadow: (B, 3, H, W) float32 in (0, 1], what the assets' shadows multiply the background by, in linear
+            light; 1 where there is none.
     """
 
     proxy: Tensor
@@ -27,3 +29,4 @@ class Passes:
     index: Tensor
     depth: Tensor
     boxes: BoxMap
+    shadow: Tensor

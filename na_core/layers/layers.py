@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from na_core.layers.object_colours import ObjectColours, object_colours
+from na_core.layers.thrown import ShadowTable, shadow_table
 from na_core.raster.canvas import Canvas
 from na_core.raster.surfaces import Surfaces, inward_steps
 
@@ -69,6 +70,16 @@ class Layers:
     def inward_steps(self) -> Tensor:
         """The way from pixels on objects' rims to an unmixed colour, (M, H, W) int8."""
         return inward_steps(self.owner, self.canvas)
+
+    @cached_property
+    def has_shadows(self) -> bool:
+        """Whether any object throws a shadow in any of the photos."""
+        return bool((self.shadow_owner >= 0).any())
+
+    @cached_property
+    def shadows(self) -> ShadowTable:
+        """The objects' shadows as frames look them up."""
+        return shadow_table(self.shadow, self.shadow_owner, self.canvas, self.objects)
 
     @cached_property
     def colours(self) -> ObjectColours:

@@ -25,8 +25,8 @@ def sample_bytes(pictures: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: 
         (3, P) float32 in [0, 1].
     """
     planes = torch.stack(pictures.reshape(-1, 3).unbind(1))  # looked up several times faster than triples
-    cell = _cell(canvas, photo, x, y)
-    return torch.stack([bilinear(plane, *cell) for plane in planes]).div_(255)
+    cells = cells_around(canvas, photo, x, y)
+    return torch.stack([bilinear(plane, *cells) for plane in planes]).div_(255)
 
 
 def bilinear(
@@ -48,10 +48,20 @@ def bilinear(
     return line(corner).lerp_(line(corner + below), share_y)
 
 
-def _cell(
+def cells_around(
     canvas: Canvas, photo: Tensor, x: Tensor, y: Tensor
 ) -> tuple[Tensor, Tensor | int, Tensor | int, Tensor, Tensor]:
-    """Return where the four pixels around positions lie in the flat stack, and the positions between them."""
+    """Return where the four pixels around positions lie in the flat stack, and the positions between them.
+
+    Args:
+        canvas: on which pictures lie.
+        photo: (P,) int64, which of them.
+        x, y: (P,) pixels; rounded to 1 / :data:`SUBPIXEL`, and clamped to the picture.
+
+    Returns:
+        The upper left pixels, how much further the pixels beside and below are, and the shares in [0, 1] of
+        the way there, as :func:`bilinear` takes them.
+    """
     width, height = canvas.extent(photo)
     x = clamped(((x - 0.5) * SUBPIXEL).round_().div_(SUBPIXEL), width - 1)
     y = clamped(((y - 0.5) * SUBPIXEL).round_().div_(SUBPIXEL), height - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from na_core.compose.compose import compose
+from na_core.geometry.boxes import box_matrix
 from na_core.layers.take_apart import take_apart
 from na_core.tensors.views import views_as_tensors
-from tests.na_core.stage import Stage, random_frame, together
+from tests.na_core.stage import Stage, random_frame, shot, together
+from tests.na_core.sunlit import batch_of, layers_of, sunlit
 
 READS_A_NUMBER = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal"}
 SIZED_BY_VALUES = {"aten::nonzero", "aten::masked_select", "aten::_unique2", "aten::repeat_interleave"}
@@ -48,8 +51,21 @@ def several(request: pytest.FixtureRequest) -> Stage:
 @pytest.mark.usefixtures("every_pixel")
 def test_composing_does_not_wait(several: Stage) -> None:
     layers, frames = several.layers, several.batch()
+    assert not layers.has_shadows  # known once for all frames
     with Waits() as waits:
         compose(layers, frames, 80, 64)
+    assert waits.names == []
+
+
+@pytest.mark.usefixtures("every_pixel")
+def test_throwing_shadows_does_not_wait() -> None:
+    photos = [sunlit([box_matrix((0.2, 3.5, 0.5), (0.6, 0.4, 1.0))], *size) for size in ((80, 64), (50, 70))]
+    photos[1] = replace(photos[1], shot=shot([photos[1].shot.boxes[0].world_from_box], 50, 70, seed=1))
+    frames = [of.moved({0: (0.3, -0.2, 0.1)}) for of in photos]
+    layers, batch = layers_of(frames, {of.shot.assets[0].photo: of for of in photos}), batch_of(frames)
+    assert layers.has_shadows
+    with Waits() as waits:
+        compose(layers, batch, 80, 64)
     assert waits.names == []
 
 
