@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -85,38 +85,42 @@ def sampled(of: Sunlit, number: int, x: float, y: float) -> Array:
     return total / max(cover, 1e-6) * min(1, 2 * cover)
 
 
+def slow_logarithms(placed: PlacedAsset, of: Sunlit, points: Array) -> Iterator[Array]:
+    """Return the logarithms (3,) of an asset's shadow at points (n, 3) of the ground, one after the other."""
+    asset = placed.asset
+    before, after = asset.source_box.world_from_box, placed.box.world_from_box
+    old, new = (np.linalg.norm(box[:3, :3]) for box in (before, after))
+    corners = np.array([*itertools.product((-0.5, 0.5), repeat=3)])
+    low_before, low_after = ((corners @ box[:3, :3].T + box[:3, 3])[:, 2].min() for box in (before, after))
+    scale = new / old
+    lift = low_after - scale * low_before
+    assert lift > -1e-6
+    foot = after[:2, 3] - max(lift, 0) * of.light[:2] / of.light[2]
+    fade = placed.shadow_strength / (1 + (max(lift, 0) / (new / 3**0.5)) ** 2)
+    number = of.shot.boxes.index(asset.source_box)
+    camera, (rows, columns) = asset.source_camera, of.owner.shape
+    camera_from_world = np.linalg.inv(camera.world_from_camera)
+    for point in points:
+        where = before[:2, 3] + (point[:2] - foot) / scale
+        local = camera_from_world @ [*where, 0, 1]
+        if local[2] >= 0:
+            yield np.zeros(3)
+            continue
+        x = (local[0] / -local[2] * camera.fx + camera.cx) * columns
+        y = (camera.cy - local[1] / -local[2] * camera.fy) * rows
+        yield fade * sampled(of, number, x, y)
+
+
 def slow_factors(frame: Frame, photos: Mapping[Photo, Sunlit], width: int, height: int) -> Array:
     """Return what shadows multiply the ground by, (H, W, 3); 1 where no ground is near."""
-    target = ground_points(frame.camera, width, height)
+    points = ground_points(frame.camera, width, height)
+    ground = ~np.isnan(points).any(-1)
+    logs = [[np.zeros(3)] * ground.sum()]
+    logs += [
+        [*slow_logarithms(placed, photos[placed.asset.photo], points[ground])] for placed in frame.assets
+    ]
     result = np.ones((height, width, 3))
-    for row, column in itertools.product(range(height), range(width)):
-        point = target[row, column]
-        if np.isnan(point).any():
-            continue
-        logs = [np.zeros(3)]
-        for placed in frame.assets:
-            of, asset = photos[placed.asset.photo], placed.asset
-            before, after = asset.source_box.world_from_box, placed.box.world_from_box
-            old, new = (np.linalg.norm(box[:3, :3]) for box in (before, after))
-            corners = np.array([*itertools.product((-0.5, 0.5), repeat=3)])
-            low_before, low_after = (
-                (corners @ box[:3, :3].T + box[:3, 3])[:, 2].min() for box in (before, after)
-            )
-            scale = new / old
-            lift = low_after - scale * low_before
-            assert lift > -1e-6
-            foot = after[:2, 3] - max(lift, 0) * of.light[:2] / of.light[2]
-            where = before[:2, 3] + (point[:2] - foot) / scale
-            local = np.linalg.inv(asset.source_camera.world_from_camera) @ [*where, 0, 1]
-            if local[2] >= 0:
-                continue
-            rows, columns = of.owner.shape
-            x = (local[0] / -local[2] * asset.source_camera.fx + asset.source_camera.cx) * columns
-            y = (asset.source_camera.cy - local[1] / -local[2] * asset.source_camera.fy) * rows
-            number = [box.to_json() for box in of.shot.boxes].index(asset.source_box.to_json())
-            fade = placed.shadow_strength / (1 + (max(lift, 0) / (new / 3**0.5)) ** 2)
-            logs.append(fade * sampled(of, number, x, y))
-        result[row, column] = np.exp(np.min(logs, axis=0))
+    result[ground] = np.exp(np.min(logs, axis=0))
     return result
 
 
