@@ -8,6 +8,7 @@ from torch import Tensor
 
 from na_core.compose.averaging import averaged
 from na_core.compose.background import STAYS, background_positions, plate_weight, unmoved_positions
+from na_core.compose.blending import Planes, blend_over, covered_in_part
 from na_core.compose.objects import object_points
 from na_core.compose.passes import Passes
 from na_core.compose.seams import STILL, soften_seams
@@ -56,34 +57,65 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     # 3. What it shows of the objects, over that: what is nearer covers what is farther.
     index, usable = torch.full_like(boxes.index[0], -1), torch.ones_like(validity)
     depth = torch.full_like(x, torch.inf)
+    planes = Planes(index, photo, x, y, validity, usable, depth)
+    backdrop = planes.copied()
     inside = (camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].abs() <= 1).all(dim=-1)
     for layer in boxes.hits:
         for hits in layer.before(depth, inside).parts():
             points, pixels = object_points(frames, layers, hits), hits.pixels
             wins = points.depth < pixels.take(depth)
-            for values, plane in (
-                (points.x, x),
-                (points.y, y),
-                (points.photo, photo),
-                (points.seen, validity),
-                (points.usable, usable),
-                (points.depth, depth),
-                (hits.box.int(), index),
-            ):
-                pixels.put(torch.where(wins, values, pixels.take(plane)), plane)
+            found = (
+                hits.box.int(),
+                points.photo,
+                points.x,
+                points.y,
+                points.seen,
+                points.usable,
+                points.depth,
+            )
+            planes.put(pixels, Planes(*found), wins)
 
-    # 4. Its colour.
-    shape = (3, *index.shape)
-    proxy = sample_bytes(layers.picture, canvas, photo.flatten(), x.flatten(), y.flatten()).view(shape)
-    _blend_plates(proxy, layers, photo, gone.masked_fill_(index >= 0, 0), x, y)
-    shadow = cast_shadows(proxy, index < 0, gone, layers, frames)
+    # 4. The background's colour, where objects leave some of it to be seen.
+    soft = covered_in_part(planes, layers)
+    ground = (index < 0) | soft
+    background = _background_colours(layers, backdrop, gone, ground)
+    shadow = cast_shadows(background, ground, gone, layers, frames)
+
+    # 5. The objects' colours over it, and over other objects.
+    proxy = background.clone()
+    _colour(proxy, layers.foreground, layers, planes, index >= 0)
     _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
+    if layers.soft:
+        blend_over(proxy, background, planes, backdrop, soft, layers, frames, boxes, (still_x, still_y))
 
-    # 5. How far that has moved, and softer seams between what lay apart.
+    # 6. How far that has moved, and softer seams between what lay apart.
     shift = torch.hypot(x - still_x, y - still_y)
     shift.masked_fill_(~validity | (photo != frames.photo[:, :1, None]), torch.inf)
     proxy = soften_seams(proxy, index, x, y, shift).transpose(0, 1)
     return Passes(proxy, validity, shift, index, depth, boxes, shadow)
+
+
+def _background_colours(layers: Layers, backdrop: Planes, gone: Tensor, where: Tensor) -> Tensor:
+    """Return the colours (3, B, H, W) of the background at some pixels; 0 elsewhere.
+
+    Args:
+        layers: of the photos.
+        backdrop: what pixels show of the background.
+        gone: (B, H, W), how far the plate replaces the photo.
+        where: (B, H, W) bool, where it is needed.
+    """
+    colours = torch.zeros((3, *gone.shape), device=gone.device)
+    _colour(colours, layers.picture, layers, backdrop, where)
+    _blend_plates(colours, layers, backdrop.photo, gone * where, backdrop.x, backdrop.y)
+    return colours
+
+
+def _colour(colours: Tensor, pictures: Tensor, layers: Layers, planes: Planes, where: Tensor) -> None:
+    """Give some pixels of (3, B, H, W) the colours of pictures (M, H, W, 3) that they show, in place."""
+    pixels = ActivePixels.of(where)
+    at, kept = (pixels.take(plane) for plane in (planes.photo, planes.x, planes.y)), pixels.take(where)
+    for plane, values in zip(colours, sample_bytes(pictures, layers.canvas, *at), strict=True):
+        pixels.put(torch.where(kept, values, pixels.take(plane)), plane)
 
 
 def _at_background(weight: Tensor, layers: Layers, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from na_core.layers.object_colours import ObjectColours, object_colours
 from na_core.layers.thrown import ShadowTable, shadow_table
 from na_core.raster.canvas import Canvas
+from na_core.raster.pixels import span
 from na_core.raster.surfaces import Surfaces, inward_steps
 
 PLANES = ("picture", "cover", "plate", "real", "alpha", "foreground", "shadow", "shadow_owner")
@@ -38,6 +39,7 @@ class Layers:
         light: (M, 3) float32, direction from the ground to the light in the world; zeros if unknown.
         objects: boxes of a photo at most, K.
         extents: (M, 2) float32, width and height of each photo in pixels; None where all fill the canvas.
+        soft: whether there may be an alpha between nothing and everything.
     """
 
     picture: Tensor
@@ -52,6 +54,7 @@ class Layers:
     light: Tensor
     objects: int
     extents: Tensor | None = None
+    soft: bool = False
 
     def __len__(self) -> int:
         return len(self.picture)
@@ -65,6 +68,11 @@ class Layers:
     def owner(self) -> Tensor:
         """The object that each pixel shows, (M, H, W) int32, -1 for none."""
         return self.surfaces.owner
+
+    @cached_property
+    def rim(self) -> Tensor:
+        """Pixels that, or beside which others, are covered in part or by something else, (M, H, W) bool."""
+        return (span(self.owner) > 0) | (span(self.alpha.int()) > 0) | ((self.alpha > 0) & (self.alpha < 255))
 
     @cached_property
     def inward_steps(self) -> Tensor:
@@ -84,7 +92,7 @@ class Layers:
     @cached_property
     def colours(self) -> ObjectColours:
         """The colours of each object on a small canvas."""
-        return object_colours(self.picture, self.canvas.within(self.owner, -1), self.objects)
+        return object_colours(self.foreground, self.canvas.within(self.owner, -1), self.objects)
 
     def __getitem__(self, rows: Tensor) -> "Layers":
         """Return the layers of some of the photos, (R,) int64."""
@@ -145,8 +153,8 @@ def stacked(parts: Sequence[Layers]) -> Layers:
     )
     planes: dict[str, Any] = {name: join([getattr(part, name) for part in parts]) for name in PLANES}
     light = torch.cat([part.light for part in parts])
-    objects = max(part.objects for part in parts)
-    return Layers(surfaces=surfaces, light=light, objects=objects, extents=extents, **planes)
+    objects, soft = max(part.objects for part in parts), any(part.soft for part in parts)
+    return Layers(surfaces=surfaces, light=light, objects=objects, extents=extents, soft=soft, **planes)
 
 
 def _extended(values: Tensor, height: int, width: int) -> Tensor:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from na_core.layers.layers import Layers
+from na_core.layers.matting import FULL_ALPHA, MIN_ALPHA, SOLID
 from na_core.layers.outlines import enlarged_owner
 from na_core.raster.surfaces import pack
 
@@ -15,28 +16,30 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
     """Return the layers of photos that fill their canvas at another size, on the CPU.
 
     Colours are averaged over the area of a smaller pixel, and smooth between the pixels of a larger picture;
-    an outline stays where it is, and depths stay apart at it.
+    an outline stays where it is, and depths stay apart at it. A pixel is an object's from
+    :data:`na_core.layers.matting.MIN_ALPHA` on, if the photo's outlines are soft.
     """
     layers = layers.to("cpu")
     rows, columns = layers.picture.shape[1:3]
     if (columns, rows) == (width, height):
         return layers
-    picture, plate, foreground = (
-        resampled_colours(values, width, height)
-        for values in (layers.picture, layers.plate, layers.foreground)
-    )
-    alpha = resampled_colours(layers.alpha[..., None], width, height)
+    picture, plate = (resampled_colours(values, width, height) for values in (layers.picture, layers.plate))
     shadow = resampled_colours(layers.shadow.float(), width, height).half()
     shadow_owner = _nearest(layers.shadow_owner, width, height)
     cover, real = (_nearest(values, width, height) for values in (layers.cover, layers.real))
-    if width <= columns and height <= rows:
+    if layers.soft:
+        owner, alpha, foreground = _soft(layers, picture, width, height)
+    elif width <= columns and height <= rows:
         owner = _nearest(layers.owner, width, height)
     else:
         larger = [enlarged_owner(each, width, height) for each in layers.owner.numpy()]
         owner = torch.from_numpy(np.stack(larger))
+    if not layers.soft:
+        alpha, foreground = (owner >= 0).to(torch.uint8) * 255, picture
     near, far = (
         _depths(depths, layers.owner, owner) for depths in (layers.surfaces.near, layers.surfaces.far)
     )
+    far = torch.where(alpha < SOLID, near, far)
     cover = torch.where(owner < 0, cover, owner.to(cover.dtype))
     return Layers(
         picture=picture,
@@ -44,13 +47,42 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
         cover=cover,
         plate=plate,
         real=real,
-        alpha=torch.where(owner < 0, 0, alpha.view(owner.shape)),
+        alpha=alpha,
         foreground=foreground,
         shadow=shadow,
         shadow_owner=shadow_owner,
         light=layers.light,
         objects=layers.objects,
+        soft=layers.soft,
     )
+
+
+def _soft(layers: Layers, picture: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return owners and alpha (M, height, width) and foregrounds of soft layers at another size.
+
+    Alpha is averaged object by object; colours are averaged by how much of their pixel is the object's.
+
+    Args:
+        layers: on the CPU.
+        picture: (M, height, width, 3), their photos at the other size.
+        width, height: in pixels.
+    """
+    owner = torch.full(picture.shape[:3], -1, dtype=torch.int32)
+    alpha, foreground = torch.zeros(picture.shape[:3], dtype=torch.uint8), picture.clone()
+    for number in range(layers.objects):
+        own = torch.where(layers.owner == number, layers.alpha, 0)
+        if not own.any():
+            continue
+        share = resampled_colours(own, width, height)
+        wins = (share > alpha) & (share >= round(255 * MIN_ALPHA))
+        owner[wins], alpha[wins] = number, share[wins]
+        alpha[wins & (share > round(255 * FULL_ALPHA))] = 255
+    weight = layers.alpha[..., None].float()
+    weighted = resampled_colours(torch.cat([layers.foreground * weight, weight], dim=-1), width, height)
+    mean = weighted[..., :3] / weighted[..., 3:].clamp_min(1)
+    mixed = (alpha > 0) & (alpha < 255)
+    foreground[mixed] = mean[mixed].round().clamp(0, 255).to(torch.uint8)
+    return owner, alpha, foreground
 
 
 def resampled_depth(
@@ -92,7 +124,7 @@ def _depths(depths: Tensor, index: Tensor, owner: Tensor) -> Tensor:
 
 
 def resampled_colours(pictures: Tensor, width: int, height: int) -> Tensor:
-    """Return pictures (M, height, width, 3): what a larger one, smooth between the pixels, averages to."""
+    """Return pictures (M, height, width, ...): what a larger one, smooth between the pixels, averages to."""
     rows, columns = pictures.shape[1:3]
     times = max(-(-columns // width), -(-rows // height))
     each = []

@@ -10,6 +10,7 @@ from diffusers import UNet2DModel
 from torch import Tensor
 
 from na_core.layers.layers import Layers, hard_layers
+from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
 from na_core.layers.plate import plates
 from na_core.layers.relief_network import Estimate, box_layers, estimate
@@ -27,11 +28,14 @@ class TakingApart:
             fills its box as far as its 2D box allows.
         working_size: longer side in pixels at which the network sees photos.
         texture: what plates have to guess gets the photo's texture; else it is smooth.
+        soft: outlines that the network finds get an alpha from the photo's own pixels, and colours without
+            what is behind; else each pixel shows one thing. Objects that fill their boxes stay hard.
     """
 
     network: UNet2DModel | None = None
     working_size: int = 256
     texture: bool = False
+    soft: bool = True
 
     @property
     def key(self) -> Hashable:
@@ -46,15 +50,17 @@ FILLED_BOXES = TakingApart()
 def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     """Take M photos apart into layers: outlines and surfaces of their objects, and plates."""
     # 1. Whose pixel it is, and where its ray meets and leaves the object.
+    soft = how.soft and how.network is not None
     if how.network is None:
         owner, cover, near, far = _filled_boxes(views)
     else:
-        owner, cover, near, far = _found(how.network, views, how.working_size)
+        owner, cover, near, far, alpha, foreground = _found(how.network, views, how.working_size, soft)
     surfaces = pack(owner, near, far)
 
     # 2. The photo without what can leave it.
     plate, real = plates(views.pictures, cover, views.hidden & views.filled, how.texture)
-    return hard_layers(views.pictures, surfaces, cover, plate, real, views.filled.shape[1])
+    layers = hard_layers(views.pictures, surfaces, cover, plate, real, views.filled.shape[1])
+    return replace(layers, alpha=alpha, foreground=foreground, soft=True) if soft else layers
 
 
 def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
@@ -69,10 +75,12 @@ def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
     return torch.from_numpy(np.stack(resized)).to(pictures.device)
 
 
-def _found(
-    network: UNet2DModel, views: SourceViews, working_size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return owners, covers, near and far depths (M, H, W) as a network finds them."""
+def _found(network: UNet2DModel, views: SourceViews, working_size: int, soft: bool) -> tuple[Tensor, ...]:
+    """Return owners, covers, near and far depths, alpha (M, H, W) and foreground as a network finds them.
+
+    Of what covers less than half of a pixel there is a thin sheet: what is seen of it from the side is the
+    rest of the object.
+    """
     small = replace(views, pictures=working_pictures(views.pictures, working_size))
     found = estimate(network, small)
     chances = _chances(found, views.filled.shape[1]).cpu().numpy()
@@ -80,12 +88,16 @@ def _found(
     parts = []
     for number, picture in enumerate(views.pictures.cpu().numpy()):
         owner, cover = outlines(picture, chances[number])
-        depths = (resampled_depth(values[number], index[number], owner) for values in (near, far))
-        parts.append((owner, cover, *depths))
-    owners, covers, nears, fars = (
+        alpha, foreground = np.where(owner < 0, 0, 255).astype(np.uint8), picture
+        if soft:
+            matte = mattes(picture, chances[number], owner)
+            owner, alpha, foreground = matte.owner, matte.alpha, matte.foreground
+            cover = np.where(owner < 0, cover, owner)
+        met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
+        parts.append((owner, cover, met, np.where(alpha < SOLID, met, left), alpha, foreground))
+    return tuple(
         torch.from_numpy(np.stack(part)).to(views.pictures.device) for part in zip(*parts, strict=True)
     )
-    return owners, covers, nears, fars
 
 
 def _chances(found: Estimate, objects: int) -> Tensor:

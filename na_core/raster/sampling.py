@@ -80,3 +80,43 @@ def _step(size: Tensor | int, step: int) -> Tensor | int:
     if isinstance(size, Tensor):
         return (size > 1).long() * step
     return step if size > 1 else 0
+
+
+def sample_covered(
+    pictures: Tensor,
+    alpha: Tensor,
+    owner: Tensor,
+    canvas: Canvas,
+    photo: Tensor,
+    entry: Tensor,
+    x: Tensor,
+    y: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Sample objects that cover pixels in part: the mean of their own colours, and how much they cover.
+
+    Args:
+        pictures: (M, H, W, 3) uint8, the colours of what covers the pixels.
+        alpha: (M, H, W) uint8, how much of each pixel its owner covers.
+        owner: (M, H, W), whose each pixel is, -1 for none.
+        canvas: on which they lie.
+        photo, entry: (P,) int64, in which of them to sample what.
+        x, y: (P,) pixels, as in :func:`sample_bytes`.
+
+    Returns:
+        (3, P) float32 colours in [0, 1], 0 where nothing is the object's, and (P,) float32 alpha in [0, 1].
+    """
+    corner, right, below, share_x, share_y = _cell(canvas, photo, x, y)
+    covered = torch.zeros_like(x)
+    colours = torch.zeros((3, *x.shape), device=x.device)
+    triples, levels, owners = pictures.reshape(-1, 3), alpha.flatten(), owner.flatten()
+    for at, weight in (
+        (corner, (1 - share_x) * (1 - share_y)),
+        (corner + right, share_x * (1 - share_y)),
+        (corner + below, (1 - share_x) * share_y),
+        (corner + right + below, share_x * share_y),
+    ):
+        own = owners.index_select(0, at) == entry
+        part = weight * own * levels.index_select(0, at) / 255
+        covered += part
+        colours += part * triples.index_select(0, at).t()
+    return colours / (255 * covered.clamp_min(1e-6)), covered

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,23 @@ class TestDepths:
         depths = np.stack([np.full((4, 4), NEAR, np.float32), np.full((4, 4), FAR, np.float32)])
         owner = np.repeat(np.arange(2, dtype=np.int32)[None], 4, axis=0).repeat(2, axis=1)
         np.testing.assert_allclose(resampled_depth(depths, index, owner), np.where(owner == 1, FAR, NEAR))
+
+
+@pytest.mark.parametrize("side", [16, 48, 64, 160])
+def test_soft_outlines_keep_their_area_and_their_colours(side: int, studio: Studio) -> None:
+    layers = take_apart(studio.views())
+    alpha = torch.where(layers.owner == 0, 100, layers.alpha.int()).to(torch.uint8)
+    colours = torch.where((layers.owner == 0)[..., None], torch.tensor([255, 0, 0]), layers.picture.int())
+    soft = replace(layers, alpha=alpha, foreground=colours.to(torch.uint8), soft=True)
+    found = resampled(soft, side, side)
+    assert found.soft
+    assert torch.equal(found.owner >= 0, found.alpha > 0)
+    for number in (0, 1):
+        before, after = (
+            float((each.alpha * (each.owner == number)).float().mean()) for each in (soft, found)
+        )
+        assert after == pytest.approx(before, rel=0.15)
+    mixed = (found.alpha > 0) & (found.alpha < 255)
+    assert torch.equal(found.foreground[~mixed], found.picture[~mixed])
+    inner = (found.owner == 0) & (found.alpha > 95) & (found.alpha < 105)
+    assert (found.foreground[inner].float().mean(dim=0) - torch.tensor([255.0, 0, 0])).abs().max() < 40

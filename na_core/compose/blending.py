@@ -1,0 +1,157 @@
+"""Soft outlines: objects that cover a pixel in part, over what a ray meets behind them.
+
+While an object stands where its photo shows it, the photo is the mixture already; as it moves, the mixture is
+made anew, from its own colours and from what is behind it now. Continuous, so nothing pops in an animation.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from na_core.compose.objects import object_points
+from na_core.compose.seams import STILL
+from na_core.layers.layers import Layers
+from na_core.raster.boxmap import BoxMap, Hits
+from na_core.raster.pixels import ActivePixels, BoxTable, active, picked
+from na_core.raster.sampling import sample_bytes, sample_covered
+from na_core.tensors.frames import FrameBatch
+
+MAJORITY = 0.5
+"""Alpha from which a pixel shows the object; below it, it shows what is behind."""
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What pixels show, all (B, H, W), changed in place.
+
+    Attributes:
+        index: int32, the asset's slot, -1 for the background.
+        photo: int64, which photo shows it. x, y: float32, where, in its pixels.
+        validity: bool, the photo showed this very point.
+        usable: bool, the colour there is a guess at the object's.
+        depth: float32, metres.
+    """
+
+    index: Tensor
+    photo: Tensor
+    x: Tensor
+    y: Tensor
+    validity: Tensor
+    usable: Tensor
+    depth: Tensor
+
+    def take(self, pixels: ActivePixels) -> "Planes":
+        """Return the values (P,) at pixels."""
+        return Planes(*(pixels.take(plane) for plane in vars(self).values()))
+
+    def put(self, pixels: ActivePixels, values: "Planes", where: Tensor) -> None:
+        """Write values (P,) where that is so, (P,) bool."""
+        for plane, value in zip(vars(self).values(), vars(values).values(), strict=True):
+            pixels.put(torch.where(where, value, pixels.take(plane)), plane)
+
+    def copied(self) -> "Planes":
+        """Return planes that do not change with these."""
+        return Planes(*(plane.clone() for plane in vars(self).values()))
+
+
+def covered_in_part(planes: Planes, layers: Layers) -> Tensor:
+    """Return the pixels (B, H, W) whose object may cover them in part; none of layers that are hard."""
+    if not layers.soft:
+        return torch.zeros_like(planes.validity)
+    number = layers.canvas.number(planes.photo, planes.x, planes.y)
+    rim = layers.rim.flatten().index_select(0, number.flatten()).view(number.shape)
+    return (planes.index >= 0) & planes.validity & rim
+
+
+def blend_over(
+    proxy: Tensor,
+    background: Tensor,
+    planes: Planes,
+    backdrop: Planes,
+    where: Tensor,
+    layers: Layers,
+    frames: FrameBatch,
+    boxes: BoxMap,
+    still: tuple[Tensor, Tensor],
+) -> None:
+    """Blend objects over what is behind them, in place: colours, and what pixels show.
+
+    Args:
+        proxy: (3, B, H, W), what pixels show if objects cover all of them.
+        background: (3, B, H, W), the background's colour at the pixels.
+        planes: what pixels show; where less than :data:`MAJORITY` is the object's, what is behind it.
+        backdrop: what they show of the background.
+        where: (B, H, W) bool, where to blend, see :func:`covered_in_part`.
+        layers, frames, boxes: what is composed.
+        still: x and y where the background's photo shows the pixels' directions, of any shape that
+            broadcasts with (B, H, W).
+    """
+    pixels = ActivePixels.of(where)
+    shown, behind, soft = planes.take(pixels), backdrop.take(pixels), pixels.take(where)
+    entry = _entries(frames, pixels.row, shown.index)
+    stack = layers.foreground, layers.alpha, layers.owner, layers.canvas
+    colours, alpha = sample_covered(*stack, shown.photo, entry, shown.x, shown.y)
+
+    # 1. What is behind: another object, or the background.
+    beyond = torch.stack([pixels.take(plane) for plane in background])
+    for hits in boxes.hits:
+        beyond = _met_behind(hits, pixels, shown, behind, beyond, layers, frames)
+
+    # 2. How much of the mixture is made anew.
+    shape = planes.index.shape
+    shift = torch.hypot(
+        *(at - pixels.take(s.expand(shape)) for at, s in zip((shown.x, shown.y), still, strict=True))
+    )
+    other = shown.photo != frames.photo[:, 0].index_select(0, pixels.row)
+    anew = torch.where(other, 1.0, (shift - STILL).clamp(0, 1)) * soft
+
+    photos = sample_bytes(layers.picture, layers.canvas, shown.photo, shown.x, shown.y)
+    for plane, own, back, before in zip(proxy, colours, beyond, photos, strict=True):
+        mixed = before + anew * (back + alpha * (own - back) - before)
+        pixels.put(torch.where(soft, mixed, pixels.take(plane)), plane)
+    planes.put(pixels, behind, soft & (alpha < MAJORITY))
+
+
+def _met_behind(
+    hits: Hits,
+    pixels: ActivePixels,
+    shown: Planes,
+    behind: Planes,
+    colours: Tensor,
+    layers: Layers,
+    frames: FrameBatch,
+) -> Tensor:
+    """Look for what rays meet of another object behind the one that is shown.
+
+    Writes it into ``behind`` (P,) where it is nearer than what is there; returns the colours (3, P).
+    """
+    shape = pixels.shape
+    number = torch.full((shape[0] * shape[1] * shape[2],), -1, dtype=torch.int64, device=pixels.at.device)
+    number.index_copy_(0, hits.pixels.at, torch.arange(len(hits.pixels.at), device=pixels.at.device))
+    place = number.index_select(0, pixels.at)
+    hit = active(place >= 0)
+    place = picked(place, hit)
+    there = place >= 0
+    place = place.clamp_min(0)
+    if not len(place):
+        return colours
+    some = Hits(
+        ActivePixels(picked(pixels.at, hit), shape),
+        *(picked(values, place) for values in (hits.box, hits.local, hits.face, hits.depth)),
+    )
+    points = object_points(frames, layers, some)
+    nearer = points.depth < picked(behind.depth, hit)
+    nearer &= there & points.usable & (some.box != picked(shown.index, hit)) & (some.box >= 0)
+    sampled = sample_bytes(layers.foreground, layers.canvas, points.photo, points.x, points.y)
+    found = Planes(some.box.int(), points.photo, points.x, points.y, points.seen, points.usable, points.depth)
+    for plane, values in zip(vars(behind).values(), vars(found).values(), strict=True):
+        plane.index_copy_(0, hit, torch.where(nearer, values, picked(plane, hit)))
+    colours = colours.clone()
+    colours.index_copy_(1, hit, torch.where(nearer, sampled, picked(colours, hit)))
+    return colours
+
+
+def _entries(frames: FrameBatch, row: Tensor, slot: Tensor) -> Tensor:
+    """Return the numbers (P,) of assets in their photos."""
+    return BoxTable(frames.asset_entry[..., None], row, slot)[0]
