@@ -30,10 +30,10 @@ from na_core.layers.layers import Layers
 from na_core.layers.thrown import ShadowTable
 from na_core.raster.backdrop import Backdrops, backdrops
 from na_core.raster.canvas import Canvas
+from na_core.raster.colour import linear_from_srgb, srgb_from_linear
 from na_core.raster.ground import ground_from_pixel
 from na_core.raster.pixels import ActivePixels, BoxTable, active, listing_pays, picked
 from na_core.raster.sampling import cells_around
-from na_core.raster.srgb import to_linear, to_srgb
 from na_core.tensors.frames import FrameBatch
 
 SAME = 1 / 512
@@ -116,7 +116,7 @@ def _apply(
     some = ActivePixels(picked(pixels.at, differs), pixels.shape)
     for plane, change in zip(colours, changes, strict=True):
         step, before = picked(change, differs), some.take(plane)
-        after = to_srgb(to_linear(before) * step.exp())
+        after = srgb_from_linear(linear_from_srgb(before) * step.exp())
         some.put(torch.where(step == 0, before, after), plane)
 
 

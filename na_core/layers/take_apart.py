@@ -14,7 +14,10 @@ from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
 from na_core.layers.plate import plates
 from na_core.layers.relief_network import Estimate, box_layers, estimate
+from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth
+from na_core.raster.backdrop import backdrops
+from na_core.raster.ground import image_from_ground_below
 from na_core.raster.surfaces import pack
 from na_core.tensors.views import SourceViews
 
@@ -58,7 +61,9 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     surfaces = pack(owner, near, far)
 
     # 2. The photo without what can leave it.
-    plate, real = plates(views.pictures, cover, views.hidden & views.filled, how.texture)
+    hidden = views.hidden & views.filled
+    ground = image_from_ground_below(views.camera, backdrops(views.camera, views.boxes, hidden).ground)
+    plate, real = plates(views.pictures, cover, hidden, how.texture, ground=ground)
     layers = hard_layers(views.pictures, surfaces, cover, plate, real, views.filled.shape[1])
     return replace(layers, alpha=alpha, foreground=foreground, soft=True) if soft else layers
 
@@ -93,6 +98,7 @@ def _found(network: UNet2DModel, views: SourceViews, working_size: int, soft: bo
             matte = mattes(picture, chances[number], owner)
             owner, alpha, foreground = matte.owner, matte.alpha, matte.foreground
             cover = np.where(owner < 0, cover, owner)
+        cover = with_remnants(picture, cover)
         met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
         parts.append((owner, cover, met, np.where(alpha < SOLID, met, left), alpha, foreground))
     return tuple(

@@ -6,9 +6,15 @@ from torch import Tensor
 
 def linear_from_srgb(values: Tensor) -> Tensor:
     """Return the linear light of sRGB values in [0, 1], of any shape."""
-    return torch.where(values <= 0.04045, values / 12.92, ((values.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+    return torch.where(values <= 0.04045, values / 12.92, _power((values + 0.055) / 1.055, 2.4))
 
 
 def srgb_from_linear(light: Tensor) -> Tensor:
-    """Return the sRGB values of linear light in [0, 1], of any shape."""
-    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.clamp_min(1e-9) ** (1 / 2.4) - 0.055)
+    """Return the sRGB values of linear light, clipped to [0, 1], of any shape."""
+    light = light.clamp(0, 1)
+    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * _power(light, 1 / 2.4) - 0.055)
+
+
+def _power(values: Tensor, exponent: float) -> Tensor:
+    """Return powers of numbers from 0: the same whatever lies beside a number, as torch's own are not."""
+    return values.clamp_min(1e-12).log().mul_(exponent).exp_()

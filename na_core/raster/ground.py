@@ -71,3 +71,20 @@ def image_from_ground(cameras: Cameras, ground: Tensor) -> Tensor:
     projection = (image_from_camera(cameras) @ camera_from_world(cameras)[..., :3, :]).unbind(-1)
     x, y, z, one = projection
     return torch.stack([x, y, z * ground[..., None] + one], dim=-1)
+
+
+def image_from_ground_below(cameras: Cameras, ground: Tensor) -> Tensor:
+    """Return (B, 3, 3) as :func:`image_from_ground` does, from the point of the ground below each camera.
+
+    X, Y and depth are in units of the camera's height above the ground, along the world's axes; zeros where
+    the camera is not above it.
+
+    Args:
+        cameras: (B,).
+        ground: (B,) heights in metres.
+    """
+    height = cameras.world_from_camera[:, 2, 3] - ground
+    axes = cameras.world_from_camera[:, :3, :3]
+    foot = axes * axes.new_tensor([1.0, 1.0, -1.0])[:, None]  # the ground lies one height below the camera
+    found = image_from_camera(cameras) @ foot.mT
+    return torch.where((height > 1e-6)[:, None, None], found, 0.0)

@@ -1,4 +1,4 @@
-"""Pixels and points of the ground, and light and colours."""
+"""Pixels and points of the ground."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from na_core.raster.backdrop import backdrops
-from na_core.raster.ground import ground_from_pixel, ground_heights, image_from_ground, undersides
-from na_core.raster.srgb import to_linear, to_srgb
+from na_core.raster.ground import (
+    ground_from_pixel,
+    ground_heights,
+    image_from_ground,
+    image_from_ground_below,
+    undersides,
+)
 from na_core.tensors.cameras import cameras_of
-from tests.na_core.sunlit import encoded, ground_points, linear
+from tests.na_core.sunlit import ground_points
 
 
 @settings(max_examples=20, deadline=None)
@@ -53,10 +58,17 @@ def test_the_ground_is_the_backdrops_where_boxes_are_hidden_and_else_all_boxes()
     assert torch.equal(grid, found.expand(2, 3))
 
 
-def test_light_and_colours_follow_the_standards_curve_there_and_back() -> None:
-    levels = np.arange(256) / 255
-    light = to_linear(torch.from_numpy(levels))
-    np.testing.assert_allclose(light, linear(levels), atol=1e-12)
-    np.testing.assert_allclose(to_srgb(light), levels, atol=1e-7)
-    np.testing.assert_allclose(to_srgb(light), encoded(light.numpy()), atol=1e-12)
-    np.testing.assert_allclose(to_srgb(torch.tensor([-1.0, 7.0])), [0, 1], atol=1e-6)
+def test_points_below_a_camera_are_in_units_of_its_height() -> None:
+    cameras = cameras_of([camera_of_photo(1.2, 300, 200, 1.7, np.radians(25))])
+    ground, height = 0.4, 1.3
+    on_ground = torch.tensor([[0.3, 2.0], [-1.0, 4.0], [0.0, 1.0]], dtype=torch.float64)
+    world = on_ground * height + cameras.world_from_camera[0, :2, 3]
+    one, at = torch.ones(3, 1), torch.tensor([ground], dtype=torch.float64)
+    found = image_from_ground_below(cameras, at)[0] @ torch.cat([on_ground, one], dim=1).T
+    expected = image_from_ground(cameras, at)[0] @ torch.cat([world, one], dim=1).T
+    torch.testing.assert_close(found * height, expected)
+
+
+def test_a_camera_under_the_ground_sees_none() -> None:
+    cameras = cameras_of([camera_of_photo(1.2, 300, 200, 1.7, 0.3)])
+    assert (image_from_ground_below(cameras, torch.tensor([2.0], dtype=torch.float64)) == 0).all()
