@@ -8,7 +8,7 @@ from pathlib import Path
 
 from na_core.threads import wait_passively
 
-BENCHMARKS = ("projection.py", "sizes.py", "compose.py", "frame.py", "detection.py")
+BENCHMARKS = ("projection.py", "take_apart.py", "sizes.py", "compose.py", "frame.py", "detection.py")
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from na_core.compose.seams import STILL
 from na_core.layers.layers import Layers
 from na_core.raster.boxmap import BoxMap, Hits
 from na_core.raster.pixels import ActivePixels, BoxTable, active, picked
-from na_core.raster.sampling import sample_bytes, sample_covered
+from na_core.raster.sampling import sample_covered, sample_planes
 from na_core.tensors.frames import FrameBatch
 
 MAJORITY = 0.5
@@ -106,7 +106,7 @@ def blend_over(
     other = shown.photo != frames.photo[:, 0].index_select(0, pixels.row)
     anew = torch.where(other, 1.0, (shift - STILL).clamp(0, 1)) * soft
 
-    photos = sample_bytes(layers.picture, layers.canvas, shown.photo, shown.x, shown.y)
+    photos = sample_planes(layers.picture_planes, layers.canvas, shown.photo, shown.x, shown.y)
     for plane, own, back, before in zip(proxy, colours, beyond, photos, strict=True):
         mixed = before + anew * (back + alpha * (own - back) - before)
         pixels.put(torch.where(soft, mixed, pixels.take(plane)), plane)
@@ -143,7 +143,7 @@ def _met_behind(
     points = object_points(frames, layers, some)
     nearer = points.depth < picked(behind.depth, hit)
     nearer &= there & points.usable & (some.box != picked(shown.index, hit)) & (some.box >= 0)
-    sampled = sample_bytes(layers.foreground, layers.canvas, points.photo, points.x, points.y)
+    sampled = sample_planes(layers.foreground_planes, layers.canvas, points.photo, points.x, points.y)
     found = Planes(some.box.int(), points.photo, points.x, points.y, points.seen, points.usable, points.depth)
     for plane, values in zip(vars(behind).values(), vars(found).values(), strict=True):
         plane.index_copy_(0, hit, torch.where(nearer, values, picked(plane, hit)))

@@ -3,6 +3,8 @@
 A frame in which nothing moved gives back its photo, bit for bit and valid everywhere.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ from na_core.layers.layers import Layers
 from na_core.layers.object_colours import CANVAS, ObjectColours
 from na_core.raster.boxmap import box_map, camera_in_box
 from na_core.raster.pixels import ActivePixels, BoxTable
-from na_core.raster.sampling import bilinear, sample_bytes
+from na_core.raster.sampling import bilinear, sample_planes
 from na_core.tensors.frames import FrameBatch
 
 GREY = 0.5
@@ -58,7 +60,9 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     index, usable = torch.full_like(boxes.index[0], -1), torch.ones_like(validity)
     depth = torch.full_like(x, torch.inf)
     planes = Planes(index, photo, x, y, validity, usable, depth)
-    backdrop = planes.copied()
+    backdrop = (
+        planes.copied() if layers.soft else replace(planes, x=x.clone(), y=y.clone(), photo=photo.clone())
+    )
     inside = (camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].abs() <= 1).all(dim=-1)
     for layer in boxes.hits:
         for hits in layer.before(depth, inside).parts():
@@ -82,8 +86,8 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     shadow = cast_shadows(background, ground, gone, layers, frames)
 
     # 5. The objects' colours over it, and over other objects.
-    proxy = background.clone()
-    _colour(proxy, layers.foreground, layers, planes, index >= 0)
+    proxy = background.clone() if layers.soft else background
+    _colour(proxy, layers.foreground_planes, layers, planes, index >= 0)
     _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
     if layers.soft:
         blend_over(proxy, background, planes, backdrop, soft, layers, frames, boxes, (still_x, still_y))
@@ -105,17 +109,18 @@ def _background_colours(layers: Layers, backdrop: Planes, gone: Tensor, where: T
         where: (B, H, W) bool, where it is needed.
     """
     colours = torch.zeros((3, *gone.shape), device=gone.device)
-    _colour(colours, layers.picture, layers, backdrop, where)
+    _colour(colours, layers.picture_planes, layers, backdrop, where)
     _blend_plates(colours, layers, backdrop.photo, gone * where, backdrop.x, backdrop.y)
     return colours
 
 
 def _colour(colours: Tensor, pictures: Tensor, layers: Layers, planes: Planes, where: Tensor) -> None:
-    """Give some pixels of (3, B, H, W) the colours of pictures (M, H, W, 3) that they show, in place."""
+    """Give some pixels of (3, B, H, W) the colours that they show of planar pictures, in place."""
     pixels = ActivePixels.of(where)
-    at, kept = (pixels.take(plane) for plane in (planes.photo, planes.x, planes.y)), pixels.take(where)
-    for plane, values in zip(colours, sample_bytes(pictures, layers.canvas, *at), strict=True):
-        pixels.put(torch.where(kept, values, pixels.take(plane)), plane)
+    at = (pixels.take(plane) for plane in (planes.photo, planes.x, planes.y))
+    some = len(pixels.at) < where.numel()
+    for plane, values in zip(colours, sample_planes(pictures, layers.canvas, *at), strict=True):
+        pixels.put(values if some else torch.where(where.flatten(), values, plane.flatten()), plane)
 
 
 def _at_background(weight: Tensor, layers: Layers, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -130,7 +135,7 @@ def _blend_plates(proxy: Tensor, layers: Layers, photo: Tensor, weight: Tensor, 
     pixels = ActivePixels.of(weight > 0)
     share = pixels.take(weight)
     at = (pixels.take(plane) for plane in (photo, x, y))
-    for plane, values in zip(proxy, sample_bytes(layers.plate, layers.canvas, *at), strict=True):
+    for plane, values in zip(proxy, sample_planes(layers.plate_planes, layers.canvas, *at), strict=True):
         pixels.put(pixels.take(plane).lerp_(values, share), plane)
 
 

@@ -8,6 +8,7 @@ frames show is kept once.
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +41,9 @@ def _compact(folder: Path, scratch: Path) -> Path:
     text = (folder / LABELS_FILE).read_text(encoding="utf-8")
     pictures: dict[bytes, str] = {}
     for frame in json.loads(text)["frames"]:
+        for name in (frame.get("plate"), *(each["picture"] for each in frame.get("without", ()))):
+            if name is not None:
+                shutil.copyfile(folder / name, twin / name)
         photo = (folder / frame["picture"]).read_bytes()
         first = pictures.setdefault(photo, frame["picture"])
         (twin / first).write_bytes(photo)

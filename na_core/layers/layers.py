@@ -12,6 +12,7 @@ from na_core.layers.object_colours import ObjectColours, object_colours
 from na_core.layers.thrown import ShadowTable, shadow_table
 from na_core.raster.canvas import Canvas
 from na_core.raster.pixels import span
+from na_core.raster.sampling import planar
 from na_core.raster.surfaces import Surfaces, inward_steps
 
 PLANES = ("picture", "cover", "plate", "real", "alpha", "foreground", "shadow", "shadow_owner")
@@ -68,6 +69,21 @@ class Layers:
     def owner(self) -> Tensor:
         """The object that each pixel shows, (M, H, W) int32, -1 for none."""
         return self.surfaces.owner
+
+    @cached_property
+    def picture_planes(self) -> Tensor:
+        """The photos for :func:`na_core.raster.sampling.sample_planes`, kept for many frames."""
+        return planar(self.picture)
+
+    @cached_property
+    def foreground_planes(self) -> Tensor:
+        """The foregrounds for it, kept for many frames."""
+        return planar(self.foreground) if self.soft else self.picture_planes
+
+    @cached_property
+    def plate_planes(self) -> Tensor:
+        """The plates for it, kept for many frames."""
+        return planar(self.plate)
 
     @cached_property
     def rim(self) -> Tensor:

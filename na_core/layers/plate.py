@@ -46,8 +46,8 @@ def plates(
             negative is darker. It is taken out first: holes are filled from what is in the light. Holes do
             not look at it.
         guess: (M, H, W, 3) float sRGB in [0, 1], the plate's colours without their texture; counts in holes.
-        ground: (M, 3, 3) homographies, see :func:`na_core.raster.ground.image_from_ground_below`: texture then
-            keeps the ground's perspective.
+        ground: (M, 3, 3) homographies, see :func:`na_core.raster.ground.image_from_ground_below`: texture
+            then keeps the ground's perspective.
 
     Returns:
         (M, H, W, 3) uint8 plates, and (M, H, W) bool where they are the photos themselves.

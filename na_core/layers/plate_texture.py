@@ -36,8 +36,8 @@ def textured(
         picture: (H, W, 3) sRGB.
         known: (H, W), where it stays as it is, to the bit.
         guess: (h, w, 3) in [0, 1], colours of what is unknown without their texture, at any size.
-        image_from_ground: (3, 3), see :func:`na_core.raster.ground.image_from_ground_below`; without it all is
-            copied across the picture.
+        image_from_ground: (3, 3), see :func:`na_core.raster.ground.image_from_ground_below`; without it all
+            is copied across the picture.
     """
     if known.all():
         return picture

@@ -1,21 +1,24 @@
 """The verb: photos and their boxes to layers, once per photo."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
 import torch
-from diffusers import UNet2DModel
+from numpy.typing import NDArray
 from torch import Tensor
 
+from na_core.layers.box_layers import box_layers
 from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
+from na_core.layers.photo_network import BRIGHTEST, DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import plates
-from na_core.layers.relief_network import Estimate, box_layers, estimate
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth
+from na_core.layers.shadow import thrown_shadows
+from na_core.layers.upsampling import enlarged, guided
 from na_core.raster.backdrop import backdrops
 from na_core.raster.ground import image_from_ground_below
 from na_core.raster.surfaces import pack
@@ -27,15 +30,15 @@ class TakingApart:
     """How photos are taken apart.
 
     Attributes:
-        network: that finds outlines and depths in the boxes, on the views' device; without it every object
-            fills its box as far as its 2D box allows.
+        network: that finds outlines, depths, plates and shadows, on the views' device; without it every
+            object fills its box as far as its 2D box allows, and throws no shadow.
         working_size: longer side in pixels at which the network sees photos.
         texture: what plates have to guess gets the photo's texture; else it is smooth.
         soft: outlines that the network finds get an alpha from the photo's own pixels, and colours without
             what is behind; else each pixel shows one thing. Objects that fill their boxes stay hard.
     """
 
-    network: UNet2DModel | None = None
+    network: PhotoNetwork | None = None
     working_size: int = 256
     texture: bool = False
     soft: bool = True
@@ -50,22 +53,62 @@ FILLED_BOXES = TakingApart()
 """Without a network: every object fills its box."""
 
 
-def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
-    """Take M photos apart into layers: outlines and surfaces of their objects, and plates."""
-    # 1. Whose pixel it is, and where its ray meets and leaves the object.
-    soft = how.soft and how.network is not None
-    if how.network is None:
-        owner, cover, near, far = _filled_boxes(views)
-    else:
-        owner, cover, near, far, alpha, foreground = _found(how.network, views, how.working_size, soft)
-    surfaces = pack(owner, near, far)
+@dataclass(frozen=True)
+class _Found:
+    """What a network finds in M photos.
 
-    # 2. The photo without what can leave it.
+    Attributes:
+        owner, cover, alpha, foreground: see :class:`na_core.layers.layers.Layers`.
+        near, far: (M, H, W) float32, depths in metres where rays meet and leave the owner.
+        shadow: (M, H, W, 3) float32, logarithm of the photo over its plate, whoever throws it.
+        guess: (M, H, W, 3) float32 sRGB in [0, 1], smooth colours of what is behind objects.
+    """
+
+    owner: Tensor
+    cover: Tensor
+    alpha: Tensor
+    foreground: Tensor
+    near: Tensor
+    far: Tensor
+    shadow: Tensor
+    guess: Tensor
+
+
+def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
+    """Take M photos apart into layers: outlines and surfaces of their objects, shadows and plates."""
     hidden = views.hidden & views.filled
     ground = image_from_ground_below(views.camera, backdrops(views.camera, views.boxes, hidden).ground)
-    plate, real = plates(views.pictures, cover, hidden, how.texture, ground=ground)
-    layers = hard_layers(views.pictures, surfaces, cover, plate, real, views.filled.shape[1])
-    return replace(layers, alpha=alpha, foreground=foreground, soft=True) if soft else layers
+    objects = views.filled.shape[1]
+    if how.network is None:
+        owner, cover, near, far = _filled_boxes(views)
+        plate, real = plates(views.pictures, cover, hidden, how.texture, ground=ground)
+        return hard_layers(views.pictures, pack(owner, near, far), cover, plate, real, objects)
+
+    # 1. Whose pixel it is, and where its ray meets and leaves the object.
+    found = _found(how.network, views, how.working_size, how.soft)
+
+    # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
+    shadow_owner, light = _shadow_owners(found, views)
+    shadow = torch.where(shadow_owner[..., None] < 0, 0, found.shadow)
+
+    # 3. The photo without what can leave it.
+    stays = ~hidden.gather(1, shadow_owner.flatten(1).clamp_min(0).long()).view_as(shadow_owner)
+    leaves = torch.where(stays[..., None], 0, shadow)
+    plate, real = plates(views.pictures, found.cover, hidden, how.texture, leaves, found.guess, ground)
+    return Layers(
+        picture=views.pictures,
+        surfaces=pack(found.owner, found.near, found.far),
+        cover=found.cover.to(torch.int16),
+        plate=plate,
+        real=real,
+        alpha=found.alpha,
+        foreground=found.foreground,
+        shadow=shadow.half(),
+        shadow_owner=shadow_owner,
+        light=light,
+        objects=objects,
+        soft=how.soft,
+    )
 
 
 def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
@@ -80,8 +123,8 @@ def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
     return torch.from_numpy(np.stack(resized)).to(pictures.device)
 
 
-def _found(network: UNet2DModel, views: SourceViews, working_size: int, soft: bool) -> tuple[Tensor, ...]:
-    """Return owners, covers, near and far depths, alpha (M, H, W) and foreground as a network finds them.
+def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: bool) -> _Found:
+    """Return what a network finds in photos, at their own size.
 
     Of what covers less than half of a pixel there is a thin sheet: what is seen of it from the side is the
     rest of the object.
@@ -90,6 +133,7 @@ def _found(network: UNet2DModel, views: SourceViews, working_size: int, soft: bo
     found = estimate(network, small)
     chances = _chances(found, views.filled.shape[1]).cpu().numpy()
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
+    shadows, guesses = (values.movedim(1, -1).cpu().numpy() for values in (found.shadow, found.plate))
     parts = []
     for number, picture in enumerate(views.pictures.cpu().numpy()):
         owner, cover = outlines(picture, chances[number])
@@ -98,12 +142,45 @@ def _found(network: UNet2DModel, views: SourceViews, working_size: int, soft: bo
             matte = mattes(picture, chances[number], owner)
             owner, alpha, foreground = matte.owner, matte.alpha, matte.foreground
             cover = np.where(owner < 0, cover, owner)
-        cover = with_remnants(picture, cover)
         met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
-        parts.append((owner, cover, met, np.where(alpha < SOLID, met, left), alpha, foreground))
-    return tuple(
-        torch.from_numpy(np.stack(part)).to(views.pictures.device) for part in zip(*parts, strict=True)
-    )
+        parts.append(
+            (
+                owner,
+                with_remnants(picture, cover),
+                alpha,
+                foreground,
+                met,
+                np.where(alpha < SOLID, met, left),
+                _shadow(shadows[number], picture, owner),
+                enlarged(guesses[number], picture.shape[1], picture.shape[0]),
+            )
+        )
+    planes = (torch.from_numpy(np.stack(part)).to(views.pictures.device) for part in zip(*parts, strict=True))
+    return _Found(**dict(zip((field.name for field in fields(_Found)), planes, strict=True)))
+
+
+def _shadow(
+    shadow: NDArray[np.float32], picture: NDArray[np.uint8], owner: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return shadows (h, w, 3) at the photo's size, outside its objects."""
+    larger = np.clip(guided(shadow, picture), DARKEST, BRIGHTEST)
+    return np.where(owner[..., None] < 0, larger, 0).astype(np.float32)
+
+
+def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor]:
+    """Return who throws each pixel's shadow (M, H, W) int16, and the directions to lights (M, 3)."""
+    thrown = [
+        thrown_shadows(
+            found.shadow[number],
+            found.owner[number],
+            views.camera[number],
+            views.boxes[number],
+            views.filled[number],
+            views.hidden[number],
+        )
+        for number in range(len(found.owner))
+    ]
+    return torch.stack([each.owner for each in thrown]), torch.stack([each.light for each in thrown])
 
 
 def _chances(found: Estimate, objects: int) -> Tensor:

@@ -13,11 +13,12 @@ EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
 """Checkpoints that come with the package, by folder name."""
 
 COMPONENTS = ("encoder", "tokenizer3d", "vae", "unet", "scheduler")
-OPTIONAL_COMPONENTS = ("relief",)
+OPTIONAL_COMPONENTS = ("photo_network",)
 LIBRARIES = (
     "diffusers",
     "transformers",
     "na_core",
+    "na_core.layers.photo_network",
     "na_core.model.patch_autoencoder",
     "na_core.model.tokenizer3d",
 )

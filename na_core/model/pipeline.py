@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel, UNet2DModel
+from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from transformers import ViTModel
 
 from na_core.compose.compose import compose
 from na_core.compose.passes import Passes
+from na_core.layers.photo_network import PhotoNetwork
 from na_core.layers.store import LayerStore, Photos
 from na_core.layers.take_apart import TakingApart
 from na_core.model.anchored_noise import noise_ids
@@ -82,10 +83,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         plate_texture: what a photo does not show behind its objects gets the photo's texture, see
             :mod:`na_core.layers.plate_texture`, instead of a smooth fill.
-        relief: network that finds the objects' outlines and depths in their boxes
-            (:mod:`na_core.layers.relief_network`); None: objects fill their boxes.
+        photo_network: takes photos apart (:mod:`na_core.layers.photo_network`); None: objects fill their
+            boxes.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
-        picture_size: working size: longer side in pixels of the photos that the networks were trained at.
+        picture_size: working size of encoder and decoder: longer side in pixels of the photos that they were
+            trained at.
     """
 
     model_cpu_offload_seq = "encoder->tokenizer3d->unet->vae"
@@ -95,9 +97,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     vae: Vae
     unet: UNet2DConditionModel
     scheduler: DDIMScheduler
-    relief: UNet2DModel | None
+    photo_network: PhotoNetwork | None
 
-    _optional_components: ClassVar[list[str]] = ["relief"]
+    _optional_components: ClassVar[list[str]] = ["photo_network"]
 
     @register_to_config  # what is no module: register_modules writes over the modules
     def __init__(
@@ -107,7 +109,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         vae: Vae,
         unet: UNet2DConditionModel,
         scheduler: DDIMScheduler,
-        relief: UNet2DModel | None = None,
+        photo_network: PhotoNetwork | None = None,
         preset: str = "guided",
         spatial_conditioning: bool = True,
         box_map: bool = True,
@@ -126,9 +128,14 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         self.register_modules(
-            encoder=encoder, tokenizer3d=tokenizer3d, vae=vae, unet=unet, scheduler=scheduler, relief=relief
+            encoder=encoder,
+            tokenizer3d=tokenizer3d,
+            vae=vae,
+            unet=unet,
+            scheduler=scheduler,
+            photo_network=photo_network,
         )
-        for module in (encoder, tokenizer3d, vae, unet, relief):
+        for module in (encoder, tokenizer3d, vae, unet, photo_network):
             if module is not None:
                 _align(module)
         self.layers = LayerStore()
@@ -249,7 +256,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     @property
     def taking_apart(self) -> TakingApart:
         """How photos are taken apart."""
-        return TakingApart(self.relief, self.config.picture_size, self.config.plate_texture)
+        network, size = self.photo_network, self.config.picture_size
+        if network is not None:
+            size = network.config.working_size
+        return TakingApart(network, size, self.config.plate_texture)
 
 
 def _align(module: nn.Module) -> None:

@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import ViTConfig, ViTModel
 
-from na_core.layers.relief_network import build_relief_network
+from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.box_channels import spatial_channels
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
@@ -24,7 +24,7 @@ class Scale:
     Attributes:
         encoder_*: the ViT. vae_width: of PatchAutoencoder's refinements; 0 for AutoencoderKL.
         latent_channels: of the VAE. unet_channels: per resolution; attention at all but the first
-        (``sd21``: all but the last). relief_channels: of the relief network, per resolution.
+        (``sd21``: all but the last). photo_widths: of the photo network, per resolution.
     """
 
     picture_size: int
@@ -41,27 +41,29 @@ class Scale:
     token_size: int
     appearance_size: int
     pose_hidden_size: int
-    relief_channels: tuple[int, ...]
+    photo_widths: tuple[int, ...]
 
 
-RELIEF = (32, 48, 64, 80)
+PHOTO_WIDTHS = (24, 48, 80, 128, 160)
 
 SCALES: dict[str, Scale] = {
-    "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32, (8, 8)),
-    "mini": Scale(256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256, RELIEF),
-    "sd21": Scale(256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024, RELIEF),
+    "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32, (8, 8, 8, 8, 8)),
+    "mini": Scale(256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256, PHOTO_WIDTHS),
+    "sd21": Scale(
+        256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024, PHOTO_WIDTHS
+    ),
 }
 
 
 def build_pipeline(
-    preset: Preset = "guided", size: Size = "mini", seed: int = 0, relief: bool = False, cells: int = 2
+    preset: Preset = "guided", size: Size = "mini", seed: int = 0, photo_network: bool = False, cells: int = 2
 ) -> NeuralAssetsPipeline:
     """Build a pipeline with random weights.
 
     Args:
         preset, size: of the model.
         seed: of the weights.
-        relief: with a relief network (``guided`` alone).
+        photo_network: with a photo network (``guided`` alone).
         cells: appearance tokens along each side of an object's 2D box; the paper's are 2.
 
     ``paper`` and ``guided`` of one size have the same UNet but for the channels that ``guided`` adds to
@@ -96,7 +98,9 @@ def build_pipeline(
             vae=vae,
             unet=unet,
             scheduler=_scheduler(size),
-            relief=build_relief_network(scale.relief_channels) if relief and guided else None,
+            photo_network=PhotoNetwork(scale.photo_widths, scale.picture_size)
+            if photo_network and guided
+            else None,
             preset=preset,
             spatial_conditioning=guided,
             anchored_noise=guided,
@@ -105,7 +109,13 @@ def build_pipeline(
             keep_unmoved=guided and size != "sd21",
             picture_size=scale.picture_size,
         )
-    for module in (pipeline.encoder, pipeline.tokenizer3d, pipeline.vae, pipeline.unet, pipeline.relief):
+    for module in (
+        pipeline.encoder,
+        pipeline.tokenizer3d,
+        pipeline.vae,
+        pipeline.unet,
+        pipeline.photo_network,
+    ):
         if module is not None:
             module.eval()
     return pipeline

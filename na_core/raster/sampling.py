@@ -24,7 +24,16 @@ def sample_bytes(pictures: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: 
     Returns:
         (3, P) float32 in [0, 1].
     """
-    planes = torch.stack(pictures.reshape(-1, 3).unbind(1))  # looked up several times faster than triples
+    return sample_planes(planar(pictures), canvas, photo, x, y)
+
+
+def planar(pictures: Tensor) -> Tensor:
+    """Return pictures (M, H, W, 3) as (3, M * H * W): looked up several times faster than triples."""
+    return torch.stack(pictures.reshape(-1, 3).unbind(1))
+
+
+def sample_planes(planes: Tensor, canvas: Canvas, photo: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Sample pictures as :func:`sample_bytes` does, that were made :func:`planar` once for many frames."""
     cells = cells_around(canvas, photo, x, y)
     return torch.stack([bilinear(plane, *cells) for plane in planes]).div_(255)
 
@@ -105,7 +114,7 @@ def sample_covered(
     Returns:
         (3, P) float32 colours in [0, 1], 0 where nothing is the object's, and (P,) float32 alpha in [0, 1].
     """
-    corner, right, below, share_x, share_y = _cell(canvas, photo, x, y)
+    corner, right, below, share_x, share_y = cells_around(canvas, photo, x, y)
     covered = torch.zeros_like(x)
     colours = torch.zeros((3, *x.shape), device=x.device)
     triples, levels, owners = pictures.reshape(-1, 3), alpha.flatten(), owner.flatten()

@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Number = Annotated[int, Field(ge=0, strict=True)]
 Start = Literal["noise", "residual", "uncertainty"]
 
-TASKS = ("vae", "relief", "detector", "decoder")
+TASKS = ("vae", "photo_network", "detector", "decoder")
 """Tables of what can be trained, in the order in which a run trains them."""
 
 VALIDATION_SCENES = Path(__file__).resolve().parent.parent / "evaluation" / "scenes" / "validation.tar"
@@ -93,24 +93,33 @@ class VaeConfig(Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ReliefConfig(Optimisation):
-    """How the relief network is trained; see "Reliefs". Without this table the checkpoint's network stays; a
-    model with random weights has none then, and its proxies are textured boxes.
+class PhotoNetworkConfig(Optimisation):
+    """How the photo network is trained; see "The photo network". Without this table the checkpoint's network
+    stays; a model with random weights has none then, and its objects fill their boxes. Its groups of weights
+    are "backbone" and "heads".
 
     Attributes:
+        backbone: weights of a new network's backbone: ImageNet's, or random ones.
+        frozen_blocks: blocks of the backbone, from the first, that keep their weights; 0 trains them all.
         jitter_boxes: probability of a box to be as wrong as a detector's (size 10 %, yaw 5°, centre 3 %).
         drop_boxes: probability of a box to be missing; its object is background then.
         forget_rectangles: probability of a 2D box to be unknown.
         mirror: probability of a photo to be mirrored left to right.
         recolour: probability of a photo to have its colour channels exchanged.
+        degrade: probability of a photo to be blurred, noisy and compressed.
         smallest_crop: side of the smallest part that is cut out of a photo, as a share; 1 leaves it whole.
     """
 
+    groups: ClassVar[tuple[str, ...]] = ("backbone", "heads")
+
+    backbone: Literal["imagenet", "random"] = "imagenet"
+    frozen_blocks: Annotated[int, Field(ge=0, le=16, strict=True)] = 5
     jitter_boxes: Share = 0.3
-    drop_boxes: Share = 0.1
+    drop_boxes: Share = 0.03
     forget_rectangles: Share = 0.1
     mirror: Share = 0.5
     recolour: Share = 0.5
+    degrade: Share = 0.5
     smallest_crop: Share = 0.5
 
 
@@ -189,7 +198,8 @@ class AugmentationConfig:
     """Probabilities with which the decoder's pairs are changed.
 
     Attributes:
-        jitter_boxes: of a source box to be as wrong as a detector's, see [relief]; the target's moves along.
+        jitter_boxes: of a source box to be as wrong as a detector's, see [photo_network]; the target's moves
+            along.
         relabel_corners: of an asset whose front is near 45° to take the other label; 0.5 makes both alike.
         drop_objects: of an asset that the target does not show to be left out.
         mask_sources: of an object to be hidden in its photo and the proxy; its place stays known.
@@ -242,8 +252,8 @@ class TrainingConfig:
         log_every: steps between lines of the log.
         validation: how the decoder is measured; None does not measure it.
         vae: how the VAE is trained, or where it is taken from; None leaves the checkpoint's.
-        relief: how the relief network is trained, or where it is taken from; None leaves the checkpoint's,
-            or goes without.
+        photo_network: how the photo network is trained, or where it is taken from; None leaves the
+            checkpoint's, or goes without.
         detector: how the embedded detector is trained.
         decoder: how encoder, tokenizer and UNet are trained.
         conditions: what the decoder sees; None is what ``guided`` always sees, or the checkpoint's.
@@ -265,7 +275,7 @@ class TrainingConfig:
     log_every: Count = 25
     validation: ValidationConfig | None = None
     vae: Annotated[Annotated[VaeConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
-    relief: Annotated[Annotated[ReliefConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
+    photo_network: Annotated[Annotated[PhotoNetworkConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
     detector: DetectorConfig | None = None
     decoder: DecoderConfig | None = None
     conditions: ConditionsConfig | None = None
@@ -298,14 +308,14 @@ def _contradictions(config: TrainingConfig) -> Iterator[str]:
     """Yield what is wrong with keys that are well-formed alone and contradict each other."""
     trained, decoder, conditions = config.trained, config.decoder, config.conditions
     if not trained:
-        yield "nothing to train: give tables [vae], [relief], [detector] or [decoder]"
+        yield "nothing to train: give tables [vae], [photo_network], [detector] or [decoder]"
     for name, table in trained.items():
         for group in table.group_rates:
             if group not in table.groups:
                 known = ", ".join(f"'{name}'" for name in table.groups) or "none"
                 yield f"{name}: group_rates: unknown key '{group}'; there are: {known}"
     if trained.keys() == {"detector"}:
-        for key in ("preset", "size", "initial", "validation", "vae", "relief", "conditions"):
+        for key in ("preset", "size", "initial", "validation", "vae", "photo_network", "conditions"):
             if getattr(config, key) is not None:
                 yield f"'{key}' does not go with [detector] alone"
         return
@@ -313,8 +323,8 @@ def _contradictions(config: TrainingConfig) -> Iterator[str]:
         yield "missing key 'preset'"
     if (config.size is None) == (config.initial is None):
         yield "give one of 'size' (random weights) and 'initial' (a checkpoint)"
-    if config.relief is not None and config.preset == "paper":
-        yield "relief: the preset 'paper' has none"
+    if config.photo_network is not None and config.preset == "paper":
+        yield "photo_network: the preset 'paper' has none"
     if config.size is not None and config.vae is None:
         yield "missing table 'vae': train one, or take a checkpoint's with: [vae] from = 'mini'"
     if config.size == "sd21" and "vae" in trained:

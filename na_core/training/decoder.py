@@ -1,4 +1,4 @@
-"""The task that trains encoder, tokenizer and UNet on pairs; VAE and relief network stay frozen."""
+"""The task that trains encoder, tokenizer and UNet on pairs; VAE and photo network stay frozen."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -175,7 +175,7 @@ class DecoderTask(TrainingTask[DecoderConfig]):
         """Take the pictures apart, encode them, and measure the residual's unit."""
         pipeline = self.run.pipeline.to(self.run.device)
         pipeline.register_to_config(picture_size=max(self.run.picture_size))
-        for frozen in (pipeline.vae, pipeline.relief):
+        for frozen in (pipeline.vae, pipeline.photo_network):
             if frozen is not None:
                 frozen.to(memory_format=torch.channels_last).requires_grad_(False).eval()
         if self.run.device.type == "cpu":

@@ -6,22 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DModel
+from diffusers import AutoencoderKL
 from torch import nn
 
 from na_core.detection.network import BoxDetector
-from na_core.layers.relief_network import build_relief_network
+from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
 from na_core.model.latents import latent_channels, latent_factor
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.model.presets import RELIEF, build_pipeline
-from na_core.training.config import ReliefConfig, Taken, TrainingConfig, VaeConfig
+from na_core.model.presets import SCALES, build_pipeline
+from na_core.training.backbone_weights import load_published
+from na_core.training.config import PhotoNetworkConfig, Taken, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
 PARTS: dict[str, tuple[Any, ...]] = {
     "vae": (PatchAutoencoder, AutoencoderKL),
-    "relief": (UNet2DModel,),
+    "photo_network": (PhotoNetwork,),
     "detector": (BoxDetector,),
 }
 """Classes of the parts that a run can start from, by their folders in a checkpoint."""
@@ -38,8 +39,7 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
         assert config.size is not None and config.preset is not None
         conditions = {} if config.conditions is None else asdict(config.conditions)
         cells = conditions.pop("cells", 2)
-        relief = config.relief is not None
-        pipeline = build_pipeline(config.preset, config.size, config.seed, relief, cells)
+        pipeline = build_pipeline(config.preset, config.size, config.seed, cells=cells)
         pipeline.register_to_config(**conditions)
     else:
         try:
@@ -51,11 +51,15 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
                 f"{file}: 'initial' is {config.initial}, a checkpoint of the preset "
                 f"'{pipeline.config.preset}', but 'preset' is '{config.preset}'"
             )
-    if isinstance(config.relief, ReliefConfig) and pipeline.relief is None:
+    if isinstance(config.photo_network, PhotoNetworkConfig) and pipeline.photo_network is None:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            pipeline.register_modules(relief=build_relief_network(RELIEF))
-    for name in ("vae", "relief"):
+            scale = SCALES[config.size or "mini"]
+            network = PhotoNetwork(scale.photo_widths, scale.picture_size)
+        if config.photo_network.backbone == "imagenet":
+            load_published(network.backbone)
+        pipeline.register_modules(photo_network=network)
+    for name in ("vae", "photo_network"):
         table = getattr(config, name)
         if isinstance(table, Taken):
             part = load_part(name, table.origin, f"{file}: {name}: 'from'")

@@ -245,14 +245,15 @@ def all_layers(
     names their boxes alone; and of an object that has left, no 2D box.
 
     Args:
-        pipeline: whose relief network finds outlines and depths, on the device that computes.
+        pipeline: whose photo network takes them apart, on the device that computes.
         labels: of the frames.
     """
-    how, device, bank = replace(pipeline.taking_apart, soft=False), pipeline.unet.device, labels.pictures
+    how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
     parts = []
     rows = torch.arange(len(bank)).split(batch_size)
     for some in tqdm(rows, desc="layers", unit="batch"):
         views = photo_views(labels, some).to(device)
         layers = take_apart(views, how)
         parts.append(layers.to(bank.device))
-    return replace(stacked(parts), picture=bank, foreground=bank)
+    layers = stacked(parts)
+    return replace(layers, picture=bank, foreground=layers.foreground if layers.soft else bank)

@@ -6,6 +6,7 @@ draws its numbers for each photo, whatever it does with them.
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from na_core.tensors.cameras import Cameras, camera_from_pixel, image_from_camera
 from na_core.tensors.views import SourceViews
+
+BLUR, NOISE, WORST = 1.2, 12.0, 40
+"""Largest blur in pixels and noise in levels of 255 of a photo that is made worse, and its least quality."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,13 @@ class Photos:
         views: the photos and their boxes.
         owner: (B, H, W) int64, the box's number that each pixel shows, -1 for none.
         depths: (B, H, W) float32 each, metres to whatever of it.
+        plate: (B, H, W, 3) uint8 sRGB, what they would show without their objects.
     """
 
     views: SourceViews
     owner: Tensor
     depths: tuple[Tensor, ...] = ()
+    plate: Tensor | None = None
 
 
 def mirror(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
@@ -52,6 +58,7 @@ def mirror(photos: Photos, random: np.random.Generator, probability: float) -> P
         ),
         _where(chosen, photos.owner.flip(2), photos.owner),
         tuple(_where(chosen, of.flip(2), of) for of in photos.depths),
+        None if photos.plate is None else _where(chosen, photos.plate.flip(2), photos.plate),
     )
 
 
@@ -62,16 +69,18 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
     """
     views = photos.views
     height, width = views.pictures.shape[1:3]
-    cut, corners = [], []
+    cut, plates, corners = [], [], []
     for number in range(len(views.pictures)):
         share, across, down = random.random(3)
         side = smallest + (1 - smallest) * share
         columns, rows = max(1, round(side * width)), max(1, round(side * height))
         left, top = round(across * (width - columns)), round(down * (height - rows))
         window = (number, slice(top, top + rows), slice(left, left + columns))
+        if photos.plate is not None:
+            plates.append(_resized_colours(photos.plate[window], height, width))
         cut.append(
             (
-                _resized(views.pictures[window].permute(2, 0, 1)[None].float(), height, width, "bilinear"),
+                _resized_colours(views.pictures[window], height, width),
                 _resized(photos.owner[window][None, None].float(), height, width, "nearest-exact"),
                 *(_resized(of[window][None, None], height, width, "nearest-exact") for of in photos.depths),
             )
@@ -85,12 +94,13 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
     return Photos(
         replace(
             views,
-            pictures=pictures.round().to(torch.uint8).permute(0, 2, 3, 1),
+            pictures=pictures,
             camera=Cameras(views.camera.world_from_camera, intrinsics),
             rectangles=((views.rectangles - offset) / scale).clamp(0, 1),
         ),
         owner[:, 0].long(),
         tuple(depth[:, 0] for depth in depths),
+        torch.cat(plates) if plates else None,
     )
 
 
@@ -140,13 +150,50 @@ def recolour(photos: Photos, random: np.random.Generator, probability: float, ga
     orders[kept] = (0, 1, 2)
     order = torch.from_numpy(orders).to(device)[:, None, None, :].expand(views.pictures.shape)
     gains = torch.from_numpy(1 + gain * (2 * random.random((count, 1, 1, 3)) - 1)).float().to(device)
-    pictures = (views.pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
-    return replace(photos, views=replace(views, pictures=pictures))
+
+    def changed(pictures: Tensor) -> Tensor:
+        return (pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
+
+    plate = None if photos.plate is None else changed(photos.plate)
+    return replace(photos, views=replace(views, pictures=changed(views.pictures)), plate=plate)
+
+
+def degrade(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
+    """Make photos as bad as cameras do, each with the given probability: soft, noisy, compressed.
+
+    A lens's or a hand's blur, a sensor's noise (its variance grows with the light), and JPEG's artefacts.
+    """
+    pictures = photos.views.pictures.cpu().numpy()
+    made = []
+    for picture in pictures:
+        chosen, share, shots, read, quality, half = random.random(6)
+        noise = random.standard_normal(picture.shape, np.float32)
+        if chosen >= probability:
+            made.append(picture)
+            continue
+        softened = cv2.GaussianBlur(picture, (0, 0), 0.05 + BLUR * share**2).astype(np.float32)
+        spread = np.sqrt((NOISE * shots**2) ** 2 * softened / 255 + (NOISE * read**2 / 2) ** 2)
+        noisy = np.clip(np.rint(softened + spread * noise), 0, 255).astype(np.uint8)
+        sampling = (
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if half < 0.5 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+        )
+        how = [cv2.IMWRITE_JPEG_QUALITY, round(WORST + (98 - WORST) * quality)]
+        how += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+        _, file = cv2.imencode(".jpg", noisy, how)
+        made.append(cv2.imdecode(file, cv2.IMREAD_COLOR))
+    pictures_made = torch.from_numpy(np.stack(made)).to(photos.views.pictures.device)
+    return replace(photos, views=replace(photos.views, pictures=pictures_made))
 
 
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """Choose whole rows of two tensors (B, ...)."""
     return torch.where(chosen.view(-1, *[1] * (one.dim() - 1)), one, other)
+
+
+def _resized_colours(picture: Tensor, height: int, width: int) -> Tensor:
+    """Return a picture (h, w, 3) uint8 as (1, height, width, 3)."""
+    resized = _resized(picture.permute(2, 0, 1)[None].float(), height, width, "bilinear")
+    return resized.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _resized(values: Tensor, height: int, width: int, mode: str) -> Tensor:

@@ -74,6 +74,8 @@ def write_scene(
         indices.save(folder / f"mask_{number:03}.png")
         Image.fromarray(depth).save(folder / f"depth_{number:03}.png")
         Image.fromarray(far).save(folder / f"far_{number:03}.png")
+        plate, *_ = painted(camera, [None] * len(boxes), width, height, stage)
+        Image.fromarray(plate).save(folder / f"plate_{number:03}.png")
         rectangles, visible = [], []
         for i, box in enumerate(boxes):
             alone = 0
@@ -92,6 +94,7 @@ def write_scene(
                 "mask": f"mask_{number:03}.png",
                 "depth": f"depth_{number:03}.png",
                 "far": f"far_{number:03}.png",
+                "plate": f"plate_{number:03}.png",
                 "stage": stage,
                 "camera": camera.to_dict(),
                 "boxes": [None if box is None else Box(box).to_dict() for box in boxes],

@@ -9,7 +9,6 @@ from hashlib import sha256
 import cv2
 import numpy as np
 import torch
-from diffusers import UNet2DModel
 from numpy.typing import ArrayLike, NDArray
 
 from na_core.compose.compose import compose
@@ -17,7 +16,7 @@ from na_core.compose.passes import Passes
 from na_core.geometry.boxes import bounds_2d, box_matrix, source_quarter_turns
 from na_core.geometry.camera import camera_of_photo
 from na_core.layers.layers import Layers
-from na_core.layers.relief_network import CELL
+from na_core.layers.photo_network import CELL, PhotoNetwork
 from na_core.layers.store import LayerStore
 from na_core.layers.take_apart import TakingApart
 from na_core.model.pipeline import to_bytes
@@ -133,10 +132,12 @@ def proxy_of(frame: Frame, photos: Mapping[str, Image], width: int = 64, height:
     return to_bytes(passes_of(frame, photos, width, height).proxy)[0]
 
 
-def decided(network: UNet2DModel) -> UNet2DModel:
-    """Let a relief network with random weights find objects in most of their boxes, in place."""
+def decided(network: PhotoNetwork) -> PhotoNetwork:
+    """Let a photo network with random weights find objects in most of their boxes, in place."""
     with torch.no_grad():
-        network.conv_out.bias[CELL**2 : 2 * CELL**2] += 1.5
+        random = torch.Generator().manual_seed(0)
+        torch.nn.init.normal_(network.heads.last.weight, std=0.3, generator=random)
+        network.heads.last.bias[CELL**2 : 2 * CELL**2] += 1.5
     return network
 
 

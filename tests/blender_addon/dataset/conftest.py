@@ -19,7 +19,10 @@ collect_ignore_glob = [] if (ROOT / "blender_addon/dataset").is_dir() else ["tes
 # Of its own: a second Blender on this process's folder would clear the installed extension's wheels away.
 RESOURCES = tempfile.mkdtemp(prefix="neural-assets-dataset-")
 
-SMALL = {"scenes": 2, "frames": 3, "width": 48, "height": 48, "samples": 1, "jobs": 1, "objects": 2}
+SMALL = {
+    **{"scenes": 2, "frames": 3, "width": 48, "height": 48, "samples": 1, "jobs": 1, "objects": 2},
+    **{"plates": False, "without": 0},
+}
 OF_THE_RUN = ("scenes", "seed", "jobs", "blend")
 
 # Blender prints on the C library's standard output, so answers go to a copy of it.

@@ -60,6 +60,25 @@ def test_labels_read_back_as_written(raw, tmp_path):
     assert frame.camera.fx == 1.0
 
 
+def test_version_4_says_what_is_behind_objects_and_where_lamps_are(raw):
+    assert labels_from_dict(raw).frames[0].plate is None  # version 3 does not
+    labels = labels_from_dict(with_layers(raw))
+    frame, (lamp,) = labels.frames[0], labels.lights
+    assert frame.plate == "plate_000.jpg"
+    assert [(each.object, each.picture) for each in frame.without] == [(0, "without_000_00.jpg")]
+    assert (lamp.stage, lamp.kind, lamp.towards, lamp.distance) == (0, "sun", (0.6, 0.0, 0.8), None)
+    assert labels_from_dict(labels.to_dict()) == labels
+
+
+def with_layers(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the labels with what version 4 adds."""
+    without = [{"object": 0, "picture": "without_000_00.jpg"}]
+    first = raw["frames"][0] | {"plate": "plate_000.jpg", "without": without}
+    sun = {"stage": 0, "kind": "sun", "towards": [0.6, 0.0, 0.8], "distance": None}
+    lights = [sun | {"size": 0.1, "irradiance": 2.0}]
+    return raw | {"schema_version": 4, "frames": [first, raw["frames"][1]], "lights": lights}
+
+
 BREAKS: dict[str, tuple[list[Any], Any]] = {
     "scene.schema_version": (["schema_version"], 1),
     "scene.clip": (["clip"], "film"),
@@ -77,6 +96,12 @@ BREAKS: dict[str, tuple[list[Any], Any]] = {
     "scene.frames[0].boxes_2d[0]": (["frames", 0, "boxes_2d", 0], [0.5, 0, 0.1, 1]),
     "scene.frames[0].boxes_2d[0][2]": (["frames", 0, "boxes_2d", 0], [0, 0, 1.5, 1]),
     "scene.frames[0].visible[1]": (["frames", 0, "visible", 1], float("nan")),
+    "scene.frames[0].plate": (["frames", 0, "plate"], "../plate.jpg"),
+    "scene.frames[0].without[0].object": (["frames", 0, "without", 0, "object"], 2),
+    "scene.frames[0].without[0].picture": (["frames", 0, "without", 0, "picture"], None),
+    "scene.lights[0].kind": (["lights", 0, "kind"], "candle"),
+    "scene.lights[0].towards": (["lights", 0, "towards"], [0, 1]),
+    "scene.lights[0].irradiance": (["lights", 0, "irradiance"], -1),
     "scene.edits[0].kind": (["edits", 0, "kind"], "paint"),
     "scene.edits[0].target": (["edits", 0, "target"], 2),
     "scene.edits[0].donor": (["edits", 0, "donor"], "1"),
@@ -87,7 +112,7 @@ BREAKS: dict[str, tuple[list[Any], Any]] = {
 @pytest.mark.parametrize("path", BREAKS)
 def test_a_refusal_names_the_field(raw, path):
     keys, value = BREAKS[path]
-    broken = copy.deepcopy(raw)
+    broken = copy.deepcopy(with_layers(raw))
     place: Any = broken
     for key in keys[:-1]:
         place = place[key]
@@ -111,7 +136,7 @@ def test_an_unknown_field_is_named(raw):
 
 
 def test_another_version_says_to_render_again(raw):
-    with pytest.raises(SceneError, match=r"reads 3, got 1; render the data set again"):
+    with pytest.raises(SceneError, match=r"reads 3 and 4, got 1; render the data set again"):
         labels_from_dict(raw | {"schema_version": 1})
 
 

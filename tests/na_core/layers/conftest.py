@@ -1,12 +1,11 @@
-"""A photographed scene of two blocks, and a tiny relief network."""
+"""A photographed scene of two blocks, and a tiny photo network."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import UNet2DModel
 
-from na_core.layers.relief_network import build_relief_network
+from na_core.layers.photo_network import PhotoNetwork
 from tests.na_core.studio import LEFT, RIGHT, Studio, build_studio, decided
 
 
@@ -17,8 +16,8 @@ def studio() -> Studio:
 
 
 @pytest.fixture(scope="session")
-def network() -> UNet2DModel:
-    """Return a relief network with random weights."""
+def network() -> PhotoNetwork:
+    """Return a photo network with random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return decided(build_relief_network((8, 8))).eval()
+        return decided(PhotoNetwork((8,) * 5)).eval()

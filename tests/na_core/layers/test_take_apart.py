@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DModel
 
 from na_core.geometry.boxes import box_matrix
+from na_core.layers.photo_network import Inputs, PhotoNetwork, network_inputs
 from na_core.layers.plate import PLATE_MARGIN, strip_radius
-from na_core.layers.relief_network import CELL, relief_inputs
 from na_core.layers.take_apart import TakingApart, take_apart, working_pictures
 from na_core.raster.morphology import widened
 from na_core.tensors.views import SourceViews
@@ -111,7 +110,7 @@ class TestLargePhotos:
 
     @pytest.mark.parametrize("with_network", [False, True])
     def test_it_keeps_its_own_pixels_and_gets_maps_as_fine(
-        self, with_network: bool, large: Studio, network: UNet2DModel
+        self, with_network: bool, large: Studio, network: PhotoNetwork
     ) -> None:
         layers = take_apart(large.views(), TakingApart(network if with_network else None, self.WORKING_SIZE))
         np.testing.assert_array_equal(layers.picture[0], large.photo)
@@ -120,20 +119,18 @@ class TestLargePhotos:
         assert layers.plate.shape == (1, 150, 200, 3)
 
     def test_the_network_looks_once_and_at_the_working_size(
-        self, large: Studio, network: UNet2DModel
+        self, large: Studio, network: PhotoNetwork
     ) -> None:
-        seen: list[torch.Tensor] = []
+        seen: list[Inputs] = []
         handle = network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
         take_apart(large.views(), TakingApart(network, self.WORKING_SIZE))
         handle.remove()
-        (cells,) = seen
-        assert cells.shape == (1, network.config.in_channels, 48 // CELL, 64 // CELL)
-        picture = torch.nn.functional.pixel_shuffle(cells, CELL)[0, :3].movedim(0, -1)
+        (inputs,) = seen
         expected = by_area(large.photo, 64, 48)
-        np.testing.assert_allclose((picture + 1) * 127.5, expected, atol=1e-3)
+        np.testing.assert_allclose(inputs.colours[0].movedim(0, -1) * 255, expected, atol=1e-3)
 
     def test_every_object_is_within_its_box_in_depth_and_about_in_the_picture(
-        self, large: Studio, network: UNet2DModel
+        self, large: Studio, network: PhotoNetwork
     ) -> None:
         layers = take_apart(large.views(), TakingApart(network, self.WORKING_SIZE))
         for number, box in enumerate(large.boxes):
@@ -149,24 +146,25 @@ class TestLargePhotos:
             assert (far <= inner[1] * 1.001).all()
             assert (near <= far).all()
 
-    def test_an_owner_covers_its_pixels(self, large: Studio, network: UNet2DModel) -> None:
+    def test_an_owner_covers_its_pixels(self, large: Studio, network: PhotoNetwork) -> None:
         layers = take_apart(large.views(), TakingApart(network, self.WORKING_SIZE))
         owned = layers.owner >= 0
         assert torch.equal(layers.cover[owned].int(), layers.owner[owned])
 
-    def test_a_photo_of_the_working_size_is_seen_as_it_is(self, studio: Studio, network: UNet2DModel) -> None:
+    def test_a_photo_of_the_working_size_is_seen_as_it_is(
+        self, studio: Studio, network: PhotoNetwork
+    ) -> None:
         pictures = studio.views().pictures
         assert working_pictures(pictures, 64) is pictures
-        seen: list[torch.Tensor] = []
+        seen: list[Inputs] = []
         handle = network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
         take_apart(studio.views(), TakingApart(network, 64))
         handle.remove()
-        inputs, _ = relief_inputs(studio.views())
-        assert torch.equal(torch.nn.functional.pixel_shuffle(seen[0], CELL), inputs)
+        assert torch.equal(seen[0].planes, network_inputs(studio.views()).planes)
 
 
 class TestManyPhotos:
-    def test_a_photo_is_taken_apart_alike_in_any_company(self, network: UNet2DModel) -> None:
+    def test_a_photo_is_taken_apart_alike_in_any_company(self, network: PhotoNetwork) -> None:
         first, second = (build_studio([LEFT, RIGHT], seed=seed).views() for seed in (1, 2))
         both = SourceViews(
             torch.cat([first.pictures, second.pictures]),
@@ -190,7 +188,7 @@ class TestManyPhotos:
                 difference = (together.plate[number].int() - alone.plate[0].int()).abs()
                 assert difference[same].float().mean() < 0.1
 
-    def test_the_same_photo_gives_the_same_layers(self, studio: Studio, network: UNet2DModel) -> None:
+    def test_the_same_photo_gives_the_same_layers(self, studio: Studio, network: PhotoNetwork) -> None:
         one, two = (take_apart(studio.views(), TakingApart(network, 64)) for _ in range(2))
         for name in ("picture", "cover", "plate", "real"):
             assert torch.equal(getattr(one, name), getattr(two, name)), name

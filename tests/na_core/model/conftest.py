@@ -35,15 +35,15 @@ def tiny() -> Callable[..., NeuralAssetsPipeline]:
     """Return a maker of tiny pipelines; ``trained`` ones have a last layer that is not zero."""
 
     def make(
-        preset: Preset = "guided", trained: bool = True, seed: int = 0, relief: bool = False
+        preset: Preset = "guided", trained: bool = True, seed: int = 0, photo_network: bool = False
     ) -> NeuralAssetsPipeline:
-        pipeline = build_pipeline(preset, "tiny", seed, relief)
+        pipeline = build_pipeline(preset, "tiny", seed, photo_network)
         if trained:
             generator = torch.Generator().manual_seed(seed)
             for tensor in (pipeline.unet.conv_out.weight, pipeline.unet.conv_out.bias):
                 tensor.data.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
-        if pipeline.relief is not None:
-            decided(pipeline.relief)
+        if pipeline.photo_network is not None:
+            decided(pipeline.photo_network)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 

@@ -89,7 +89,7 @@ def pipeline(request: pytest.FixtureRequest) -> NeuralAssetsPipeline:
 
 @pytest.fixture(scope="module")
 def relieved(tiny: Make) -> NeuralAssetsPipeline:
-    return tiny(relief=True)
+    return tiny(photo_network=True)
 
 
 @pytest.fixture(scope="module")
@@ -329,16 +329,18 @@ class TestWorkingSize:
     def test_the_networks_see_the_working_size_whatever_is_rendered(
         self, tiny: Make, photo: Studio, moved: Frame
     ) -> None:
-        pipeline = tiny(relief=True)
-        seen: dict[str, list[torch.Size]] = {"relief": [], "unet": []}
+        pipeline = tiny(photo_network=True)
+        seen: dict[str, list[torch.Size]] = {"photo_network": [], "unet": []}
         for name, sizes in seen.items():
             module = getattr(pipeline, name)
             module.register_forward_hook(
-                lambda m, inputs, out, sizes=sizes: sizes.append(inputs[0].shape[2:])
+                lambda m, inputs, out, sizes=sizes: sizes.append(
+                    getattr(inputs[0], "planes", inputs[0]).shape[2:]
+                )
             )
         for side in WIDTHS:
             pipeline([moved], photo.photos, sampling(1, size=(side, side)))
-        assert seen == {"relief": [(32, 32)], "unet": [(8, 8)] * 3}
+        assert seen == {"photo_network": [(64, 64)], "unet": [(8, 8)] * 3}
 
 
 class TestSizes:
@@ -679,14 +681,14 @@ class TestPrecision:
     def test_changing_the_precision_forgets_what_was_computed_in_the_other(
         self, tiny: Make, studio: Studio, moved_frame: Frame
     ) -> None:
-        used, fresh = tiny(relief=True), tiny(relief=True).to(torch.bfloat16)
+        used, fresh = tiny(photo_network=True), tiny(photo_network=True).to(torch.bfloat16)
         used([moved_frame], studio.photos, sampling())
         used.to(torch.bfloat16)
         images = [p([moved_frame], studio.photos, sampling()).images for p in (used, fresh)]
         np.testing.assert_array_equal(*images)
 
 
-class TestRelief:
+class TestPhotoNetwork:
     def test_the_proxy_of_a_frame_in_which_nothing_moved_is_the_photo(
         self, relieved: NeuralAssetsPipeline, studio: Studio
     ) -> None:
@@ -706,10 +708,10 @@ class TestRelief:
     def test_a_photo_is_looked_at_once(
         self, relieved: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame
     ) -> None:
-        assert relieved.relief is not None
+        assert relieved.photo_network is not None
         relieved.clear_cache()
         calls: list[None] = []
-        handle = relieved.relief.register_forward_hook(lambda *_: calls.append(None))
+        handle = relieved.photo_network.register_forward_hook(lambda *_: calls.append(None))
         for frame in (studio.frame(), moved_frame, studio.frame()):
             relieved([frame], studio.photos, sampling())
         handle.remove()
@@ -723,4 +725,4 @@ class TestRelief:
         np.testing.assert_array_equal(picture[outside], studio.photo[outside])
 
     def test_the_paper_has_none(self, tiny: Make) -> None:
-        assert tiny("paper", relief=True).relief is None
+        assert tiny("paper", photo_network=True).photo_network is None

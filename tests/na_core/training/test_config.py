@@ -149,10 +149,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_tasks_come_in_their_order(write_config: WriteConfig) -> None:
     optimisation = {"steps": 1, "batch_size": 1, "learning_rate": 0.1, "warmup_steps": 0}
-    config = load_config(write_config(detector=optimisation, relief=optimisation))
+    config = load_config(write_config(detector=optimisation, photo_network=optimisation))
     assert tuple(config.trained) == tuple(REGISTRY) == TASKS
     assert all(isinstance(table, Optimisation) for table in config.trained.values())
-    taken = load_config(write_config("taken", detector=optimisation, relief={"from": "mini"}))
+    taken = load_config(write_config("taken", detector=optimisation, photo_network={"from": "mini"}))
     assert tuple(taken.trained) == ("vae", "detector", "decoder")
 
 

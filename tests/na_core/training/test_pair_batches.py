@@ -47,10 +47,12 @@ SCENE = "00000000"
 Compare = Callable[[NeuralAssetsPipeline, str], None]
 
 
-def small_pipeline(preset: Preset = "guided", relief: bool = False) -> NeuralAssetsPipeline:
+def small_pipeline(preset: Preset = "guided", photo_network: bool = False) -> NeuralAssetsPipeline:
     """Return an untrained pipeline whose working size is that of the split's pictures."""
-    pipeline = build_pipeline(preset, "tiny", relief=relief)
+    pipeline = build_pipeline(preset, "tiny", photo_network=photo_network)
     pipeline.register_to_config(picture_size=SIDE)
+    if pipeline.photo_network is not None:
+        pipeline.photo_network.register_to_config(working_size=SIDE)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -127,7 +129,7 @@ class TestWhatTrainingSees:
     # boxes: that a message does not say the 2D boxes of those that have left makes no difference.
     @pytest.mark.parametrize("kind", ["film", "crossed", "leaving", "still"])
     def test_of_outlines(self, kind: str, compare: Compare) -> None:
-        compare(small_pipeline(relief=True), kind)
+        compare(small_pipeline(photo_network=True), kind)
 
     def test_of_textured_plates(self, compare: Compare) -> None:
         pipeline = small_pipeline()
@@ -151,11 +153,11 @@ class TestWhatTrainingSees:
         assert 0.3 < float((used == found).float().mean()) < 1
 
 
-@pytest.mark.parametrize("relief", [False, True])
+@pytest.mark.parametrize("photo_network", [False, True])
 def test_photos_are_taken_apart_as_the_pipeline_does(
-    relief: bool, split: Path, configure: Configure, make_run: MakeRun
+    photo_network: bool, split: Path, configure: Configure, make_run: MakeRun
 ) -> None:
-    pipeline = small_pipeline(relief=relief)
+    pipeline = small_pipeline(photo_network=photo_network)
     scene = load_scene(split / SCENE)
     frame, photos = message(scene, PAIRS["film"])
     (view,) = source_views(frame)

@@ -13,7 +13,7 @@ import torch
 from na_core.raster.boxmap import box_map
 from na_core.training.labelled import labelled_frames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour, turn
-from na_core.training.relief import load_truth
+from na_core.training.photo_truth import load_truth
 from na_core.training.scene_shards import load_pictures, shard_of
 
 CHANGES: dict[str, Callable[[Photos, np.random.Generator], Photos]] = {
@@ -28,8 +28,8 @@ def photos(painted_scenes: Path) -> Photos:
     shard = shard_of(painted_scenes)
     labels = labelled_frames(shard, load_pictures(shard, torch.device("cpu")))
     rows = torch.arange(len(labels.pictures))
-    owner, *depths = load_truth(shard)[rows]
-    return Photos(photo_views(labels, rows), owner, tuple(depths))
+    owner, *depths, plate = load_truth(shard)[rows]
+    return Photos(photo_views(labels, rows), owner, tuple(depths), plate)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -1,4 +1,4 @@
-"""The relief network: what it sees of boxes, and that what it says is always a legal surface."""
+"""The photo network: what it sees of boxes, and that what it says is always a legal surface."""
 
 from __future__ import annotations
 
@@ -7,41 +7,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DModel
 
 from na_core.geometry.boxes import box_matrix
-from na_core.layers.relief_network import INPUTS, OUTPUTS, estimate, relief_inputs, run_network
+from na_core.layers.box_layers import box_layers
+from na_core.layers.photo_network import PLANES, PhotoNetwork, estimate, network_inputs
 from na_core.tensors.views import SourceViews
 from tests.na_core.reference import nearest_boxes
 from tests.na_core.studio import Studio, build_studio
 
 
-class TestInputs:
+class TestBoxes:
     def test_layers_are_where_rays_enter_and_leave_boxes(self, studio: Studio) -> None:
-        inputs, layers = relief_inputs(studio.views())
-        assert inputs.shape == (1, INPUTS, 64, 64)
-        assert inputs.isfinite().all()
+        layers, _ = box_layers(studio.views())
         expected = nearest_boxes(studio.camera, studio.boxes, 64, 64)
         np.testing.assert_array_equal(layers.index[0, 0], expected.index)
         hit = expected.index >= 0
         np.testing.assert_allclose(layers.enter[0, 0].numpy()[hit], expected.depth[hit], rtol=1e-4)
         np.testing.assert_allclose(layers.leave[0, 0].numpy()[hit], expected.far[hit], rtol=1e-4)
 
-    def test_the_first_planes_are_the_photos_colours(self, studio: Studio) -> None:
-        inputs, _ = relief_inputs(studio.views())
-        colours = (inputs[0, :3].movedim(0, -1) + 1) * 127.5
-        np.testing.assert_allclose(colours, studio.photo, atol=1e-3)
-
-    def test_where_no_box_is_hit_the_rest_is_zero(self, studio: Studio) -> None:
-        inputs, layers = relief_inputs(studio.views())
-        nothing = (layers.index[0, 0] < 0)[None].expand(INPUTS - 3, -1, -1)
-        assert not inputs[0, 3:][nothing].any()
-
     def test_two_boxes_along_a_ray_are_the_nearest_and_the_second(self) -> None:
         behind = box_matrix((0.1, 6.0, 0.5), (2.0, 0.5, 1.0))
         before = box_matrix((0.0, 4.0, 0.4), (0.6, 0.5, 0.8))
         studio = build_studio([behind, before])
-        _, layers = relief_inputs(studio.views())
+        layers, _ = box_layers(studio.views())
         both = layers.index[0, 1] >= 0
         assert both.sum() > 50
         assert (layers.index[0, 0][both] == 1).all()
@@ -52,7 +40,7 @@ class TestInputs:
         views = studio.views()
         narrow = views.rectangles.clone()
         narrow[0, 0, 2] = narrow[0, 0, [0, 2]].mean()  # the left half of the left one's
-        _, layers = relief_inputs(replace(views, rectangles=narrow))
+        layers, _ = box_layers(replace(views, rectangles=narrow))
         own = layers.index[0, 0] == 0
         middle = float(narrow[0, 0, 2]) * 64
         columns = (torch.arange(64) + 0.5).expand(64, -1)
@@ -60,14 +48,35 @@ class TestInputs:
         assert not layers.allowed[0, 0][own & (columns > middle)].any()
 
 
+class TestInputs:
+    def test_they_are_the_photo_and_its_fill(self, studio: Studio) -> None:
+        inputs = network_inputs(studio.views())
+        assert inputs.planes.shape == (1, PLANES, 64, 64)
+        assert inputs.planes.isfinite().all()
+        colours = inputs.colours[0].movedim(0, -1) * 255
+        np.testing.assert_allclose(colours, studio.photo, atol=1e-3)
+        outside = (inputs.hole == 0).expand_as(inputs.fill)
+        assert torch.equal(inputs.fill[outside], inputs.colours[outside])
+
+    def test_where_no_box_is_hit_nothing_is_said_of_boxes(self, studio: Studio) -> None:
+        inputs = network_inputs(studio.views())
+        nothing = (inputs.layers.index[0, 0] < 0)[None].expand(PLANES - 7, -1, -1)
+        assert not inputs.planes[0, 7:][nothing].any()
+
+
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (33, 17), (1, 1), (100, 7)])
-def test_pictures_of_any_size(width: int, height: int, network: UNet2DModel) -> None:
-    assert run_network(network, torch.rand(2, INPUTS, height, width)).shape == (2, OUTPUTS, height, width)
+def test_pictures_of_any_size(width: int, height: int, network: PhotoNetwork, studio: Studio) -> None:
+    pictures = torch.randint(256, (1, height, width, 3), dtype=torch.uint8)
+    found = estimate(network, replace(studio.views(), pictures=pictures))
+    assert found.plate.shape == found.shadow.shape == (1, 3, height, width)
+    assert all(
+        values.isfinite().all() for values in (found.probability, found.near, found.plate, found.shadow)
+    )
 
 
 class TestEstimates:
     def test_a_pixel_shows_one_of_its_two_boxes_or_nothing(
-        self, studio: Studio, network: UNet2DModel
+        self, studio: Studio, network: PhotoNetwork
     ) -> None:
         found = estimate(network, studio.views())
         torch.testing.assert_close(found.probability.sum(dim=1), torch.ones(1, 64, 64))
@@ -75,20 +84,29 @@ class TestEstimates:
         assert not found.probability[:, 1:][absent].any()
         assert (found.probability[:, 1:][~absent] > 0).all()
 
-    def test_depths_lie_between_entering_and_leaving(self, studio: Studio, network: UNet2DModel) -> None:
-        found, (_, layers) = estimate(network, studio.views()), relief_inputs(studio.views())
+    def test_depths_lie_between_entering_and_leaving(self, studio: Studio, network: PhotoNetwork) -> None:
+        found, (layers, _) = estimate(network, studio.views()), box_layers(studio.views())
         hit = found.index >= 0
         assert (found.near >= layers.enter * (1 - 1e-5))[hit].all()
         assert (found.far >= found.near)[hit].all()
         assert (found.far <= layers.leave * (1 + 1e-5))[hit].all()
 
-    def test_without_boxes_it_shows_nothing(self, studio: Studio, network: UNet2DModel) -> None:
+    def test_a_photo_without_objects_is_its_own_plate(self, studio: Studio, network: PhotoNetwork) -> None:
+        bare = replace(studio.views(), filled=torch.zeros((1, 2), dtype=torch.bool))
+        plate = (estimate(network, bare).plate[0].movedim(0, -1) * 255).round()
+        np.testing.assert_array_equal(plate, studio.photo)
+
+    def test_normals_have_length_1(self, studio: Studio, network: PhotoNetwork) -> None:
+        lengths = estimate(network, studio.views()).normal.norm(dim=1)
+        torch.testing.assert_close(lengths, torch.ones(1, 64, 64))
+
+    def test_without_boxes_it_shows_nothing(self, studio: Studio, network: PhotoNetwork) -> None:
         bare = replace(studio.views(), filled=torch.zeros((1, 2), dtype=torch.bool))
         found = estimate(network, bare)
         assert (found.probability[:, 0] == 1).all()
         assert (found.index < 0).all()
 
-    def test_a_scenes_scale_scales_depths_and_no_more(self, studio: Studio, network: UNet2DModel) -> None:
+    def test_a_scenes_scale_scales_depths_and_no_more(self, studio: Studio, network: PhotoNetwork) -> None:
         first, second = (estimate(network, views) for views in (studio.views(), scaled(studio.views(), 100)))
         assert (first.index == second.index).float().mean() > 0.999
         same = (first.index == second.index) & (first.index >= 0)
@@ -96,7 +114,7 @@ class TestEstimates:
         torch.testing.assert_close(second.probability, first.probability, atol=0.02, rtol=0)
 
     def test_flat_boxes_and_boxes_around_the_camera_are_legal(
-        self, studio: Studio, network: UNet2DModel
+        self, studio: Studio, network: PhotoNetwork
     ) -> None:
         nowhere = np.zeros((4, 4))
         nowhere[3, 3] = 1

@@ -1,0 +1,54 @@
+"""From the working size to the photo's own: values that follow the photo's edges."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+RADIUS = 3
+"""Pixels of the smaller picture around each within which values depend linearly on the photo."""
+
+EPSILON = 0.02
+"""Variance of the photo's logarithmic brightness below which it says nothing of the values."""
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def guided(values: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return values at a photo's size, with edges where the photo has them.
+
+    A guided filter whose coefficients are enlarged (He and Sun, "Fast Guided Filter", 2015). Its guide is the
+    logarithm of the photo's brightness, in which a shadow is the same step on any ground.
+
+    Args:
+        values: (h, w, C), at any size of the photo's shape.
+        picture: (H, W, 3) sRGB.
+
+    Returns:
+        (H, W, C) float32.
+    """
+    height, width = picture.shape[:2]
+    rows, columns = values.shape[:2]
+    guide = _brightness(picture)
+    small = cv2.resize(guide, (columns, rows), interpolation=cv2.INTER_AREA)[..., None]
+    mean, mean_values = _mean(small), _mean(values)
+    variance = _mean(small * small) - mean * mean
+    slope = (_mean(small * values) - mean * mean_values) / (variance + EPSILON)
+    offset = mean_values - slope * mean
+    slope, offset = (enlarged(_mean(each), width, height) for each in (slope, offset))
+    return slope * guide[..., None] + offset
+
+
+def enlarged(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Return values (h, w, C) at another size, (height, width, C), without edges of their own."""
+    resized = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resized.reshape(height, width, values.shape[2])
+
+
+def _brightness(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    light = (np.arange(256, dtype=np.float32) / 255) ** 2.2
+    return np.log(cv2.LUT(picture, light) @ LUMINANCE + 0.01)
+
+
+def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    side = 2 * RADIUS + 1
+    return cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT).reshape(values.shape)
