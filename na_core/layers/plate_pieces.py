@@ -33,7 +33,7 @@ IMPOSSIBLE = 10.0
 SMOOTH_COST = 0.2
 """What it costs a pixel to be filled smoothly."""
 
-MISMATCH_COST, COLOUR_COST = 0.25, 0.15
+MISMATCH_COST, COLOUR_COST = 0.25, 0.1
 """What it costs a pixel if its piece differs by 1 from the photo around the hole; from the smooth fill."""
 
 GUESS_COST = 0.4
