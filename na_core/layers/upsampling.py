@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-RADIUS = 3
+RADIUS = 2
 """Pixels of the smaller picture around each within which values depend linearly on the photo."""
 
-EPSILON = 0.02
+EPSILON = 0.002
 """Variance of the photo's logarithmic brightness below which it says nothing of the values."""
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -35,7 +35,13 @@ def guided(values: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[n
     slope = (_mean(small * values) - mean * mean_values) / (variance + EPSILON)
     offset = mean_values - slope * mean
     slope, offset = (enlarged(_mean(each), width, height) for each in (slope, offset))
-    return slope * guide[..., None] + offset
+    # Edges are the photo's, but values are never beyond those around: what is black is not all shadow.
+    window = np.ones((2 * RADIUS + 1,) * 2, np.uint8)
+    low, high = (
+        enlarged(extreme(values, window).reshape(values.shape), width, height)
+        for extreme in (cv2.erode, cv2.dilate)
+    )
+    return np.clip(slope * guide[..., None] + offset, low, high)
 
 
 def enlarged(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
