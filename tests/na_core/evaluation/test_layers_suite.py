@@ -57,9 +57,14 @@ CAMERA = camera_of_photo(1.2 * SIDE, SIDE, SIDE, camera_height=1.5, pitch=0.35)
 
 @pytest.fixture(scope="module")
 def plain(make_scene: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """Return a scene of two blocks, which fill their boxes, in two frames."""
+    """Return a scene of two blocks, which fill their boxes, in two frames without plates."""
     folder = tmp_path_factory.mktemp("layers") / "plain"
-    return load_scene(make_scene(folder, [CAMERA] * 2, [[LEFT, RIGHT], [None, RIGHT]], SIDE, SIDE))
+    make_scene(folder, [CAMERA] * 2, [[LEFT, RIGHT], [None, RIGHT]], SIDE, SIDE)
+    labels = json.loads((folder / LABELS_FILE).read_text())
+    for frame in labels["frames"]:
+        del frame["plate"]
+    (folder / LABELS_FILE).write_text(json.dumps(labels))
+    return load_scene(folder)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +75,6 @@ def shaded(make_scene: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     plate = painted(CAMERA, [None, None], SIDE, SIDE)[0]
     plate[SHADED] = np.minimum(plate[SHADED].astype(int) + 40, 255)
     Image.fromarray(plate).save(folder / "plate_000.png")
-    labels = json.loads((folder / LABELS_FILE).read_text())
-    labels["frames"][0]["plate"] = "plate_000.png"
-    (folder / LABELS_FILE).write_text(json.dumps(labels))
     return load_scene(folder)
 
 
