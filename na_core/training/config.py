@@ -101,6 +101,8 @@ class PhotoNetworkConfig(Optimisation):
     Attributes:
         backbone: weights of a new network's backbone: ImageNet's, or random ones.
         frozen_blocks: blocks of the backbone, from the first, that keep their weights; 0 trains them all.
+        working_size: longer side in pixels at which a new network will see photos; left out, the model's own.
+            Cut-outs show it objects as large as up to ``1 / smallest_crop`` times the pictures' size would.
         jitter_boxes: probability of a box to be as wrong as a detector's (size 10 %, yaw 5°, centre 3 %).
         drop_boxes: probability of a box to be missing; its object is background then.
         forget_rectangles: probability of a 2D box to be unknown.
@@ -114,6 +116,7 @@ class PhotoNetworkConfig(Optimisation):
 
     backbone: Literal["imagenet", "random"] = "imagenet"
     frozen_blocks: Annotated[int, Field(ge=0, le=16, strict=True)] = 5
+    working_size: Count | None = None
     jitter_boxes: Share = 0.3
     drop_boxes: Share = 0.03
     forget_rectangles: Share = 0.1

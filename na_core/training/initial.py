@@ -55,7 +55,8 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             scale = SCALES[config.size or "mini"]
-            network = PhotoNetwork(scale.photo_widths, scale.picture_size)
+            size = config.photo_network.working_size or scale.picture_size
+            network = PhotoNetwork(scale.photo_widths, size)
         if config.photo_network.backbone == "imagenet":
             load_published(network.backbone)
         pipeline.register_modules(photo_network=network)

@@ -127,10 +127,11 @@ def test_a_run_trains_them_all_and_its_checkpoint_holds_the_network(
 def test_a_checkpoint_gets_a_network_and_keeps_the_rest(write_config: WriteConfig) -> None:
     bare = main(write_config(vae={"steps": 1}, decoder={"steps": 1}))
     top = {"initial": str(bare), "size": None}
-    folder = main(write_config("more", top, vae=None, photo_network={**RATES, "steps": 1}, decoder=None))
+    rates = {**RATES, "steps": 1, "working_size": 48}
+    folder = main(write_config("more", top, vae=None, photo_network=rates, decoder=None))
     before, after = load_checkpoint(bare), load_checkpoint(folder)
     assert before.photo_network is None
-    assert after.photo_network is not None
+    assert after.photo_network is not None and after.photo_network.config.working_size == 48
     assert equal(weights(before.unet, before.vae), weights(after.unet, after.vae))
     assert dict(before.config)["residual_scale"] == after.config.residual_scale
 
