@@ -1,5 +1,6 @@
 """Where objects' shadows lie on the ground of frames, and where their photos show them."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,10 @@ SCALES = (1e-4, 1e4)
 
 LEAST_HEIGHT = 0.05
 """Height of an object, in units of its size, below which it counts as no flatter while it sinks."""
+
+SAME_LIGHT, DIFFERENT_LIGHT = math.cos(math.radians(20)), math.cos(math.radians(40))
+"""Cosines of the angle between two photos' lights up to which they are the same, and from which they
+differ."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ def asset_layers(
     tall = torch.maximum(heights.amax(-1) - heights.amin(-1), LEAST_HEIGHT * size)
     fade = (1 + raised / tall).clamp(0, 1) / (1 + (lift / size).square())
     there = frames.present & frames.shown & (old > 1e-9)
-    strength = torch.where(there, frames.shadow_strength * fade, 0.0)
+    alike = _same_light(layers.light, photo, frames.photo[:, :1])
+    strength = torch.where(there, frames.shadow_strength * fade * alike, 0.0)
 
     light = layers.light[photo].double()
     slope = light[..., :2] / light[..., 2:].clamp_min(LOWEST_LIGHT)
@@ -80,6 +86,19 @@ def asset_layers(
         frames, layers, ground, frames.source_cameras, source_ground,
         source_from_target, target_from_source, photo, frames.asset_entry, strength.float(), width, height,
     )  # fmt: skip
+
+
+def _same_light(light: Tensor, photo: Tensor, background: Tensor) -> Tensor:
+    """Return how far the light of assets' photos (B, N) is that of the backgrounds' photos (B, 1), in [0, 1].
+
+    Another light would throw another shadow. Photos whose lights are unknown are alike.
+    """
+    own, other = light[photo], light[background]
+    known, other_known = own.any(dim=-1), other.any(dim=-1)
+    cosine = (own * other).sum(dim=-1)
+    apart = ((cosine - DIFFERENT_LIGHT) / (SAME_LIGHT - DIFFERENT_LIGHT)).clamp(0, 1)
+    alike = torch.where(known & other_known, apart, (known == other_known).float())
+    return torch.where(photo == background, 1.0, alike)
 
 
 def background_layers(

@@ -13,7 +13,7 @@ from na_core.layers.box_layers import box_layers
 from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
-from na_core.layers.photo_network import BRIGHTEST, DARKEST, Estimate, PhotoNetwork, estimate
+from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import plates
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth
@@ -23,6 +23,10 @@ from na_core.raster.backdrop import backdrops
 from na_core.raster.ground import image_from_ground_below
 from na_core.raster.surfaces import pack
 from na_core.tensors.views import SourceViews
+
+NO_SHADOW, SHADOW = 0.05, 0.15
+"""Darkness, as a logarithm, up to which the network may be wrong that there is a shadow, and from which there
+is one. Light that objects throw back, on the other side of 0, is left in the photo."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +166,11 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
 def _shadow(
     shadow: NDArray[np.float32], picture: NDArray[np.uint8], owner: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Return shadows (h, w, 3) at the photo's size, outside its objects."""
-    larger = np.clip(guided(shadow, picture), DARKEST, BRIGHTEST)
-    return np.where(owner[..., None] < 0, larger, 0).astype(np.float32)
+    """Return shadows (h, w, 3) at the photo's size, outside its objects; faint ones fade to none."""
+    larger = np.clip(guided(shadow, picture), DARKEST, 0)
+    darkness = -larger.mean(axis=-1, keepdims=True)
+    doubt = np.clip((darkness - NO_SHADOW) / (SHADOW - NO_SHADOW), 0, 1)
+    return np.where(owner[..., None] < 0, larger * doubt, 0).astype(np.float32)
 
 
 def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor]:

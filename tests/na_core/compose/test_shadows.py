@@ -133,6 +133,14 @@ def assert_is_the_reference(passes: Passes, frame: Frame, photos: Mapping[Photo,
     np.testing.assert_allclose(factors(passes)[shows], expected[shows], atol=2e-3)
 
 
+def with_guest(two: Sunlit, light: Array) -> tuple[Frame, dict[Photo, Sunlit]]:
+    """Return a frame in which an object of another photo takes the second one's place, and both photos."""
+    other = sunlit([box_matrix((0.2, 3.5, 0.5), (0.6, 0.4, 1.0))], 80, 72, light=light, seed=1)
+    guest = PlacedAsset(other.shot.assets[0], Box(box_matrix((0.1, 3.0, 0.6), (0.6, 0.4, 1.0), 1.0)))
+    photos = {of.shot.assets[0].photo: of for of in (two, other)}
+    return two.shot.frame({1: None}, add=[guest]), photos
+
+
 class TestReference:
     def test_moved_turned_scaled_and_lifted_seen_by_another_camera(self, two: Sunlit) -> None:
         boxes = {
@@ -152,13 +160,23 @@ class TestReference:
         assert_is_the_reference(two.passes(frame), frame, {two.shot.assets[0].photo: two})
         assert factors(two.passes(frame)).min() > np.exp(2 * DARKNESS.min()) - 1e-3
 
-    def test_an_object_of_another_photo_brings_its_shadow_along(self, two: Sunlit) -> None:
-        light = direction(330, 30)
-        other = sunlit([box_matrix((0.2, 3.5, 0.5), (0.6, 0.4, 1.0))], 80, 72, light=light, seed=1)
-        guest = PlacedAsset(other.shot.assets[0], Box(box_matrix((0.1, 3.0, 0.6), (0.6, 0.4, 1.0), 1.0)))
-        frame = two.shot.frame({1: None}, add=[guest])
-        photos = {of.shot.assets[0].photo: of for of in (two, other)}
+    @pytest.mark.parametrize("angles", [(200, 45), (215, 40)])
+    def test_an_object_of_another_photo_brings_its_shadow_along(
+        self, angles: tuple[float, float], two: Sunlit
+    ) -> None:
+        frame, photos = with_guest(two, direction(*angles))
         assert_is_the_reference(composed([frame], photos, *SIZE), frame, photos)
+
+    @pytest.mark.parametrize("light", [direction(330, 30), direction(20, 45), np.zeros(3)])
+    def test_under_another_light_it_throws_none(self, light: Array, two: Sunlit) -> None:
+        frame, photos = with_guest(two, direction(200, 45))
+        photos[frame.assets[-1].asset.photo] = dataclasses.replace(
+            photos[frame.assets[-1].asset.photo], light=light
+        )
+        alone = dataclasses.replace(frame, assets=frame.assets[:-1])
+        found = [composed([each], photos, *SIZE) for each in (frame, alone)]
+        both = bare(found[0]) & bare(found[1])
+        np.testing.assert_array_equal(*(factors(passes)[both] for passes in found))
 
     def test_colours_are_changed_in_linear_light(self, two: Sunlit) -> None:
         frame = two.moved({0: (0.1, -0.9, 0), 1: None})
@@ -394,7 +412,7 @@ class TestBatches:
         """Return frames of two photos of two sizes."""
         photos = [
             sunlit(BOXES),
-            sunlit([box_matrix((0.2, 3.5, 0.5), (0.6, 0.4, 1.0))], 80, 72, light=direction(330, 30), seed=1),
+            sunlit([box_matrix((0.2, 3.5, 0.5), (0.6, 0.4, 1.0))], 80, 72, light=direction(210, 40), seed=1),
         ]
         first, second = photos
         guest = PlacedAsset(second.shot.assets[0], Box(box_matrix((0.1, 3.0, 0.6), (0.6, 0.4, 1.0), 1.0)))
