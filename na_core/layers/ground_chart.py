@@ -18,7 +18,7 @@ DEPTH_RATIO = 4.0
 SMALLEST_SHARE = 0.05
 """Share of a hole that has to be in front of the ground for a chart to pay."""
 
-LARGEST_RATIO = 2.5
+LARGEST_RATIO = 1.4
 """Ratio of two places' pixels per metre up to which one may be copied to the other."""
 
 

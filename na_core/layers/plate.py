@@ -16,6 +16,13 @@ PLATE_MARGIN = 0.012
 FAINTEST_SHADOW = 1 / 512
 """Absolute logarithm of a ratio of light below which a pixel is in no shadow."""
 
+DEEP_SHADOW = -0.7
+"""Logarithm of a ratio of light below which noise is all that comes back: nothing is copied from there."""
+
+RIM_SHADOW, RIM_WIDTH = -1.0, 2.5
+"""Logarithm from which a shadow at the rim of an object is the object's own dark edge; how far that reaches,
+in widths of the strip around it."""
+
 
 def strip_radius(width: int, height: int) -> int:
     """Return the strip's width in pixels of a photo of that size."""
@@ -56,13 +63,17 @@ def plates(
     rows = torch.arange(photos, device=cover.device)[:, None, None]
     hides = BoxTable(hidden[..., None], rows, cover.long())[0] & (cover >= 0)
     known = widened(hides.float(), strip_radius(width, height)) == 0
-    real = known
+    real, sound = known, torch.ones_like(known)
     if shadow is not None:
         shaded = (shadow.abs() > FAINTEST_SHADOW).any(dim=-1)
+        depth = shadow.mean(dim=-1)
+        sound = depth > DEEP_SHADOW
+        rim = widened(hides.float(), round(RIM_WIDTH * strip_radius(width, height))) > 0
+        known = known & ~(rim & (depth < RIM_SHADOW))
         real = known & ~shaded
         pictures = _without_shadow(pictures, shadow, known & shaded)
     if texture:
-        return _textured(pictures, known, guess, ground), real
+        return _textured(pictures, known, sound, guess, ground), real
     planes = pictures.permute(0, 3, 1, 2).float() / 255
     weight = known[:, None].float()
     if guess is None:
@@ -85,11 +96,14 @@ def _without_shadow(pictures: Tensor, shadow: Tensor, where: Tensor) -> Tensor:
     return lit
 
 
-def _textured(pictures: Tensor, known: Tensor, guess: Tensor | None, ground: Tensor | None) -> Tensor:
+def _textured(
+    pictures: Tensor, known: Tensor, sound: Tensor, guess: Tensor | None, ground: Tensor | None
+) -> Tensor:
     """Return plates (M, H, W, 3) uint8 with texture, one photo after the other."""
     made = []
     for number, picture in enumerate(pictures.cpu().numpy()):
         colours = None if guess is None else guess[number].float().cpu().numpy()
         plane = None if ground is None else ground[number].double().cpu().numpy()
-        made.append(textured(picture, known[number].cpu().numpy(), colours, plane))
+        stays, copied = (mask[number].cpu().numpy() for mask in (known, sound))
+        made.append(textured(picture, stays, copied, colours, plane))
     return torch.from_numpy(np.stack(made)).to(pictures.device)

@@ -1,11 +1,14 @@
 """Pieces copied into a plate at the photo's own resolution, in colours that meet."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from na_core.layers.ground_chart import warped
+from na_core.layers.plate_grain import LARGEST_GRAIN, without_grain
 from na_core.layers.plate_pieces import SmallPhoto, pieces, smoothly_filled
 from na_core.layers.plate_seams import corrections
 from na_core.layers.plate_shifts import Shift
@@ -43,13 +46,15 @@ def with_copies(
         known: (H, W), where it stays as it is.
         small: the photo at the size of the labels.
         shifts: by which pieces are copied.
-        labels: (h, w), the shift of each pixel, -1 for the smooth fill.
+        labels: (h, w), the shift of each pixel, -1 for the smooth fill; see
+            :func:`na_core.layers.plate_grain.with_grain` for that of others.
     """
     height, width = known.shape
     rows, columns = labels.shape
     used = [int(label) for label in np.unique(labels[small.hole])] or [-1]
     added = _corrections(small, shifts, labels, used)
     result = picture.copy()
+    even, scale = without_grain(small), np.diag([columns, rows, 1.0])
     photo, inverse = np.diag([width, height, 1.0]), np.diag([1 / width, 1 / height, 1.0])
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
@@ -70,10 +75,15 @@ def with_copies(
                 part = slice(y, y + h), slice(x, x + w)
                 weight = weight[part] ** SHARPNESS
                 offset = np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
-                if label < 0:
-                    colour = _enlarged(small.picture, on_small @ offset, (h, w)) * 255
-                else:
-                    colour = _copied(picture, photo @ shifts[label].source @ inverse @ tile @ offset, (w, h))
+                colour = np.zeros((h, w, 3), np.float32)
+                if label >= 0:
+                    source = shifts[label % len(shifts)].source @ inverse @ tile @ offset
+                    colour = _copied(picture, photo @ source, (w, h))
+                if label >= len(shifts):
+                    colour -= _enlarged(even, scale @ source, (h, w)) * 255
+                    colour = np.clip(colour, -255 * LARGEST_GRAIN, 255 * LARGEST_GRAIN)
+                if not 0 <= label < len(shifts):
+                    colour += _enlarged(small.picture, on_small @ offset, (h, w)) * 255
                 colour += _enlarged(added[label], on_small @ offset, (h, w)) * 255
                 total[part] += weight[..., None] * colour
                 weights[part] += weight
@@ -120,8 +130,15 @@ def _corrections(
 ) -> dict[int, NDArray[np.float32]]:
     """Return what to add (h, w, 3) to each piece that is used, so that pieces and photo meet."""
     copying = [label for label in used if label >= 0]
-    colours = dict(zip(copying, pieces(small, [shifts[label] for label in copying])[0], strict=True))
-    colours[-1] = small.picture
+    copied_by = [shifts[label % len(shifts)] for label in copying]
+    colours = dict(zip(copying, pieces(small, copied_by)[0], strict=True))
+    even = replace(small, picture=without_grain(small))
+    for label in used:
+        if label < 0:
+            colours[label] = small.picture
+        elif label >= len(shifts):
+            grain = colours[label] - pieces(even, [shifts[label - len(shifts)]])[0][0]
+            colours[label] = small.picture + np.clip(grain, -LARGEST_GRAIN, LARGEST_GRAIN)
     copied = small.picture.copy()
     right, down = np.zeros_like(copied[:, 1:]), np.zeros_like(copied[1:])
     both_right, both_down = np.zeros_like(right[..., :1]), np.zeros_like(down[..., :1])

@@ -8,7 +8,7 @@ different pictures, of how much these differ there (Kwatra et al., "Graphcut Tex
 import torch
 from torch import Tensor
 
-SEAM = 0.004
+SEAM = 0.01
 """What it costs two neighbours to be from different pictures though these are the same there."""
 
 LARGEST_SEAM = 0.6

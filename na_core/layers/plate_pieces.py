@@ -30,7 +30,7 @@ ITERATIONS = 14
 IMPOSSIBLE = 10.0
 """What it costs to take a pixel from where there is nothing to take."""
 
-SMOOTH_COST = 0.2
+SMOOTH_COST = 0.14
 """What it costs a pixel to be filled smoothly."""
 
 MISMATCH_COST, COLOUR_COST = 0.25, 0.1
@@ -38,6 +38,19 @@ MISMATCH_COST, COLOUR_COST = 0.25, 0.1
 
 GUESS_COST = 0.4
 """The latter where colours are known better than smoothly."""
+
+MISFIT, MISFIT_COST = 0.08, 1.5
+"""Difference in [0, 1] from which a piece is something else than what is guessed; what more then costs."""
+
+LARGEST_MISFIT = 0.1
+"""How much more counts."""
+
+PERSPECTIVE_COST, LARGEST_PERSPECTIVE = 0.04, 2.0
+"""What it costs a pixel if its piece is e times as near or far, were both on the ground; logarithm from which
+it does not matter how much nearer."""
+
+HORIZON = 30.0
+"""Depth in units of the camera's height beyond which all is equally far, and what is above the ground too."""
 
 DETAIL_COST = 1.5
 """What it costs a pixel if its piece has detail that differs by 1 from what is around the hole."""
@@ -61,14 +74,19 @@ class SmallPhoto:
     Attributes:
         picture: (h, w, 3) float32 in [0, 1], filled smoothly.
         share: (h, w) float32, of each pixel that is known.
+        source: (h, w) float32, of each pixel that may be copied.
         colours: (h, w, 3), the picture without its texture; better than smooth where ``guessed``.
         guessed: whether colours of what is unknown were given.
+        inverse_depth: (3,) that turns image coordinates (x, y, 1) into 1 / depth of the ground in units of
+            the camera's height, negative above it; None if it is not known.
     """
 
     picture: NDArray[np.float32]
     share: NDArray[np.float32]
+    source: NDArray[np.float32]
     colours: NDArray[np.float32]
     guessed: bool
+    inverse_depth: NDArray[np.float64] | None = None
 
     @property
     def hole(self) -> NDArray[np.bool_]:
@@ -77,11 +95,11 @@ class SmallPhoto:
 
     def smaller(self, width: int, height: int) -> "SmallPhoto":
         """Return it at another size."""
-        picture, share, colours = (
+        picture, share, source, colours = (
             cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
-            for plane in (self.picture, self.share, self.colours)
+            for plane in (self.picture, self.share, self.source, self.colours)
         )
-        return SmallPhoto(picture, share, colours, self.guessed)
+        return SmallPhoto(picture, share, source, colours, self.guessed, self.inverse_depth)
 
 
 def smoothly_filled(picture: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,25 +118,44 @@ def pieces(photo: SmallPhoto, shifts: list[Shift]) -> tuple[NDArray[np.float32],
     for number, shift in enumerate(shifts):
         source = scale @ shift.source @ np.linalg.inv(scale)
         colours[number] = warped(photo.picture, source, (width, height), cv2.BORDER_REPLICATE)
-        usable[number] = warped(photo.share, source, (width, height)) >= USABLE
+        usable[number] = warped(photo.source, source, (width, height)) >= USABLE
         if shift.chart is not None:
             usable[number] &= _on_ground(shift, width, height)
     return colours, usable
 
 
-def _on_ground(shift: Shift, width: int, height: int) -> NDArray[np.bool_]:
-    """Return where (h, w) a shift along the ground moves ground to ground of about its size."""
-    assert shift.chart is not None
+def _inverse_depths(
+    plane: NDArray[np.float64], shift: Shift, width: int, height: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return 1 / depth (h, w) of the ground where pixels are, and where they are copied from."""
     x = ((np.arange(width, dtype=np.float32) + 0.5) / width)[None]
     y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
-    plane = shift.chart.inverse_depth
 
     def at(row: NDArray[np.float64]) -> NDArray[np.float32]:
         a, b, c = row.astype(np.float32)
         return a * x + (b * y + c)
 
-    here, depth = at(plane), at(shift.source[2])
-    there = at(plane @ shift.source) / np.where(depth > 1e-6, depth, np.inf)
+    depth = at(shift.source[2])
+    return at(plane), at(plane @ shift.source) / np.where(depth > 1e-6, depth, np.inf)
+
+
+def _perspective(photo: SmallPhoto, shift: Shift) -> NDArray[np.float32] | float:
+    """Return what it costs pixels (h, w) that what a shift across the picture copies is farther or nearer."""
+    if photo.inverse_depth is None or shift.chart is not None:
+        return 0.0
+    height, width = photo.share.shape
+    here, there = (
+        np.log(np.maximum(values, 1 / HORIZON))
+        for values in _inverse_depths(photo.inverse_depth, shift, width, height)
+    )
+    cost: NDArray[np.float32] = np.minimum(np.abs(here - there), LARGEST_PERSPECTIVE) * PERSPECTIVE_COST
+    return cost
+
+
+def _on_ground(shift: Shift, width: int, height: int) -> NDArray[np.bool_]:
+    """Return where (h, w) a shift along the ground moves ground to ground of about its size."""
+    assert shift.chart is not None
+    here, there = _inverse_depths(shift.chart.inverse_depth, shift, width, height)
     fits = (there < LARGEST_RATIO * here) & (here < LARGEST_RATIO * there)
     found: NDArray[np.bool_] = (here > 1 / FARTHEST) & (there > 1 / FARTHEST) & fits
     return found
@@ -138,7 +175,7 @@ def chosen_pieces(photo: SmallPhoto, shifts: list[Shift]) -> NDArray[np.int64]:
         if not hole.any():
             continue
         colours, usable = pieces(small, [shifts[name] for name in names])
-        costs = _costs(small, ~hole, colours, usable)
+        costs = _costs(small, ~hole, [shifts[name] for name in names], colours, usable)
         if found is None:
             best = _most_useful(costs[:, hole])
             colours, costs, names = colours[best], costs[[0, *(best + 1)]], names[best]
@@ -179,21 +216,25 @@ def _most_useful(costs: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _costs(
-    photo: SmallPhoto, known: NDArray[np.bool_], colours: NDArray[np.float32], usable: NDArray[np.bool_]
+    photo: SmallPhoto,
+    known: NDArray[np.bool_],
+    shifts: list[Shift],
+    colours: NDArray[np.float32],
+    usable: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """Return what it costs (1 + K, h, w) pixels to be filled smoothly, and to be copied by each shift."""
-    radius = max(2, round(RING * max(known.shape)))
-    ring = known & (cv2.dilate((~known).astype(np.uint8), np.ones((2 * radius + 1,) * 2, np.uint8)) > 0)
+    ring = around_holes(known)
     costs = np.full((len(colours) + 1, *known.shape), SMOOTH_COST, np.float32)
-    rough = smoothly_filled(_detail(photo.picture)[..., None], ring.astype(np.float32))[..., 0]
-    for number, (piece, use) in enumerate(zip(colours, usable, strict=True)):
+    rough = smoothly_filled(detail(photo.picture)[..., None], ring.astype(np.float32))[..., 0]
+    for number, (shift, piece, use) in enumerate(zip(shifts, colours, usable, strict=True)):
         differs = np.minimum(np.abs(piece - photo.picture).mean(axis=-1), LARGEST_MISMATCH)
         mismatch = smoothly_filled(differs[..., None], (ring & use).astype(np.float32))[..., 0]
         if photo.guessed:
-            away = np.abs(piece - photo.colours).mean(axis=-1) * GUESS_COST
+            off = np.abs(cv2.blur(piece, (5, 5)) - photo.colours).mean(axis=-1)
+            away = off * GUESS_COST + np.clip(off - MISFIT, 0, LARGEST_MISFIT) * MISFIT_COST
         else:
             away = np.abs(cv2.blur(piece, (9, 9)) - photo.colours).mean(axis=-1) * COLOUR_COST
-        away += np.abs(_detail(piece) - rough) * DETAIL_COST
+        away += np.abs(detail(piece) - rough) * DETAIL_COST + _perspective(photo, shift)
         cost = np.where(use, MISMATCH_COST * mismatch + away, IMPOSSIBLE)
         # Beside the photo a piece has to go on as the photo does.
         step = np.where(use, differs, LARGEST_MISMATCH / 3) * known
@@ -205,7 +246,14 @@ def _costs(
     return costs
 
 
-def _detail(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def around_holes(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the known pixels (h, w) around holes."""
+    radius = max(2, round(RING * max(known.shape)))
+    around = cv2.dilate((~known).astype(np.uint8), np.ones((2 * radius + 1,) * 2, np.uint8)) > 0
+    return known & around
+
+
+def detail(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how much pixels of a picture (h, w, 3) differ from those around them, (h, w) in [0, 1]."""
     fine = np.abs(picture - cv2.blur(picture, (5, 5))).mean(axis=-1)
     found: NDArray[np.float32] = cv2.blur(fine, (9, 9))

@@ -117,3 +117,14 @@ def test_photos_of_a_batch_do_not_touch_each_other() -> None:
     for number in range(2):
         alone, _ = plates(pictures[number : number + 1], cover[number : number + 1], HIDDEN, False)
         assert torch.equal(together[number], alone[0])
+
+
+def test_the_dark_rim_of_an_object_leaves_with_it() -> None:
+    """A shadow is deep right beside the object, and what is left of the ground there is noise."""
+    picture = torch.full((1, SIDE, SIDE, 3), 150, dtype=torch.uint8)
+    picture[0, 20:40, 36:38] = 4
+    shadow = torch.zeros((1, SIDE, SIDE, 3))
+    shadow[0, 20:40, 36:38] = -1.5
+    plate, real = plates(picture, cover_of(), HIDDEN, texture=True, shadow=shadow)
+    assert (plate.int() - 150).abs().max() <= 2
+    assert not real[0, 20:40, 36:38].any()

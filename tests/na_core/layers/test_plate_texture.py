@@ -71,7 +71,7 @@ def test_tiles_go_on_in_perspective() -> None:
     ground = ground_of(35)
     picture = tiles(ground, 0.25)
     hole = hole_in(slice(56, 88), slice(48, 84))
-    found, flat = textured(picture, ~hole, None, ground), textured(picture, ~hole)
+    found, flat = textured(picture, ~hole, image_from_ground=ground), textured(picture, ~hole)
     wrong, wrong_flat = (np.abs(of[hole].astype(float) - picture[hole]).mean() for of in (found, flat))
     assert wrong < 20
     assert wrong < 0.6 * wrong_flat
@@ -80,7 +80,7 @@ def test_tiles_go_on_in_perspective() -> None:
 def test_an_even_ground_gets_exactly_its_colour() -> None:
     picture = np.full((SIDE, SIDE, 3), (200, 90, 31), np.uint8)
     picture[HOLE] = 255
-    assert (textured(picture, ~HOLE, None, ground_of(30)) == (200, 90, 31)).all()
+    assert (textured(picture, ~HOLE, image_from_ground=ground_of(30)) == (200, 90, 31)).all()
 
 
 def test_what_is_known_stays_to_the_bit_and_the_same_photo_gives_the_same_texture() -> None:
@@ -108,7 +108,7 @@ def test_texture_takes_the_colours_of_a_guess() -> None:
     picture = grain(3)
     even = np.full((SIDE, SIDE, 3), picture.reshape(-1, 3).mean(axis=0) / 255, np.float32)
     guess = even * np.where(HOLE, 0.8, 1)[..., None].astype(np.float32)
-    found = textured(picture, ~HOLE, guess)
+    found = textured(picture, ~HOLE, guess=guess)
     middle = hole_in(slice(54, 74), slice(56, 84))
     assert np.abs(found[middle].mean(axis=0) / 255 - guess[64, 64]).max() < 0.04
     assert found[middle].std(axis=0).mean() > 0.6 * picture[middle].std(axis=0).mean()
@@ -124,6 +124,37 @@ def test_a_larger_photo_gets_its_own_resolution() -> None:
     assert 0.85 < found[hole].std() / picture[hole].std() < 1.1
 
 
+def test_a_guess_is_as_bright_as_what_is_around_the_hole() -> None:
+    """What it is off by there it is off by in the hole."""
+    picture = np.full((SIDE, SIDE, 3), 150, np.uint8)
+    found = textured(picture, ~HOLE, guess=np.full((SIDE, SIDE, 3), 110 / 255, np.float32))
+    assert np.abs(found[HOLE].astype(float) - 150).max() <= 2
+
+
+def test_nothing_is_copied_that_is_not_sound() -> None:
+    """Half of the photo is noise out of a shadow, as bright as the rest."""
+    picture = levels(np.full((SIDE, SIDE, 3), 0.5))
+    noisy = hole_in(slice(None), slice(0, 64))
+    rough = np.random.default_rng(5).integers(60, 196, (SIDE, SIDE, 3), np.uint8)
+    picture[noisy] = rough[noisy]
+    hole = hole_in(slice(48, 80), slice(60, 90))
+    found = textured(picture, ~hole, sound=~noisy)
+    assert found[hole].std(axis=0).max() < 0.25 * rough.std()
+
+
+def test_what_no_piece_fits_has_the_grain_around_it() -> None:
+    """A guess is far brighter than the photo is anywhere."""
+    picture = grain(6)
+    bright = np.full((SIDE, SIDE, 3), picture.reshape(-1, 3).mean(axis=0) / 255, np.float32)
+    hole = hole_in(slice(32, 96), slice(32, 96))
+    inside = hole_in(slice(44, 84), slice(44, 84))
+    bright[inside] *= 1.6
+    middle = hole_in(slice(54, 74), slice(54, 74))
+    found = textured(picture, ~hole, guess=np.minimum(bright, 1))
+    assert found[middle].mean() > 1.2 * picture[~hole].mean()
+    assert found[middle].std(axis=0).mean() > 0.25 * picture[~hole].std(axis=0).mean()
+
+
 @pytest.mark.parametrize(
     "hole",
     [
@@ -134,7 +165,7 @@ def test_a_larger_photo_gets_its_own_resolution() -> None:
 )
 def test_without_a_hole_or_anything_to_copy(hole: np.ndarray) -> None:
     picture = grain()
-    found = textured(picture, ~hole, None, ground_of(20))
+    found = textured(picture, ~hole, image_from_ground=ground_of(20))
     np.testing.assert_array_equal(found[~hole], picture[~hole])
     if hole.all():
         assert np.abs(found.astype(float) - 127.5).max() <= 0.5
@@ -145,6 +176,6 @@ def test_pictures_of_every_shape(shape: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     hole = np.zeros(shape, bool)
     hole[: max(1, shape[0] // 4), : max(1, shape[1] // 4)] = True
-    found = textured(picture, ~hole, None, ground_of(30))
+    found = textured(picture, ~hole, image_from_ground=ground_of(30))
     assert found.shape == picture.shape
     np.testing.assert_array_equal(found[~hole], picture[~hole])
