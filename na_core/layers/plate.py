@@ -68,8 +68,7 @@ def plates(
         shaded = (shadow.abs() > FAINTEST_SHADOW).any(dim=-1)
         depth = shadow.mean(dim=-1)
         sound = depth > DEEP_SHADOW
-        rim = widened(hides.float(), round(RIM_WIDTH * strip_radius(width, height))) > 0
-        known = known & ~(rim & (depth < RIM_SHADOW))
+        known = known & ~dark_rims(hides, depth)
         real = known & ~shaded
         pictures = _without_shadow(pictures, shadow, known & shaded)
     if texture:
@@ -86,6 +85,18 @@ def plates(
         filled = colours + torch.where(all_hole, nothing, push_pull(planes - colours, weight))
     made = (filled.movedim(1, -1).clamp(0, 1) * 255).round().to(torch.uint8)
     return torch.where(known[..., None], pictures, made), real
+
+
+def dark_rims(shows: Tensor, depth: Tensor) -> Tensor:
+    """Return the pixels (M, H, W) bool beside objects where all that is seen is their own dark edge.
+
+    Args:
+        shows: (M, H, W) bool, pixels of objects.
+        depth: (M, H, W), mean logarithm of the photo over its plate.
+    """
+    height, width = shows.shape[1:]
+    near = widened(shows.float(), round(RIM_WIDTH * strip_radius(width, height))) > 0
+    return near & ~shows & (depth < RIM_SHADOW)
 
 
 def _without_shadow(pictures: Tensor, shadow: Tensor, where: Tensor) -> Tensor:

@@ -57,6 +57,11 @@ with the map than any light does, the light has no direction to speak of."""
 CAST_REACH = 2.0
 """Radii of an object's ellipse within which a shadow is thrown by it."""
 
+DOUBTED, TRUSTED = 0.7, 0.85
+"""Shares of a map's darkness within reach of the objects up to which it shows no shadows, and from which it
+does. On 24 rendered scenes all but two have more than 0.85; photographs whose dark things were taken for
+shadows have 0.3 to 0.7."""
+
 CONTACT_REACH = 2.0
 """Radii of the ellipse right below an object within which other shadows are its contact shadow."""
 
@@ -68,10 +73,13 @@ class ThrownShadows:
     Attributes:
         owner: (H, W) int16, the box that throws each pixel's shadow, -1 for none.
         light: (3,) float32, direction from the ground to the light in the world; zeros if unknown.
+        trust: () float32 in [0, 1], how far the map shows shadows; what is dark by itself lies where no
+            object could throw one.
     """
 
     owner: Tensor
     light: Tensor
+    trust: Tensor
 
 
 def thrown_shadows(
@@ -89,7 +97,9 @@ def thrown_shadows(
     """
     view = GroundView.of(camera, boxes, filled, hidden)
     light = estimate_light(shadow, objects, view)
-    return ThrownShadows(shadow_owners(shadow, objects, view, light), light)
+    return ThrownShadows(
+        shadow_owners(shadow, objects, view, light), light, shadow_trust(shadow, objects, view, light)
+    )
 
 
 @dataclass(frozen=True)
@@ -210,6 +220,23 @@ def estimate_light(shadow: Tensor, objects: Tensor, view: GroundView) -> Tensor:
         near[:, 1].clamp_(LOWEST, HIGHEST)
         angles = near[_agreement(*fine, view, near).argmax()]
     return _direction(angles[None])[0].float()
+
+
+def shadow_trust(shadow: Tensor, objects: Tensor, view: GroundView, light: Tensor) -> Tensor:
+    """Return how far a map shows shadows, () float32 in [0, 1]: by the share of it that objects can throw.
+
+    Args:
+        shadow, objects, view, light: see :func:`shadow_owners`.
+    """
+    coarse = _darkness(shadow, objects, view, COARSE_SIDE)
+    if coarse is None:
+        return torch.ones((), device=shadow.device)
+    features, dark = coarse
+    above = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64, device=light.device)
+    lights = torch.cat([light.double()[None], above]) if bool(light.any()) else above
+    reached = _radii(features, view, lights).amin(dim=0) <= CAST_REACH**2
+    share = (dark * reached).sum() / dark.sum().clamp_min(1e-9)
+    return ((share - DOUBTED) / (TRUSTED - DOUBTED)).clamp(0, 1)
 
 
 def _darkness(shadow: Tensor, objects: Tensor, view: GroundView, side: int) -> tuple[Tensor, Tensor] | None:

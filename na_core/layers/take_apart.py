@@ -1,11 +1,12 @@
 """The verb: photos and their boxes to layers, once per photo."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
 from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
-from na_core.layers.plate import plates
+from na_core.layers.plate import dark_rims, plates
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth
 from na_core.layers.shadow import thrown_shadows
@@ -23,6 +24,10 @@ from na_core.raster.backdrop import backdrops
 from na_core.raster.ground import image_from_ground_below
 from na_core.raster.surfaces import pack
 from na_core.tensors.views import SourceViews
+
+LOOKS = {1.0: 0.8, 0.5: 0.2}
+"""Sizes at which the network looks at a photo, as shares of the working size, and how much each counts: the
+first sees fine outlines, the second what belongs together in large objects."""
 
 NO_SHADOW, SHADOW = 0.05, 0.15
 """Darkness, as a logarithm, up to which the network may be wrong that there is a shadow, and from which there
@@ -92,17 +97,19 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     found = _found(how.network, views, how.working_size, how.soft)
 
     # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
-    shadow_owner, light = _shadow_owners(found, views)
-    shadow = torch.where(shadow_owner[..., None] < 0, 0, found.shadow)
+    shadow_owner, light, trust = _shadow_owners(found, views)
+    shadow = torch.where(shadow_owner[..., None] < 0, 0, found.shadow * trust[:, None, None, None])
 
-    # 3. The photo without what can leave it.
+    # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
+    dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
+    cover = torch.where(dark, shadow_owner, found.cover.to(torch.int16))
     stays = ~hidden.gather(1, shadow_owner.flatten(1).clamp_min(0).long()).view_as(shadow_owner)
     leaves = torch.where(stays[..., None], 0, shadow)
-    plate, real = plates(views.pictures, found.cover, hidden, how.texture, leaves, found.guess, ground)
+    plate, real = plates(views.pictures, cover, hidden, how.texture, leaves, found.guess, ground)
     return Layers(
         picture=views.pictures,
         surfaces=pack(found.owner, found.near, found.far),
-        cover=found.cover.to(torch.int16),
+        cover=cover,
         plate=plate,
         real=real,
         alpha=found.alpha,
@@ -133,11 +140,17 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
     Of what covers less than half of a pixel there is a thin sheet: what is seen of it from the side is the
     rest of the object.
     """
-    small = replace(views, pictures=working_pictures(views.pictures, working_size))
-    found = estimate(network, small)
-    chances = _chances(found, views.filled.shape[1]).cpu().numpy()
+    looks = []
+    for share in LOOKS:
+        size = max(1, round(share * working_size))
+        looks.append(estimate(network, replace(views, pictures=working_pictures(views.pictures, size))))
+    found = looks[0]
+    chances = _mean([_chances(look, views.filled.shape[1]) for look in looks]).cpu().numpy()
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
-    shadows, guesses = (values.movedim(1, -1).cpu().numpy() for values in (found.shadow, found.plate))
+    shadows, guesses = (
+        _mean([getattr(look, name) for look in looks]).movedim(1, -1).cpu().numpy()
+        for name in ("shadow", "plate")
+    )
     parts = []
     for number, picture in enumerate(views.pictures.cpu().numpy()):
         owner, cover = outlines(picture, chances[number])
@@ -163,6 +176,16 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
     return _Found(**dict(zip((field.name for field in fields(_Found)), planes, strict=True)))
 
 
+def _mean(looks: Sequence[Tensor]) -> Tensor:
+    """Return the weighted mean (B, C, H, W) of what looks see, at the size of the first."""
+    size = looks[0].shape[2:]
+    total = torch.zeros_like(looks[0])
+    for look, weight in zip(looks, LOOKS.values(), strict=True):
+        same = look.shape[2:] == size
+        total += weight * (look if same else F.interpolate(look, size, mode="bilinear", align_corners=False))
+    return total
+
+
 def _shadow(
     shadow: NDArray[np.float32], picture: NDArray[np.uint8], owner: NDArray[np.int32]
 ) -> NDArray[np.float32]:
@@ -173,8 +196,8 @@ def _shadow(
     return np.where(owner[..., None] < 0, larger * doubt, 0).astype(np.float32)
 
 
-def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor]:
-    """Return who throws each pixel's shadow (M, H, W) int16, and the directions to lights (M, 3)."""
+def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, Tensor]:
+    """Return who throws each pixel's shadow (M, H, W), directions to lights (M, 3), and trust (M,)."""
     thrown = [
         thrown_shadows(
             found.shadow[number],
@@ -186,7 +209,8 @@ def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor]:
         )
         for number in range(len(found.owner))
     ]
-    return torch.stack([each.owner for each in thrown]), torch.stack([each.light for each in thrown])
+    owner, light, trust = (torch.stack([getattr(t, n) for t in thrown]) for n in ("owner", "light", "trust"))
+    return torch.where((trust > 0)[:, None, None], owner, -1), light, trust
 
 
 def _chances(found: Estimate, objects: int) -> Tensor:
