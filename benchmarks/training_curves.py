@@ -1,6 +1,7 @@
-"""Object PSNR against samples seen, from the logs of training runs, as one SVG.
+"""Object PSNR, or the loss of one task, against samples seen, from the logs of training runs, as one SVG.
 
     python benchmarks/training_curves.py runs/compare-* --out out/compare.svg
+    python benchmarks/training_curves.py runs/mini-photo-network-cpu --loss photo_network --out out/loss.svg
 
 The proxy's value on the same held-out pairs is the dashed line.
 """
@@ -52,6 +53,20 @@ def read_curve(run: Path, metric: str) -> Curve:
     if not kept:
         raise ValueError(f"{run}: validation measured no {metric}; does the configuration have [validation]?")
     return Curve(run.name, kept, lines[-1]["validation"].get("proxy", {}).get(metric))
+
+
+def read_loss(run: Path, task: str) -> Curve:
+    """Read the loss of a run's task, each point the mean of ten lines of the log.
+
+    Raises:
+        ValueError: the run has no such task.
+    """
+    lines = [line for line in read_log(run / task) if "loss" in line]
+    if not lines:
+        raise ValueError(f"{run}: no {LOG_FILE} of the task '{task}'")
+    parts = [lines[i : i + 10] for i in range(0, len(lines), 10)]
+    points = tuple((part[-1]["samples"], sum(line["loss"] for line in part) / len(part)) for part in parts)
+    return Curve(run.name, points, None)
 
 
 def plot(
@@ -127,17 +142,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Plot a validation metric of training runs.")
     parser.add_argument("runs", nargs="+", type=Path, help="outputs of `neural-assets train`")
     parser.add_argument("--metric", default="object_psnr", help="object_psnr, image_psnr or sharpness")
+    parser.add_argument("--loss", metavar="TASK", help="the loss of a task in place of a metric")
     parser.add_argument("--out", type=Path, default=Path("out/training_curves.svg"))
     options = parser.parse_args(arguments)
     try:
-        curves = [read_curve(run, options.metric) for run in options.runs]
+        curves = [
+            read_loss(run, options.loss) if options.loss else read_curve(run, options.metric)
+            for run in options.runs
+        ]
     except ValueError as error:
         sys.exit(str(error))
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(plot(curves, options.metric), encoding="utf-8")
+    options.out.write_text(plot(curves, options.loss or options.metric), encoding="utf-8")
     for curve in curves:
         samples, value = curve.points[-1]
-        print(f"{curve.name}: {options.metric} {value:.2f} after {samples} samples")
+        print(f"{curve.name}: {options.loss or options.metric} {value:.2f} after {samples} samples")
 
 
 if __name__ == "__main__":
