@@ -145,7 +145,8 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
         size = max(1, round(share * working_size))
         looks.append(estimate(network, replace(views, pictures=working_pictures(views.pictures, size))))
     found = looks[0]
-    chances = _mean([_chances(look, views.filled.shape[1]) for look in looks]).cpu().numpy()
+    each = [_chances(look, views.filled.shape[1]) for look in looks]
+    chances = (_mean(each) * (each[0] > 0)).cpu().numpy()  # a coarse look would reach over boxes' edges
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
     shadows, guesses = (
         _mean([getattr(look, name) for look in looks]).movedim(1, -1).cpu().numpy()
