@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from na_core.compose.averaging import averaged
-from na_core.compose.background import STAYS, background_positions, plate_weight, unmoved_positions
+from na_core.compose.background import (
+    STAYS,
+    background_positions,
+    plate_weight,
+    presence,
+    unmoved_positions,
+)
 from na_core.compose.blending import Planes, blend_over, covered_in_part
 from na_core.compose.objects import object_points
 from na_core.compose.passes import Passes
@@ -92,11 +98,58 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     if layers.soft:
         blend_over(proxy, background, planes, backdrop, soft, layers, frames, boxes, (still_x, still_y))
 
+        _keep_still_rims(proxy, planes, moved, layers, frames, (still_x, still_y))
+
     # 6. How far that has moved, and softer seams between what lay apart.
     shift = torch.hypot(x - still_x, y - still_y)
     shift.masked_fill_(~validity | (photo != frames.photo[:, :1, None]), torch.inf)
     proxy = soften_seams(proxy, index, x, y, shift).transpose(0, 1)
     return Passes(proxy, validity, shift, index, depth, boxes, shadow)
+
+
+def _keep_still_rims(
+    proxy: Tensor,
+    planes: Planes,
+    moved: Tensor,
+    layers: Layers,
+    frames: FrameBatch,
+    still: tuple[Tensor, Tensor],
+) -> None:
+    """Give pixels that objects' rims cover in part the photo's colours, in place, where nothing has moved.
+
+    What is behind a rim is a guess, which such a pixel must not show.
+
+    Args:
+        proxy: (3, B, H, W).
+        planes: what pixels show; of those that keep the photo's colours it becomes the photo itself.
+        moved: (B, H, W) in [0, 1], how far what it shows of the background has moved.
+        layers: of the photos.
+        frames: B of them.
+        still: where the background's photo shows the pixels' directions, (B, 1, W) and (B, H, 1).
+    """
+    index = planes.index
+    x, y = (plane.expand(index.shape).contiguous() for plane in still)
+    photo = frames.photo[:, :1, None].expand(index.shape).contiguous()
+    inside = layers.canvas.inside(photo, x, y)
+    at = layers.canvas.number(photo, x, y).flatten()
+    alpha, owner = (plane.flatten()[at].view(index.shape) for plane in (layers.alpha, layers.owner))
+    stays = presence(frames)
+    there = frames.present & (frames.asset_view == 0)
+    standing = torch.where(there, stays.gather(1, frames.asset_entry.clamp_max(stays.shape[1] - 1)), 0.0)
+    rows = torch.arange(len(index), device=index.device)[:, None, None]
+    shown = torch.where(index < 0, 1.0, standing[rows, index.long().clamp_min(0)])
+    behind = torch.where(owner < 0, 0.0, stays[rows, owner.long().clamp(0, stays.shape[1] - 1)])
+    weight = ((torch.minimum(shown, behind) - 0.9) * 10).clamp(0, 1).float() * (1 - moved)
+    pixels = ActivePixels.of((weight > 0) & inside & (alpha > 0) & (alpha < 255))
+    share, places = pixels.take(weight), [pixels.take(plane) for plane in (photo, x, y)]
+    colours = sample_planes(layers.picture_planes, layers.canvas, *places)
+    for plane, values in zip(proxy, colours, strict=True):
+        before = pixels.take(plane)
+        pixels.put(torch.where(share == 1, values, before + (values - before) * share), plane)
+    kept = share == 1
+    for plane, values in zip((planes.photo, planes.x, planes.y), places, strict=True):
+        pixels.put(torch.where(kept, values, pixels.take(plane)), plane)
+    pixels.put(pixels.take(planes.validity) | kept, planes.validity)
 
 
 def _background_colours(layers: Layers, backdrop: Planes, gone: Tensor, where: Tensor) -> Tensor:
