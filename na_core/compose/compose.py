@@ -140,7 +140,8 @@ def _keep_still_rims(
     shown = torch.where(index < 0, 1.0, standing[rows, index.long().clamp_min(0)])
     behind = torch.where(owner < 0, 0.0, stays[rows, owner.long().clamp(0, stays.shape[1] - 1)])
     weight = ((torch.minimum(shown, behind) - 0.9) * 10).clamp(0, 1).float() * (1 - moved)
-    pixels = ActivePixels.of((weight > 0) & inside & (alpha > 0) & (alpha < 255))
+    astray = torch.hypot(planes.x - x, planes.y - y) > 1e-3  # a rim's side, met before what it belongs to
+    pixels = ActivePixels.of((weight > 0) & inside & (alpha > 0) & ((alpha < 255) | astray))
     share, places = pixels.take(weight), [pixels.take(plane) for plane in (photo, x, y)]
     colours = sample_planes(layers.picture_planes, layers.canvas, *places)
     for plane, values in zip(proxy, colours, strict=True):

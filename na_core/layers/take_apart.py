@@ -158,7 +158,9 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
         alpha, foreground = np.where(owner < 0, 0, 255).astype(np.uint8), picture
         if soft:
             matte = mattes(picture, chances[number], owner)
-            owner, alpha, foreground = matte.owner, matte.alpha, matte.foreground
+            owner, alpha = matte.owner, matte.alpha
+            # To the bit: a share may round to the whole.
+            foreground = np.where((alpha == 255)[..., None], picture, matte.foreground)
             cover = np.where(owner < 0, cover, owner)
         met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
         parts.append(
