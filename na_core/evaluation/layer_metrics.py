@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from na_core.evaluation.metrics import LUMA, Region
-from na_core.raster.colour import linear_from_srgb
+from na_core.raster.colour import LUMINANCE, linear_from_srgb
 from na_core.scene import Picture
 
 OUTLINE_TOLERANCE = 2.0
@@ -29,9 +29,6 @@ DARKEST_LEVEL = 4
 
 LOG_RATIOS = (-3.0, 1.0)
 """Least and largest log-ratio of photo to plate: beyond them more shadow, or light, is as wrong."""
-
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue in luminance, in linear light (ITU-R BT.709)."""
 
 
 def outline(shows: Region) -> Region:

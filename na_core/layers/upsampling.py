@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.raster.colour import LUMINANCE
+
 RADIUS = 2
 """Pixels of the smaller picture around each within which values depend linearly on the photo."""
 
 EPSILON = 0.002
 """Variance of the photo's logarithmic brightness below which it says nothing of the values."""
-
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def guided(values: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ def enlarged(values: NDArray[np.float32], width: int, height: int) -> NDArray[np
 
 def _brightness(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     light = (np.arange(256, dtype=np.float32) / 255) ** 2.2
-    return np.log(cv2.LUT(picture, light) @ LUMINANCE + 0.01)
+    return np.log(cv2.LUT(picture, light) @ np.array(LUMINANCE, np.float32) + 0.01)
 
 
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue in luminance, in linear light (ITU-R BT.709)."""
+
 
 def linear_from_srgb(values: Tensor) -> Tensor:
     """Return the linear light of sRGB values in [0, 1], of any shape."""

@@ -1,13 +1,10 @@
 """The task that trains the photo network: outlines, depths, normals, plates and shadows, given boxes."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from na_core.layers.photo_network import Inputs, PhotoNetwork, network_inputs
@@ -114,10 +111,6 @@ class PhotoNetworkTask(TrainingTask[PhotoNetworkConfig]):
         """Return photos; see :func:`draw_photos`."""
         count = self.run.share(self.settings)
         return draw_photos(self.run.frames, self._truth, count, self.settings, key, self.run.device)
-
-    def load(self, folder: Path) -> None:
-        """Read the averaged weights back, in every process, for the tasks that follow."""
-        self.network.load_state_dict(load_file(folder / SAFETENSORS_WEIGHTS_NAME))
 
 
 def draw_photos(
