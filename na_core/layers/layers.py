@@ -35,7 +35,8 @@ class Layers:
         alpha: (M, H, W) uint8, how much of a pixel its owner covers, 255 all of it; 0 where there is none.
         foreground: (M, H, W, 3) uint8 sRGB, the photos, whose objects' colours are free of what is behind.
         shadow: (M, H, W, 3) float16, natural logarithm of the photo over its plate in linear light: the
-            shadow that an object throws outside itself. Negative is darker; 0 where there is none.
+            shadow that an object throws on the ground, what the object hides of it included. Negative is
+            darker; 0 where there is none.
         shadow_owner: (M, H, W) int16, the object that throws it, -1 for none.
         light: (M, 3) float32, direction from the ground to the light in the world; zeros if unknown.
         objects: boxes of a photo at most, K.

@@ -89,7 +89,8 @@ def thrown_shadows(
 
     Args:
         shadow: (H, W, 3), logarithm of the photo over its plate in linear light, negative in shadows.
-        objects: (H, W), the object that each pixel shows, -1 for none: shadows lie outside.
+        objects: (H, W), the object that each pixel shows, -1 for none: what lies under it tells nothing of
+            the light.
         camera: () that took the photo.
         boxes: (K, 4, 4) ``world_from_box``.
         filled: (K,) bool, slots that hold a box.
@@ -98,7 +99,7 @@ def thrown_shadows(
     view = GroundView.of(camera, boxes, filled, hidden)
     light = estimate_light(shadow, objects, view)
     return ThrownShadows(
-        shadow_owners(shadow, objects, view, light), light, shadow_trust(shadow, objects, view, light)
+        shadow_owners(shadow, view, light), light, shadow_trust(shadow, objects, view, light)
     )
 
 
@@ -226,7 +227,9 @@ def shadow_trust(shadow: Tensor, objects: Tensor, view: GroundView, light: Tenso
     """Return how far a map shows shadows, () float32 in [0, 1]: by the share of it that objects can throw.
 
     Args:
-        shadow, objects, view, light: see :func:`shadow_owners`.
+        shadow, objects: see :func:`thrown_shadows`.
+        view: what the photo shows.
+        light: (3,) direction to it; zeros if unknown.
     """
     coarse = _darkness(shadow, objects, view, COARSE_SIDE)
     if coarse is None:
@@ -299,7 +302,7 @@ def _direction(angles: Tensor) -> Tensor:
     return torch.stack([flat * azimuth.cos(), flat * azimuth.sin(), elevation.sin()], dim=-1)
 
 
-def shadow_owners(shadow: Tensor, objects: Tensor, view: GroundView, light: Tensor) -> Tensor:
+def shadow_owners(shadow: Tensor, view: GroundView, light: Tensor) -> Tensor:
     """Return the box that throws each pixel's shadow, (H, W) int16, -1 for none.
 
     The one in whose shadow under the light the pixel lies deepest, up to :data:`CAST_REACH` radii; else the
@@ -307,12 +310,11 @@ def shadow_owners(shadow: Tensor, objects: Tensor, view: GroundView, light: Tens
 
     Args:
         shadow: (H, W, 3), see :func:`thrown_shadows`.
-        objects: (H, W), the object that each pixel shows, -1 for none.
         view: what the photo shows.
         light: (3,) direction to it; zeros if unknown.
     """
-    height, width = objects.shape
-    shaded = (objects.flatten() < 0) & (shadow.amin(-1).flatten() < -LEAST_SHADOW)
+    height, width = shadow.shape[:2]
+    shaded = shadow.amin(-1).flatten() < -LEAST_SHADOW
     at = active(shaded)
     points, ground = view.points(at, width, height)
     above = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64, device=light.device)

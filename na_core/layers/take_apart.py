@@ -21,6 +21,7 @@ from na_core.layers.resample import resampled_depth
 from na_core.layers.shadow import thrown_shadows
 from na_core.layers.upsampling import enlarged, guided
 from na_core.raster.backdrop import backdrops
+from na_core.raster.fill import push_pull
 from na_core.raster.ground import image_from_ground_below
 from na_core.raster.surfaces import pack
 from na_core.tensors.views import SourceViews
@@ -69,7 +70,8 @@ class _Found:
     Attributes:
         owner, cover, alpha, foreground: see :class:`na_core.layers.layers.Layers`.
         near, far: (M, H, W) float32, depths in metres where rays meet and leave the owner.
-        shadow: (M, H, W, 3) float32, logarithm of the photo over its plate, whoever throws it.
+        shadow: (M, H, W, 3) float32, logarithm of the photo over its plate, whoever throws it; under objects,
+            of what the ground would be.
         guess: (M, H, W, 3) float32 sRGB in [0, 1], smooth colours of what is behind objects.
     """
 
@@ -103,8 +105,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
     dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
     cover = torch.where(dark, shadow_owner, found.cover.to(torch.int16))
-    stays = ~hidden.gather(1, shadow_owner.flatten(1).clamp_min(0).long()).view_as(shadow_owner)
-    leaves = torch.where(stays[..., None], 0, shadow)
+    leaves = torch.where((_of(shadow_owner, hidden) & (found.owner < 0))[..., None], shadow, 0)
     plate, real = plates(views.pictures, cover, hidden, how.texture, leaves, found.guess, ground)
     return Layers(
         picture=views.pictures,
@@ -148,10 +149,10 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
     each = [_chances(look, views.filled.shape[1]) for look in looks]
     chances = (_mean(each) * (each[0] > 0)).cpu().numpy()  # a coarse look would reach over boxes' edges
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
-    shadows, guesses = (
-        _mean([getattr(look, name) for look in looks]).movedim(1, -1).cpu().numpy()
-        for name in ("shadow", "plate")
-    )
+    shadow, guess = (_mean([getattr(look, name) for look in looks]) for name in ("shadow", "plate"))
+    # The network says nothing of the ground under objects: there shadows go on as they are around.
+    shadow = push_pull(shadow, (found.probability[:, :1] > 0.5).float())
+    shadows, guesses = (values.movedim(1, -1).cpu().numpy() for values in (shadow, guess))
     parts = []
     for number, picture in enumerate(views.pictures.cpu().numpy()):
         owner, cover = outlines(picture, chances[number])
@@ -171,7 +172,7 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
                 foreground,
                 met,
                 np.where(alpha < SOLID, met, left),
-                _shadow(shadows[number], picture, owner),
+                _shadow(shadows[number], picture),
                 enlarged(guesses[number], picture.shape[1], picture.shape[0]),
             )
         )
@@ -189,18 +190,19 @@ def _mean(looks: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def _shadow(
-    shadow: NDArray[np.float32], picture: NDArray[np.uint8], owner: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Return shadows (h, w, 3) at the photo's size, outside its objects; faint ones fade to none."""
+def _shadow(shadow: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return shadows (h, w, 3) at the photo's size; faint ones fade to none."""
     larger = np.clip(guided(shadow, picture), DARKEST, 0)
     darkness = -larger.mean(axis=-1, keepdims=True)
     doubt = np.clip((darkness - NO_SHADOW) / (SHADOW - NO_SHADOW), 0, 1)
-    return np.where(owner[..., None] < 0, larger * doubt, 0).astype(np.float32)
+    return (larger * doubt).astype(np.float32, copy=False)
 
 
 def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, Tensor]:
-    """Return who throws each pixel's shadow (M, H, W), directions to lights (M, 3), and trust (M,)."""
+    """Return who throws each pixel's shadow (M, H, W), directions to lights (M, 3), and trust (M,).
+
+    Under an object lies a shadow of its own, and, if the object can leave the photo, others' too.
+    """
     thrown = [
         thrown_shadows(
             found.shadow[number],
@@ -213,7 +215,14 @@ def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, T
         for number in range(len(found.owner))
     ]
     owner, light, trust = (torch.stack([getattr(t, n) for t in thrown]) for n in ("owner", "light", "trust"))
-    return torch.where((trust > 0)[:, None, None], owner, -1), light, trust
+    under = (owner == found.owner) | _of(found.owner, views.hidden & views.filled)
+    bare = (found.owner < 0) | under
+    return torch.where((trust > 0)[:, None, None] & bare, owner, -1), light, trust
+
+
+def _of(owner: Tensor, values: Tensor) -> Tensor:
+    """Return what holds for the objects that own pixels (M, H, W), of (M, K) bool; not for those of none."""
+    return values.gather(1, owner.flatten(1).clamp_min(0).long()).view_as(owner) & (owner >= 0)
 
 
 def _chances(found: Estimate, objects: int) -> Tensor:

@@ -104,10 +104,14 @@ class TestOwners:
         assert far.any()
         assert (owner[far] == -1).all()
 
-    def test_what_shows_an_object_is_no_shadow(self) -> None:
-        of = sunlit(BOXES, 160, 120)
-        shows = reference_box_map(of.shot.camera, list(BOXES), 160, 120).index[0] >= 0
-        assert (found(of, np.full_like(of.shadow, -0.5)).owner.numpy()[shows] == -1).all()
+    def test_the_ground_that_an_object_hides_lies_in_its_shadow(self) -> None:
+        of = sunlit(BOXES, 320, 240)
+        shows = reference_box_map(of.shot.camera, list(BOXES), 320, 240).index[0]
+        foot = (distances(of) < 0.15) & (shows[..., None] == np.arange(len(BOXES)))
+        owner = found(of, np.full_like(of.shadow, -0.5)).owner.numpy()
+        for number in range(len(BOXES)):
+            assert foot[..., number].any()
+            assert (owner[foot[..., number]] == number).all()
 
 
 @settings(max_examples=25, deadline=None)

@@ -12,10 +12,12 @@ from na_core.geometry.boxes import box_matrix
 from na_core.layers.photo_network import Inputs, PhotoNetwork, network_inputs
 from na_core.layers.plate import PLATE_MARGIN, strip_radius
 from na_core.layers.take_apart import LOOKS, TakingApart, take_apart, working_pictures
+from na_core.model.checkpoints import load_checkpoint
 from na_core.raster.morphology import widened
-from na_core.tensors.views import SourceViews
+from na_core.tensors.views import SourceViews, source_views, views_as_tensors
 from tests.na_core.reference import nearest_boxes
 from tests.na_core.studio import LEFT, RIGHT, Studio, build_studio, by_area
+from tests.na_core.sunlit import sunlit
 
 
 class TestFilledBoxes:
@@ -194,3 +196,20 @@ class TestManyPhotos:
             assert torch.equal(getattr(one, name), getattr(two, name)), name
         assert torch.equal(one.surfaces.packed, two.surfaces.packed)
         assert torch.equal(one.surfaces.thickness, two.surfaces.thickness)
+
+
+class TestShadowsUnderObjects:
+    """What `mini` finds in a photo of boxes in the sun."""
+
+    def test_go_on_as_they_are_beside_them(self) -> None:
+        of = sunlit([box_matrix((0.2, 4.0, 0.4), (0.8, 0.6, 0.8), 0.5)], 256, 192)
+        mini = load_checkpoint("mini")
+        views = views_as_tensors(source_views(of.moved({})), torch.from_numpy(of.shot.photo)[None])
+        layers = take_apart(views, mini.taking_apart)
+        shows, dark = (layers.owner[0] == 0).float(), layers.shadow[0].float().mean(dim=-1)
+        shaded = widened(((dark < -0.3) & (shows == 0)).float()[None], 2)[0] > 0
+        # The object's pixels beside the shadow that it throws.
+        edge = shaded & (shows > 0)
+        assert edge.sum() > 50
+        assert (dark[edge] < -0.2).float().mean() > 0.9
+        assert (layers.shadow_owner[0][edge] == 0).float().mean() > 0.9
