@@ -4,12 +4,13 @@ While an object stands where its photo shows it, the photo is the mixture alread
 made anew, from its own colours and from what is behind it now. Continuous, so nothing pops in an animation.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from na_core.compose.objects import object_points
+from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.seams import STILL
 from na_core.layers.layers import Layers
 from na_core.raster.boxmap import BoxMap, Hits
@@ -72,6 +73,7 @@ def blend_over(
     where: Tensor,
     layers: Layers,
     frames: FrameBatch,
+    tables: ObjectTables,
     boxes: BoxMap,
     still: tuple[Tensor, Tensor],
 ) -> None:
@@ -83,7 +85,7 @@ def blend_over(
         planes: what pixels show; where less than :data:`MAJORITY` is the object's, what is behind it.
         backdrop: what they show of the background.
         where: (B, H, W) bool, where to blend, see :func:`covered_in_part`.
-        layers, frames, boxes: what is composed.
+        layers, frames, tables, boxes: what is composed.
         still: x and y where the background's photo shows the pixels' directions, of any shape that
             broadcasts with (B, H, W).
     """
@@ -95,8 +97,7 @@ def blend_over(
 
     # 1. What is behind: another object, or the background.
     beyond = torch.stack([pixels.take(plane) for plane in background])
-    for hits in boxes.hits:
-        beyond = _met_behind(hits, pixels, shown, behind, beyond, layers, frames)
+    beyond = _met_behind(_other_box(boxes, pixels, shown.index), behind, beyond, layers, tables)
 
     # 2. How much of the mixture is made anew.
     shape = planes.index.shape
@@ -113,38 +114,54 @@ def blend_over(
     planes.put(pixels, behind, soft & (alpha < MAJORITY))
 
 
+def _other_box(boxes: BoxMap, pixels: ActivePixels, shown: Tensor) -> tuple[Hits, Tensor]:
+    """Return where rays hit the other of their two boxes, and which of the pixels these are.
+
+    Args:
+        boxes: of all rays.
+        pixels: P of them.
+        shown: (P,), the box that is shown.
+    """
+    chosen = torch.full_like(pixels.at, -1)
+    first = 0
+    for hits in boxes.hits:
+        number = torch.full((math.prod(pixels.shape),), -1, dtype=torch.int64, device=chosen.device)
+        number.index_copy_(0, hits.pixels.at, torch.arange(len(hits.pixels.at), device=chosen.device))
+        place = number.index_select(0, pixels.at)
+        box = hits.box.index_select(0, place.clamp_min(0)) if len(hits.box) else place
+        other = (place >= 0) & (box >= 0) & (box != shown)
+        chosen = torch.where((chosen < 0) & other, place + first, chosen)
+        first += len(hits.box)
+    hit = active(chosen >= 0)
+    chosen = picked(chosen, hit)
+    box, local, face, depth = (
+        picked(torch.cat([getattr(hits, name) for hits in boxes.hits], dim=-1), chosen.clamp_min(0))
+        for name in ("box", "local", "face", "depth")
+    )
+    some = ActivePixels(picked(pixels.at, hit), pixels.shape)
+    return Hits(some, torch.where(chosen < 0, -1, box), local, face, depth), hit
+
+
 def _met_behind(
-    hits: Hits,
-    pixels: ActivePixels,
-    shown: Planes,
+    other: tuple[Hits, Tensor],
     behind: Planes,
     colours: Tensor,
     layers: Layers,
-    frames: FrameBatch,
+    tables: ObjectTables,
 ) -> Tensor:
     """Look for what rays meet of another object behind the one that is shown.
 
-    Writes it into ``behind`` (P,) where it is nearer than what is there; returns the colours (3, P).
+    ``other`` says where to look, see :func:`_other_box`. Writes it into ``behind`` (P,) where it is nearer
+    than what is there; returns the colours (3, P).
     """
-    shape = pixels.shape
-    number = torch.full((shape[0] * shape[1] * shape[2],), -1, dtype=torch.int64, device=pixels.at.device)
-    number.index_copy_(0, hits.pixels.at, torch.arange(len(hits.pixels.at), device=pixels.at.device))
-    place = number.index_select(0, pixels.at)
-    hit = active(place >= 0)
-    place = picked(place, hit)
-    there = place >= 0
-    place = place.clamp_min(0)
-    if not len(place):
+    hits, hit = other
+    if not len(hit):
         return colours
-    some = Hits(
-        ActivePixels(picked(pixels.at, hit), shape),
-        *(picked(values, place) for values in (hits.box, hits.local, hits.face, hits.depth)),
-    )
-    points = object_points(frames, layers, some)
+    points = object_points(tables, layers, hits)
     nearer = points.depth < picked(behind.depth, hit)
-    nearer &= there & points.usable & (some.box != picked(shown.index, hit)) & (some.box >= 0)
+    nearer &= points.usable & (hits.box >= 0)
     sampled = sample_planes(layers.foreground_planes, layers.canvas, points.photo, points.x, points.y)
-    found = Planes(some.box.int(), points.photo, points.x, points.y, points.seen, points.usable, points.depth)
+    found = Planes(hits.box.int(), points.photo, points.x, points.y, points.seen, points.usable, points.depth)
     for plane, values in zip(vars(behind).values(), vars(found).values(), strict=True):
         plane.index_copy_(0, hit, torch.where(nearer, values, picked(plane, hit)))
     colours = colours.clone()

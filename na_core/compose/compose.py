@@ -17,13 +17,13 @@ from na_core.compose.background import (
     unmoved_positions,
 )
 from na_core.compose.blending import Planes, blend_over, covered_in_part
-from na_core.compose.objects import object_points
+from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Passes
 from na_core.compose.seams import STILL, soften_seams
 from na_core.compose.shadows import cast_shadows
 from na_core.layers.layers import Layers
 from na_core.layers.object_colours import CANVAS, ObjectColours
-from na_core.raster.boxmap import box_map, camera_in_box
+from na_core.raster.boxmap import box_map
 from na_core.raster.pixels import ActivePixels, BoxTable
 from na_core.raster.sampling import bilinear, sample_planes
 from na_core.tensors.frames import FrameBatch
@@ -69,10 +69,11 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     backdrop = (
         planes.copied() if layers.soft else replace(planes, x=x.clone(), y=y.clone(), photo=photo.clone())
     )
-    inside = (camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].abs() <= 1).all(dim=-1)
+    tables = ObjectTables.of(frames, layers)
+    inside = (tables.eye.abs() <= 1).all(dim=-1)
     for layer in boxes.hits:
         for hits in layer.before(depth, inside).parts():
-            points, pixels = object_points(frames, layers, hits), hits.pixels
+            points, pixels = object_points(tables, layers, hits), hits.pixels
             wins = points.depth < pixels.take(depth)
             found = (
                 hits.box.int(),
@@ -96,7 +97,9 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     _colour(proxy, layers.foreground_planes, layers, planes, index >= 0)
     _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
     if layers.soft:
-        blend_over(proxy, background, planes, backdrop, soft, layers, frames, boxes, (still_x, still_y))
+        blend_over(
+            proxy, background, planes, backdrop, soft, layers, frames, tables, boxes, (still_x, still_y)
+        )
 
         _keep_still_rims(proxy, planes, moved, layers, frames, (still_x, still_y))
 
@@ -127,28 +130,31 @@ def _keep_still_rims(
         frames: B of them.
         still: where the background's photo shows the pixels' directions, (B, 1, W) and (B, H, 1).
     """
-    index = planes.index
-    x, y = (plane.expand(index.shape).contiguous() for plane in still)
-    photo = frames.photo[:, :1, None].expand(index.shape).contiguous()
-    inside = layers.canvas.inside(photo, x, y)
-    at = layers.canvas.number(photo, x, y).flatten()
-    alpha, owner = (plane.flatten()[at].view(index.shape) for plane in (layers.alpha, layers.owner))
+    shape = planes.index.shape
+    x, y = (plane.expand(shape) for plane in still)
+    photo = frames.photo[:, :1, None].expand(shape)
+    number = layers.canvas.number(photo, x, y).flatten()
+    alpha = layers.alpha.flatten().index_select(0, number).view(shape)
+    # A rim's side is met before what it belongs to.
+    astray = ((planes.x - x).abs() > 1e-3) | ((planes.y - y).abs() > 1e-3)
+    pixels = ActivePixels.of((moved < 1) & (alpha > 0) & ((alpha < 255) | astray))
+
+    photo, x, y = (pixels.take(plane) for plane in (photo, x, y))
+    owner = layers.owner.flatten().index_select(0, number.index_select(0, pixels.at)).long()
     stays = presence(frames)
     there = frames.present & (frames.asset_view == 0)
     standing = torch.where(there, stays.gather(1, frames.asset_entry.clamp_max(stays.shape[1] - 1)), 0.0)
-    rows = torch.arange(len(index), device=index.device)[:, None, None]
-    shown = torch.where(index < 0, 1.0, standing[rows, index.long().clamp_min(0)])
-    behind = torch.where(owner < 0, 0.0, stays[rows, owner.long().clamp(0, stays.shape[1] - 1)])
-    weight = ((torch.minimum(shown, behind) - 0.9) * 10).clamp(0, 1).float() * (1 - moved)
-    astray = torch.hypot(planes.x - x, planes.y - y) > 1e-3  # a rim's side, met before what it belongs to
-    pixels = ActivePixels.of((weight > 0) & inside & (alpha > 0) & ((alpha < 255) | astray))
-    share, places = pixels.take(weight), [pixels.take(plane) for plane in (photo, x, y)]
-    colours = sample_planes(layers.picture_planes, layers.canvas, *places)
+    index = pixels.take(planes.index)
+    shown = torch.where(index < 0, 1.0, BoxTable(standing[..., None], pixels.row, index)[0])
+    behind = torch.where(owner < 0, 0.0, BoxTable(stays[..., None], pixels.row, owner)[0])
+    share = ((torch.minimum(shown, behind) - 0.9) * 10).clamp(0, 1).float() * (1 - pixels.take(moved))
+    share = torch.where(layers.canvas.inside(photo, x, y), share, 0.0)
+    colours = sample_planes(layers.picture_planes, layers.canvas, photo, x, y)
     for plane, values in zip(proxy, colours, strict=True):
         before = pixels.take(plane)
         pixels.put(torch.where(share == 1, values, before + (values - before) * share), plane)
     kept = share == 1
-    for plane, values in zip((planes.photo, planes.x, planes.y), places, strict=True):
+    for plane, values in zip((planes.photo, planes.x, planes.y), (photo, x, y), strict=True):
         pixels.put(torch.where(kept, values, pixels.take(plane)), plane)
     pixels.put(pixels.take(planes.validity) | kept, planes.validity)
 

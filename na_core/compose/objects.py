@@ -1,12 +1,13 @@
 """What rays through the boxes of frames meet of the objects in them, and where photos show that."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from na_core.layers.layers import Layers
-from na_core.raster.boxmap import Hits, eyes, through_box
+from na_core.raster.boxmap import Hits, camera_in_box, through_box
 from na_core.raster.march import HULL, SURFACE, UNKNOWN, march
 from na_core.raster.pixels import BoxTable, active, length, picked
 from na_core.raster.surfaces import inward
@@ -46,7 +47,37 @@ class ObjectPoints:
     depth: Tensor
 
 
-def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoints:
+@dataclass(frozen=True)
+class ObjectTables:
+    """What is known of B frames' N boxes before any ray is: made once, for all that rays hit.
+
+    Attributes:
+        asset: (B, N, 3) int64: the photo, the object in it, and 1 where it shows anything.
+        eye: (B, N, 3) float32, the frame's camera in the relabelled box, which is [-1, 1]^3.
+        extent: (B, N, 1) float32, metres of depth that a box takes up in its photo.
+        photo_from_local: (B, N, 12) float32, see :func:`_photo_from_local`.
+    """
+
+    asset: Tensor
+    eye: Tensor
+    extent: Tensor
+    photo_from_local: Tensor
+
+    @classmethod
+    def of(cls, frames: FrameBatch, layers: Layers) -> Self:
+        """Return the tables of frames."""
+        may = frames.shown & frames.present & (affine_inverse(frames.source_boxes)[1] != 0)
+        in_camera = camera_from_world(frames.source_cameras) @ frames.source_boxes
+        depths = project_local(frames.source_cameras, box_corners(in_camera))[..., 2]
+        return cls(
+            torch.stack([frames.asset_photo, frames.asset_entry, may.long()], dim=-1),
+            camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].float(),
+            (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None],
+            _photo_from_local(frames, layers),
+        )
+
+
+def object_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoints:
     """Find what rays through boxes meet of the objects in them.
 
     What the photo did not see has the colour of what the photo shows close in front of it; farther behind,
@@ -54,27 +85,19 @@ def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoint
     On an object's rim it is the colour beside the rim. An object that is not shown may fill its box.
 
     Args:
-        frames: B of them.
+        tables: of the frames.
         layers: of their photos.
         hits: of the rays through the frames' relabelled boxes.
     """
-    canvas = layers.canvas
-    may = frames.shown & frames.present & (affine_inverse(frames.source_boxes)[1] != 0)
-    asset = torch.stack([frames.asset_photo, frames.asset_entry, may.long()], dim=-1)
-    in_camera = camera_from_world(frames.source_cameras) @ frames.source_boxes
-    depths = project_local(frames.source_cameras, box_corners(in_camera))[..., 2]
-    extent = (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None]
-
-    row, box = hits.pixels.row, hits.box
-    table = BoxTable(asset, row, box)
+    canvas, row, box = layers.canvas, hits.pixels.row, hits.box
+    table = BoxTable(tables.asset, row, box)
     photo, entry, shows = table[0], table[1], table[2] > 0
-    eye = eyes(frames.camera, frames.turned_boxes, hits)
+    eye = torch.stack([BoxTable(tables.eye, row, box)[axis] for axis in range(3)])
     enter, leave, _ = through_box(eye, hits)
-    photo_from_local = _photo_from_local(frames, layers)
-    projection = BoxTable(photo_from_local, row, box)
+    projection = BoxTable(tables.photo_from_local, row, box)
     start, stop = _projected(projection, enter), _projected(projection, leave)
     way = stop - start
-    extents = BoxTable(extent, row, box)[0]
+    extents = BoxTable(tables.extent, row, box)[0]
     met = march(layers.surfaces, canvas, photo, entry, start, stop, extents)
     point = start.addcmul_(met.share, way)
     divisor = point[2].clamp_min(1e-9)
@@ -88,7 +111,7 @@ def object_points(frames: FrameBatch, layers: Layers, hits: Hits) -> ObjectPoint
     if len(guesses):
         values = (local, photo, entry, x, y, met.behind, extents, hits.face)
         some = (picked(each, guesses) for each in values)
-        columns = BoxTable(photo_from_local, picked(row, guesses), picked(box, guesses))
+        columns = BoxTable(tables.photo_from_local, picked(row, guesses), picked(box, guesses))
         hull = picked(met.kind, guesses) == HULL
         guessed_x, guessed_y, known = _guessed(layers, columns, *some)
         known &= picked(usable, guesses)

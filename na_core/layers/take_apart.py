@@ -105,7 +105,8 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
     dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
     cover = torch.where(dark, shadow_owner, found.cover.to(torch.int16))
-    leaves = torch.where((_of(shadow_owner, hidden) & (found.owner < 0))[..., None], shadow, 0)
+    stays = ~hidden.gather(1, shadow_owner.flatten(1).clamp_min(0).long()).view_as(shadow_owner)
+    leaves = torch.where((stays | (found.owner >= 0))[..., None], 0, shadow)
     plate, real = plates(views.pictures, cover, hidden, how.texture, leaves, found.guess, ground)
     return Layers(
         picture=views.pictures,
@@ -201,7 +202,7 @@ def _shadow(shadow: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[
 def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, Tensor]:
     """Return who throws each pixel's shadow (M, H, W), directions to lights (M, 3), and trust (M,).
 
-    Under an object lies a shadow of its own, and, if the object can leave the photo, others' too.
+    Under an object lies a shadow of its own alone: how dark others' are there, nothing around it tells.
     """
     thrown = [
         thrown_shadows(
@@ -215,14 +216,8 @@ def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, T
         for number in range(len(found.owner))
     ]
     owner, light, trust = (torch.stack([getattr(t, n) for t in thrown]) for n in ("owner", "light", "trust"))
-    under = (owner == found.owner) | _of(found.owner, views.hidden & views.filled)
-    bare = (found.owner < 0) | under
-    return torch.where((trust > 0)[:, None, None] & bare, owner, -1), light, trust
-
-
-def _of(owner: Tensor, values: Tensor) -> Tensor:
-    """Return what holds for the objects that own pixels (M, H, W), of (M, K) bool; not for those of none."""
-    return values.gather(1, owner.flatten(1).clamp_min(0).long()).view_as(owner) & (owner >= 0)
+    own = (found.owner < 0) | (owner == found.owner)
+    return torch.where((trust > 0)[:, None, None] & own, owner, -1), light, trust
 
 
 def _chances(found: Estimate, objects: int) -> Tensor:

@@ -59,6 +59,11 @@ class Decoder:
     scheduler: DDIMScheduler
     config: Any
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which the UNet computes. Its own ``dtype`` asks all its modules, which takes milliseconds."""
+        return self.unet.conv_in.weight.dtype
+
     def conditions(
         self, passes: Passes, channels: Tensor, tokens: Tokens, noise_ids: Tensor | None
     ) -> Conditions:
@@ -71,7 +76,7 @@ class Decoder:
             noise_ids: see :func:`na_core.model.anchored_noise.noise_ids`; None for noise that sticks to the
                 screen.
         """
-        config, dtype = self.config, self.unet.dtype
+        config, dtype = self.config, self.dtype
         shape = len(channels), latent_channels(self.vae), *channels.shape[-2:]
         latents = std = extra = None
         if config.residual or config.spatial_conditioning:
@@ -92,7 +97,7 @@ class Decoder:
             on_step: told of every step; may raise to end it.
         """
         null = self._unconditional(conditions) if sampling.guidance != 1 else None
-        latents = self._noise(conditions, sampling.seed).to(self.unet.dtype) * self.scheduler.init_noise_sigma
+        latents = self._noise(conditions, sampling.seed).to(self.dtype) * self.scheduler.init_noise_sigma
         self.scheduler.set_timesteps(sampling.steps, device=latents.device)
         for step, timestep in enumerate(self.scheduler.timesteps, start=1):
             scaled = self.scheduler.scale_model_input(latents, timestep)

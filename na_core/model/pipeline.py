@@ -164,7 +164,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     @property
     def tokens(self) -> FrameTokens:
         """What makes the tokens of frames."""
-        return FrameTokens(self.encoder, self.tokenizer3d, self.config, self._features, self.unet.dtype)
+        return FrameTokens(self.encoder, self.tokenizer3d, self.config, self._features, self.decoder.dtype)
 
     def clear_cache(self) -> None:
         """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
@@ -208,16 +208,17 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
     ) -> NDArray[np.uint8]:
         width, height = sampling.width, sampling.height
+        device = next(self.encoder.parameters()).device  # self.device takes milliseconds
 
         # 1. Take the photos apart, and sample their layers at the frame's scale.
         views = source_views(frame)
         rows, columns = photos[views[0].sha256].shape[:2]
         side = photo_side(frame, columns, rows, width, height)
         rays = rays_per_side(side, max(rows, columns), width, height)
-        layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, self.device)
+        layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, device)
 
         # 2. Compose the frame.
-        batch = frame_batch([frame]).to(self.device)
+        batch = frame_batch([frame]).to(device)
         passes = compose(layers, batch, width, height, rays)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
@@ -230,8 +231,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         if rays > 1 or size != DecoderSize(width, height, 1.0):
             camera = cameras_of([decoder_frame(frame, width, height, size).camera])
             small_side = side * size.scale
-            small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, self.device)
-            small_batch = batch.seen_by(camera.to(self.device))
+            small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, device)
+            small_batch = batch.seen_by(camera.to(device))
             small = compose(small_layers, small_batch, size.width, size.height)
 
         # 4. Decode it.
