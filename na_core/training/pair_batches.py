@@ -1,8 +1,10 @@
 """Batches of pairs, computed on the device that trains from one bank of pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +14,11 @@ from torch import Tensor
 from na_core.compose.compose import compose
 from na_core.data.pairs import DrawnPair, draw_pairs, pair_lists
 from na_core.layers.layers import Layers, stacked
-from na_core.layers.take_apart import take_apart
+from na_core.layers.take_apart import TakingApart, take_apart
 from na_core.model.anchored_noise import anchored_noise, noise_ids
 from na_core.model.box_channels import box_channels
 from na_core.model.encoder import background_pictures, object_pictures
 from na_core.model.latents import to_latents
-from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.poses import frame_poses
 from na_core.tensors.frames import FrameBatch
 from na_core.training import frame_augmentation as augment
@@ -111,8 +112,10 @@ class PairBatches:
         self._autocast = run.accelerator.autocast
         self._layers: Layers | None = None
         if pipeline.config.spatial_conditioning or pipeline.config.residual:
-            with self._autocast():
-                self._layers = all_layers(pipeline, run.frames)
+            how = pipeline.taking_apart
+            if settings.smooth_plates:
+                how = replace(how, texture=False)
+            self._layers = all_layers(how, run.frames, run.device, self._autocast)
         self._labels = run.frames
         if pipeline.config.preset == "paper":
             self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
@@ -235,8 +238,10 @@ def _following(key: DrawKey, parts: int) -> DrawKey:
 
 
 def all_layers(
-    pipeline: NeuralAssetsPipeline,
+    how: TakingApart,
     labels: LabelledFrames,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     batch_size: int = 16,
 ) -> Layers:
     """Take all labelled frames apart as use will, by the slots of their objects.
@@ -245,15 +250,21 @@ def all_layers(
     names their boxes alone; and of an object that has left, no 2D box.
 
     Args:
-        pipeline: whose photo network takes them apart, on the device that computes.
+        how: to take them apart.
         labels: of the frames.
+        device: that computes.
+        autocast: makes contexts in which networks compute.
+        batch_size: frames at once, for each of the CPU's threads.
     """
-    how, device, bank = pipeline.taking_apart, pipeline.unet.device, labels.pictures
-    parts = []
+    bank = labels.pictures
+
+    def part(rows: Tensor) -> Layers:
+        with torch.no_grad(), autocast():
+            return take_apart(photo_views(labels, rows).to(device), how).to(bank.device)
+
     rows = torch.arange(len(bank)).split(batch_size)
-    for some in tqdm(rows, desc="layers", unit="batch"):
-        views = photo_views(labels, some).to(device)
-        layers = take_apart(views, how)
-        parts.append(layers.to(bank.device))
+    # Much of it is done by one thread for each photo.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        parts = list(tqdm(pool.map(part, rows), total=len(rows), desc="layers", unit="batch"))
     layers = stacked(parts)
     return replace(layers, picture=bank, foreground=layers.foreground if layers.soft else bank)

@@ -136,6 +136,19 @@ class TestWhatTrainingSees:
         pipeline.register_to_config(plate_texture=True)
         compare(pipeline, "leaving")
 
+    def test_with_smooth_plates_they_are_as_if_the_checkpoint_had_no_texture(
+        self, split: Path, configure: Configure, make_batches: MakeBatches
+    ) -> None:
+        proxies = {}
+        for texture in (False, True):
+            pipeline = small_pipeline()
+            pipeline.register_to_config(plate_texture=texture)
+            for smooth in (False, True):
+                config = configure(top={"scenes": str(split)}, decoder={"smooth_plates": smooth})
+                proxies[texture, smooth] = make_batches(pipeline, config).batch_of(drawn("leaving")).proxy
+        assert torch.equal(proxies[True, True], proxies[False, False])
+        assert not torch.equal(proxies[True, False], proxies[False, False])
+
     def test_of_surfaces_that_noise_sticks_to(
         self, split: Path, configure: Configure, make_batches: MakeBatches
     ) -> None:
@@ -167,7 +180,9 @@ def test_photos_are_taken_apart_as_the_pipeline_does(
         pipeline.register_to_config(plate_texture=texture)
         pipeline.clear_cache()
         used = pipeline.layers.layers(view, photos[view.sha256], pipeline.taking_apart, pipeline.device)
-        found[texture] = all_layers(pipeline, run.frames)[torch.tensor([PAIRS["film"].background])]
+        found[texture] = all_layers(pipeline.taking_apart, run.frames, run.device)[
+            torch.tensor([PAIRS["film"].background])
+        ]
         for name in ("picture", "plate", "real", "cover", "owner"):
             assert torch.equal(getattr(found[texture], name), getattr(used, name)), name
         assert torch.equal(found[texture].surfaces.packed, used.surfaces.packed)

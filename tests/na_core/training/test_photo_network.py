@@ -65,7 +65,7 @@ def test_it_learns_outlines_and_saves_what_it_learnt(configure: Configure, make_
     assert losses[-1] < 0.6 * losses[0]
     assert equal(weights(type(network).from_pretrained(task.folder)), weights(network))
     network.register_to_config(working_size=max(run.picture_size))
-    found = all_layers(run.pipeline, labels)
+    found = all_layers(run.pipeline.taking_apart, labels, run.device)
     owner, depth, far, _ = truth[torch.arange(len(labels.pictures))]
     assert (found.owner == owner).float().mean() > 0.9
     right = (found.owner == owner) & (owner >= 0)
