@@ -135,8 +135,8 @@ def _keep_still_rims(
     photo = frames.photo[:, :1, None].expand(shape)
     number = layers.canvas.number(photo, x, y).flatten()
     alpha = layers.alpha.flatten().index_select(0, number).view(shape)
-    # A rim's side is met before what it belongs to.
-    astray = ((planes.x - x).abs() > 1e-3) | ((planes.y - y).abs() > 1e-3)
+    # A rim's side is met before what it belongs to, or its depth is beyond the box by a rounding.
+    astray = ((planes.x - x).abs() > 1e-3) | ((planes.y - y).abs() > 1e-3) | ~planes.validity
     pixels = ActivePixels.of((moved < 1) & (alpha > 0) & ((alpha < 255) | astray))
 
     photo, x, y = (pixels.take(plane) for plane in (photo, x, y))

@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from na_core.compose.compose import compose
@@ -16,8 +18,9 @@ from na_core.compose.passes import Passes
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from na_core.layers.layers import Layers
+from na_core.raster.surfaces import pack
 from na_core.scene import Frame
-from tests.na_core.stage import Shot, Stage, shot
+from tests.na_core.stage import Shot, Stage, random_frame, shot
 
 WIDTH, HEIGHT = 96, 60
 DEPTH = 4.0
@@ -64,6 +67,31 @@ def test_where_nothing_moved_the_photo_is_the_mixture(slab: Shot) -> None:
     assert torch.equal((passes.proxy * 255).permute(0, 2, 3, 1).round().to(torch.uint8), layers.picture)
     assert passes.validity.all()
     assert (passes.shift < 1e-3).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rounded=st.booleans())
+def test_rims_that_nothing_moves_are_the_photo_whatever_lies_behind_them(seed: int, rounded: bool) -> None:
+    stage = random_frame(seed, still=True, rounded=rounded)
+    layers, rng = stage.layers, np.random.default_rng(seed)
+    # Sheets of any alpha and colour, which reach over their boxes by a pixel, before other boxes too.
+    grows = layers.rim & (layers.owner.roll(1, dims=2) >= 0)
+    surfaces = layers.surfaces
+    owner, near, far = (
+        torch.where(grows, of.roll(1, dims=2), of) for of in (surfaces.owner, surfaces.near, surfaces.far)
+    )
+    cover = torch.where(owner >= 0, owner, layers.cover.int()).to(torch.int16)
+    layers = replace(layers, surfaces=pack(owner, near, far), cover=cover)
+    level = torch.from_numpy(rng.integers(1, 256, owner.shape).astype(np.uint8))
+    alpha = torch.where(layers.rim & (owner >= 0), level, (owner >= 0) * 255).to(torch.uint8)
+    noise = torch.from_numpy(rng.integers(0, 256, layers.picture.shape).astype(np.uint8))
+    foreground = torch.where((alpha == 255)[..., None], layers.picture, noise)
+    layers = replace(layers, alpha=alpha, foreground=foreground, soft=True)
+    rows, columns = stage.photo.shape[:2]
+    passes = compose(layers, stage.batch(), columns, rows)
+    found = (passes.proxy[0] * 255).permute(1, 2, 0).round().numpy()
+    np.testing.assert_array_equal(found, stage.photo)
+    assert passes.validity.all()
 
 
 def test_a_moved_object_is_mixed_with_what_is_behind_it_now(slab: Shot) -> None:
