@@ -97,10 +97,13 @@ def thrown_shadows(
         hidden: (K,) bool, boxes that are taken out of the photo; they tell where the ground is.
     """
     view = GroundView.of(camera, boxes, filled, hidden)
-    light = estimate_light(shadow, objects, view)
-    return ThrownShadows(
-        shadow_owners(shadow, view, light), light, shadow_trust(shadow, objects, view, light)
-    )
+    light, trust = torch.zeros(3, device=shadow.device), torch.ones((), device=shadow.device)
+    coarse = _darkness(shadow, objects, view, COARSE_SIDE)
+    if coarse is not None:
+        fine = _darkness(shadow, objects, view, FINE_SIDE)
+        light = _light(coarse, fine or coarse, view)
+        trust = _trust(coarse, view, light)
+    return ThrownShadows(_owners(shadow, view, light), light, trust)
 
 
 @dataclass(frozen=True)
@@ -191,59 +194,57 @@ class GroundView:
         return origin, unit.clamp_min(1e-6)
 
 
-def estimate_light(shadow: Tensor, objects: Tensor, view: GroundView) -> Tensor:
-    """Return the direction (3,) float32 from the ground to the light; zeros where nothing tells it.
+@dataclass(frozen=True)
+class Darkness:
+    """How dark n places of the ground are.
 
-    Args:
-        shadow: (H, W, 3), see :func:`thrown_shadows`.
-        objects: (H, W), the object that each pixel shows, -1 for none.
-        view: what the photo shows.
+    Attributes:
+        features: (n, 6) float32, see :meth:`GroundView.features`.
+        dark: (n,) float32, absolute logarithm, up to :data:`DARKEST`.
     """
-    nothing = torch.zeros(3, device=shadow.device)
-    coarse = _darkness(shadow, objects, view, COARSE_SIDE)
-    if coarse is None:
-        return nothing
+
+    features: Tensor
+    dark: Tensor
+
+
+def _light(coarse: Darkness, fine: Darkness, view: GroundView) -> Tensor:
+    """Return the direction (3,) float32 from the ground to the light; zeros where nothing tells it."""
     azimuths = torch.arange(AZIMUTHS, dtype=torch.float64) * (360 / AZIMUTHS)
     elevations = torch.tensor(ELEVATIONS, dtype=torch.float64)
-    grid = torch.cartesian_prod(elevations, azimuths).flip(-1).to(shadow.device)
-    scores = _agreement(*coarse, view, grid)
+    grid = torch.cartesian_prod(elevations, azimuths).flip(-1).to(view.ground.device)
+    scores = _agreement(coarse, view, grid)
     best = int(scores.argmax())
-    least = max(LEAST_AGREEMENT, float(_ambient_agreement(*coarse, view).max()))
+    least = max(LEAST_AGREEMENT, float(_ambient_agreement(coarse, view).max()))
     if float(scores[best]) < least:
-        return nothing
+        return torch.zeros(3, device=grid.device)
 
-    fine = _darkness(shadow, objects, view, FINE_SIDE) or coarse
     angles = grid[best]
     offsets = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
-    beside = torch.cartesian_prod(offsets, offsets).to(shadow.device)
+    beside = torch.cartesian_prod(offsets, offsets).to(grid.device)
     for step in STEPS:
-        near = angles + beside * torch.tensor(step, dtype=torch.float64, device=shadow.device)
+        near = angles + beside * torch.tensor(step, dtype=torch.float64, device=grid.device)
         near[:, 1].clamp_(LOWEST, HIGHEST)
-        angles = near[_agreement(*fine, view, near).argmax()]
+        angles = near[_agreement(fine, view, near).argmax()]
     return _direction(angles[None])[0].float()
 
 
-def shadow_trust(shadow: Tensor, objects: Tensor, view: GroundView, light: Tensor) -> Tensor:
+def _trust(coarse: Darkness, view: GroundView, light: Tensor) -> Tensor:
     """Return how far a map shows shadows, () float32 in [0, 1]: by the share of it that objects can throw.
 
     Args:
-        shadow, objects: see :func:`thrown_shadows`.
+        coarse: the map.
         view: what the photo shows.
         light: (3,) direction to it; zeros if unknown.
     """
-    coarse = _darkness(shadow, objects, view, COARSE_SIDE)
-    if coarse is None:
-        return torch.ones((), device=shadow.device)
-    features, dark = coarse
     above = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64, device=light.device)
     lights = torch.cat([light.double()[None], above]) if bool(light.any()) else above
-    reached = _radii(features, view, lights).amin(dim=0) <= CAST_REACH**2
-    share = (dark * reached).sum() / dark.sum().clamp_min(1e-9)
+    reached = _radii(coarse.features, view, lights).amin(dim=0) <= CAST_REACH**2
+    share = (coarse.dark * reached).sum() / coarse.dark.sum().clamp_min(1e-9)
     return ((share - DOUBTED) / (TRUSTED - DOUBTED)).clamp(0, 1)
 
 
-def _darkness(shadow: Tensor, objects: Tensor, view: GroundView, side: int) -> tuple[Tensor, Tensor] | None:
-    """Return features (n, 6) of ground that a smaller photo shows, and how dark it is (n,); None if none."""
+def _darkness(shadow: Tensor, objects: Tensor, view: GroundView, side: int) -> Darkness | None:
+    """Return how dark the ground is of a photo whose longer side is at most ``side``; None if none is."""
     height, width = objects.shape
     scale = min(1.0, side / max(width, height))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -257,27 +258,26 @@ def _darkness(shadow: Tensor, objects: Tensor, view: GroundView, side: int) -> t
     dark = dark[seen] / bare[seen]
     if float(dark.mean()) < LEAST_SHARE:
         return None
-    return view.features(points[seen]), dark
+    return Darkness(view.features(points[seen]), dark)
 
 
-def _agreement(features: Tensor, darkness: Tensor, view: GroundView, angles: Tensor) -> Tensor:
+def _agreement(ground: Darkness, view: GroundView, angles: Tensor) -> Tensor:
     """Return how the shadows under lights correlate with a map, (L,) float32 in [-1, 1].
 
     Args:
-        features: (n, 6), of points of the ground.
-        darkness: (n,), of the map there.
+        ground: the map.
         view: of the photo.
         angles: (L, 2) float64, azimuths and elevations in degrees.
     """
-    radii = _radii(features, view, _direction(angles))
-    return _correlation(((SOFT_TO - radii) / (SOFT_TO - SOFT_FROM)).clamp_(0, 1), darkness)
+    radii = _radii(ground.features, view, _direction(angles))
+    return _correlation(((SOFT_TO - radii) / (SOFT_TO - SOFT_FROM)).clamp_(0, 1), ground.dark)
 
 
-def _ambient_agreement(features: Tensor, darkness: Tensor, view: GroundView) -> Tensor:
+def _ambient_agreement(ground: Darkness, view: GroundView) -> Tensor:
     """Return how shades of all widths around feet correlate with a map, as :func:`_agreement` does."""
-    above = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64, device=features.device)
-    widths = torch.tensor(AMBIENT, device=features.device)[:, None]
-    return _correlation((-_radii(features, view, above) / widths).exp(), darkness)
+    above = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64, device=ground.dark.device)
+    widths = torch.tensor(AMBIENT, device=ground.dark.device)[:, None]
+    return _correlation((-_radii(ground.features, view, above) / widths).exp(), ground.dark)
 
 
 def _radii(features: Tensor, view: GroundView, lights: Tensor) -> Tensor:
@@ -302,7 +302,7 @@ def _direction(angles: Tensor) -> Tensor:
     return torch.stack([flat * azimuth.cos(), flat * azimuth.sin(), elevation.sin()], dim=-1)
 
 
-def shadow_owners(shadow: Tensor, view: GroundView, light: Tensor) -> Tensor:
+def _owners(shadow: Tensor, view: GroundView, light: Tensor) -> Tensor:
     """Return the box that throws each pixel's shadow, (H, W) int16, -1 for none.
 
     The one in whose shadow under the light the pixel lies deepest, up to :data:`CAST_REACH` radii; else the
