@@ -95,15 +95,10 @@ def _lamp(builder: Builder, name: str, share: float) -> None:
     random = builder.random
     strength = _between(random, 1.5, 8.0) * share
     sun = random.random() < 0.5
-    data: Any = bpy.data.lights.new(name, "SUN" if sun else "AREA")
     distance = max(builder.room.radius * random.uniform(2.0, 4.0), 1.2)
-    if sun:
-        data.energy = strength
-        data.angle = math.radians(_between(random, 0.5, 30))
-    else:
-        data.size = distance * random.uniform(0.15, 0.7)
-        data.energy = strength * distance**2 * math.pi * 2.0  # the sun's irradiance at the middle
-    _hang(builder, data, random.uniform(0, 2 * math.pi), random.uniform(15, 75), distance)
+    width = _between(random, 0.5, 30) if sun else random.uniform(0.15, 0.7)
+    azimuth, elevation = random.uniform(0, 2 * math.pi), random.uniform(15, 75)
+    _hang(builder, _light_data(name, sun, strength, width, distance), azimuth, elevation, distance)
 
 
 def _hard_lamp(builder: Builder, name: str) -> None:
@@ -111,27 +106,39 @@ def _hard_lamp(builder: Builder, name: str) -> None:
     random = builder.random
     strength = _between(random, 2.0, 8.0)
     sun = random.random() < 0.6
-    data: Any = bpy.data.lights.new(name, "SUN" if sun else "AREA")
     distance = max(builder.room.radius * random.uniform(2.5, 4.5), 1.5)
-    if sun:
-        data.energy = strength
-        data.angle = math.radians(_between(random, 0.5, 2))
-    else:
-        data.size = distance * random.uniform(0.02, 0.08)
-        data.energy = strength * distance**2 * math.pi * 2.0
+    width = _between(random, 0.5, 2) if sun else random.uniform(0.02, 0.08)
     azimuth = random.uniform(-1.15, 0.15) * math.pi  # from behind the cameras or from a side, mostly
-    _hang(builder, data, azimuth, random.uniform(18, 70), distance)
+    elevation = random.uniform(18, 70)
+    _hang(builder, _light_data(name, sun, strength, width, distance), azimuth, elevation, distance)
 
 
 def _window_lamp(builder: Builder, name: str) -> None:
     """Add a wide lamp low at the left or right, as a window is."""
     random = builder.random
-    data: Any = bpy.data.lights.new(name, "AREA")
     distance = max(builder.room.radius * random.uniform(2.0, 4.0), 1.2)
-    data.size = distance * random.uniform(0.5, 1.3)
-    data.energy = _between(random, 1.5, 8.0) * distance**2 * math.pi * 2.0
-    side = 0.0 if random.random() < 0.5 else math.pi
-    _hang(builder, data, side + random.normal(0, 0.4), random.uniform(18, 40), distance)
+    width, strength = random.uniform(0.5, 1.3), _between(random, 1.5, 8.0)
+    azimuth = (0.0 if random.random() < 0.5 else math.pi) + random.normal(0, 0.4)
+    elevation = random.uniform(18, 40)
+    _hang(builder, _light_data(name, False, strength, width, distance), azimuth, elevation, distance)
+
+
+def _light_data(name: str, sun: bool, irradiance: float, width: float, distance: float) -> Any:
+    """Return a sun, or a square area lamp that looks about as bright from the origin.
+
+    Args:
+        name: of it.
+        sun: or else an area lamp.
+        irradiance: of a sun, in W/m².
+        width: degrees that a sun takes up in the sky; side of an area lamp, as a share of its distance.
+        distance: of an area lamp in metres.
+    """
+    data: Any = bpy.data.lights.new(name, "SUN" if sun else "AREA")
+    if sun:
+        data.energy, data.angle = irradiance, math.radians(width)
+    else:
+        data.energy, data.size = irradiance * distance**2 * math.pi * 2.0, distance * width
+    return data
 
 
 def _hang(builder: Builder, data: Any, azimuth: float, elevation: float, distance: float) -> None:
