@@ -173,7 +173,7 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
                 foreground,
                 met,
                 np.where(alpha < SOLID, met, left),
-                _shadow(shadows[number], picture),
+                _shadow(shadows[number], picture, owner),
                 enlarged(guesses[number], picture.shape[1], picture.shape[0]),
             )
         )
@@ -191,9 +191,17 @@ def _mean(looks: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def _shadow(shadow: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return shadows (h, w, 3) at the photo's size; faint ones fade to none."""
-    larger = np.clip(guided(shadow, picture), DARKEST, 0)
+def _shadow(
+    shadow: NDArray[np.float32], picture: NDArray[np.uint8], owner: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return shadows (h, w, 3) at the photo's size; faint ones fade to none.
+
+    Edges are the photo's where it shows the ground; under objects there are none.
+    """
+    larger = guided(shadow, picture)
+    height, width = owner.shape
+    np.copyto(larger, enlarged(shadow, width, height), where=(owner >= 0)[..., None])
+    np.clip(larger, DARKEST, 0, out=larger)
     darkness = -larger.mean(axis=-1, keepdims=True)
     doubt = np.clip((darkness - NO_SHADOW) / (SHADOW - NO_SHADOW), 0, 1)
     return (larger * doubt).astype(np.float32, copy=False)
