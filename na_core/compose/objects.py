@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from na_core.layers.layers import Layers
-from na_core.raster.boxmap import Hits, camera_in_box, through_box
+from na_core.raster.boxmap import Hits, camera_in_box, of_hits, through_box
 from na_core.raster.march import HULL, SURFACE, UNKNOWN, march
 from na_core.raster.pixels import BoxTable, active, length, picked
 from na_core.raster.surfaces import inward
@@ -92,7 +92,7 @@ def object_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoi
     canvas, row, box = layers.canvas, hits.pixels.row, hits.box
     table = BoxTable(tables.asset, row, box)
     photo, entry, shows = table[0], table[1], table[2] > 0
-    eye = torch.stack([BoxTable(tables.eye, row, box)[axis] for axis in range(3)])
+    eye = of_hits(tables.eye, hits)
     enter, leave, _ = through_box(eye, hits)
     projection = BoxTable(tables.photo_from_local, row, box)
     start, stop = _projected(projection, enter), _projected(projection, leave)

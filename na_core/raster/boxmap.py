@@ -198,7 +198,12 @@ def eyes(cameras: Cameras, boxes: Tensor, hits: Hits) -> Tensor:
         boxes: (B, N, 4, 4).
         hits: of a box map of them.
     """
-    table = BoxTable(camera_in_box(cameras[:, None], boxes)[0].float(), hits.pixels.row, hits.box)
+    return of_hits(camera_in_box(cameras[:, None], boxes)[0].float(), hits)
+
+
+def of_hits(vectors: Tensor, hits: Hits) -> Tensor:
+    """Return the vectors (3, P) of the boxes that are hit, from (B, N, 3)."""
+    table = BoxTable(vectors, hits.pixels.row, hits.box)
     return torch.stack([table[axis] for axis in range(3)])
 
 

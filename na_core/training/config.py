@@ -166,8 +166,7 @@ class DecoderConfig(Optimisation):
         edit_share: share of pairs that are controlled edits.
         crossed_share: share of pairs whose objects and background were taken under different light.
         smooth_plates: whether plates are smooth in training, though the checkpoint renders with texture: of
-            what is made up the decoder would only learn to blur it, and photos are taken apart in half the
-            time.
+            what is made up the decoder would only learn to blur it, and photos are taken apart in less time.
     """
 
     groups: ClassVar[tuple[str, ...]] = ("unet", "encoder", "tokens")

@@ -30,6 +30,9 @@ from na_core.training.run import Run
 from na_core.training.vae import encode_pictures
 from na_core.training.wrong_layers import wrong_layers
 
+LAYER_THREADS = 4
+"""Threads that take photos apart, at most."""
+
 
 @dataclass(frozen=True)
 class TrainingBatch:
@@ -263,8 +266,8 @@ def all_layers(
             return take_apart(photo_views(labels, rows).to(device), how).to(bank.device)
 
     rows = torch.arange(len(bank)).split(batch_size)
-    # Much of it is done by one thread for each photo.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    # Much of it is done by one thread for each photo; each works on a batch, of which a GPU holds few.
+    with ThreadPoolExecutor(min(LAYER_THREADS, torch.get_num_threads())) as pool:
         parts = list(tqdm(pool.map(part, rows), total=len(rows), desc="layers", unit="batch"))
     layers = stacked(parts)
     return replace(layers, picture=bank, foreground=layers.foreground if layers.soft else bank)
