@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from server.failures import Failure
@@ -47,14 +48,30 @@ def run(module: str, arguments: Sequence[str]) -> int:
     paths = [str(_root()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     supervised = environment.pop(SUPERVISED, "") != ""
-    with subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment) as process:
+    with (
+        _interrupts_for_others(),
+        subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment) as process,
+    ):
         if supervised:
             threading.Thread(target=_end_with_input, args=(process,), name="stdin", daemon=True).start()
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:  # the terminal sent it to the process too, which ends when it can
-                continue
+        return process.wait()
+
+
+@contextlib.contextmanager
+def _interrupts_for_others() -> Iterator[None]:
+    """Let Ctrl+C pass us by: the terminal sends it to the process we wait for too, which ends when it can.
+
+    A KeyboardInterrupt out of ``Popen.wait`` could come between the end of the process and our note of its
+    status, which is then lost and reads 0. The handler is a function because a started process takes over one
+    that ignores (``SIG_IGN``).
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end_with_input(process: subprocess.Popen[bytes]) -> None:

@@ -202,3 +202,27 @@ def test_ctrl_c_leaves_the_last_word_to_the_module(slow):
     assert process.stdout.read() == "stopped by hand\n"
     assert process.wait(10) == 130
     assert not is_alive(child)
+
+
+INTERRUPTED_AS_THE_MODULE_ENDS = """
+import os, signal, sys
+from server import blender
+blender.check = lambda: None
+wait = os.waitpid
+
+def waitpid(*arguments):
+    found = wait(*arguments)
+    os.kill(os.getpid(), signal.SIGINT)
+    return found
+
+os.waitpid = waitpid
+sys.exit(blender.run("brief", []))
+"""
+
+
+@POSIX
+def test_ctrl_c_as_the_module_ends_does_not_hide_its_status(tmp_path):
+    (tmp_path / "brief.py").write_text("raise SystemExit(7)")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    words = [sys.executable, "-c", INTERRUPTED_AS_THE_MODULE_ENDS]
+    assert subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode == 7
