@@ -73,6 +73,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         active = context.active_object
         if active is not None and active.neural_asset.is_asset:
             layout.prop(active.neural_asset, "shadow_strength", slider=True)
+            layout.prop(active.neural_asset, "match_light", slider=True)
 
 
 class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):

@@ -134,15 +134,20 @@ class PlacedAsset(Message):
         box: that it fills.
         shadow_strength: how much of its shadow it throws there, from 0 (none) over 1 (as its photo shows it)
             to :data:`MAX_SHADOW_STRENGTH`; a factor of the shadow's logarithm.
+        match_light: how far its colours follow the light of the background's photo, if it comes from another
+            one: from 0 (as its photo shows it) to 1 (as far as the two photos tell).
     """
 
     asset: Asset
     box: Box
     shadow_strength: float = 1.0
+    match_light: float = 1.0
 
     def __post_init__(self) -> None:
         strength = as_number(self.shadow_strength, "placedasset.shadow_strength", 0, MAX_SHADOW_STRENGTH)
         object.__setattr__(self, "shadow_strength", strength)
+        match = as_number(self.match_light, "placedasset.match_light", 0, 1)
+        object.__setattr__(self, "match_light", match)
 
 
 @dataclass(frozen=True, eq=False)

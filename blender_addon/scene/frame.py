@@ -159,7 +159,7 @@ def _placed_assets(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> list[P
         matrix = np.array(instance.matrix_world, dtype=np.float64)  # the instance is gone with the next one
         order = (shown.name if shown else "") + "\0" + item.name, tuple(instance.persistent_id)
         asset = _asset(item.name, item.neural_asset, photos)
-        found.append((order, PlacedAsset(asset, Box(matrix), _shadow_strength(item.neural_asset))))
+        found.append((order, PlacedAsset(asset, Box(matrix), **_placed_properties(item.neural_asset))))
     return [placed for _, placed in sorted(found, key=lambda entry: entry[0])]
 
 
@@ -181,9 +181,12 @@ def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
     )
 
 
-def _shadow_strength(properties: AssetProperties) -> float:
-    """Return the strength of an asset's shadow; what a driver or a curve sets may lie outside its range."""
-    return min(max(float(properties.shadow_strength), 0.0), MAX_SHADOW_STRENGTH)
+def _placed_properties(properties: AssetProperties) -> dict[str, float]:
+    """Return how an asset looks where it stands; what drivers and curves set may lie outside the ranges."""
+    return {
+        "shadow_strength": min(max(float(properties.shadow_strength), 0.0), MAX_SHADOW_STRENGTH),
+        "match_light": min(max(float(properties.match_light), 0.0), 1.0),
+    }
 
 
 def _hidden_in_renders(depsgraph: bpy.types.Depsgraph) -> set[bpy.types.Object]:

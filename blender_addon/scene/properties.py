@@ -70,7 +70,7 @@ class HiddenBoxProperties(bpy.types.PropertyGroup):
 class AssetProperties(bpy.types.PropertyGroup):
     """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it.
 
-    The shadow's strength can be keyframed.
+    The shadow's strength, and how far the light is matched, can be keyframed.
     """
 
     is_asset: bpy.props.BoolProperty(
@@ -114,6 +114,16 @@ class AssetProperties(bpy.types.PropertyGroup):
         default=1.0,
         min=0.0,
         max=MAX_SHADOW_STRENGTH,
+        subtype="FACTOR",
+    )
+    match_light: bpy.props.FloatProperty(
+        name="Match Light",
+        description="How far the object's colours follow the light of the background's photo, if it comes "
+        "from another one: 0 as its own photo shows them, 1 as far as the two photos tell. "
+        "It can be keyframed",
+        default=1.0,
+        min=0.0,
+        max=1.0,
         subtype="FACTOR",
     )
 

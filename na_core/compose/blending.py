@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from na_core.compose.objects import ObjectTables, object_points
+from na_core.compose.relighting import Relighting
 from na_core.compose.seams import STILL
 from na_core.layers.layers import Layers
 from na_core.raster.boxmap import BoxMap, Hits
@@ -74,6 +75,7 @@ def blend_over(
     layers: Layers,
     frames: FrameBatch,
     tables: ObjectTables,
+    relighting: Relighting,
     boxes: BoxMap,
     still: tuple[Tensor, Tensor],
 ) -> None:
@@ -85,7 +87,7 @@ def blend_over(
         planes: what pixels show; where less than :data:`MAJORITY` is the object's, what is behind it.
         backdrop: what they show of the background.
         where: (B, H, W) bool, where to blend, see :func:`covered_in_part`.
-        layers, frames, tables, boxes: what is composed.
+        layers, frames, tables, relighting, boxes: what is composed.
         still: x and y where the background's photo shows the pixels' directions, of any shape that
             broadcasts with (B, H, W).
     """
@@ -94,10 +96,11 @@ def blend_over(
     entry = _entries(frames, pixels.row, shown.index)
     stack = layers.foreground, layers.alpha, layers.owner, layers.canvas
     colours, alpha = sample_covered(*stack, shown.photo, entry, shown.x, shown.y)
+    colours = relighting.relit(colours, pixels.row, shown.index)
 
     # 1. What is behind: another object, or the background.
     beyond = torch.stack([pixels.take(plane) for plane in background])
-    beyond = _met_behind(_other_box(boxes, pixels, shown.index), behind, beyond, layers, tables)
+    beyond = _met_behind(_other_box(boxes, pixels, shown.index), behind, beyond, layers, tables, relighting)
 
     # 2. How much of the mixture is made anew.
     shape = planes.index.shape
@@ -148,6 +151,7 @@ def _met_behind(
     colours: Tensor,
     layers: Layers,
     tables: ObjectTables,
+    relighting: Relighting,
 ) -> Tensor:
     """Look for what rays meet of another object behind the one that is shown.
 
@@ -161,6 +165,7 @@ def _met_behind(
     nearer = points.depth < picked(behind.depth, hit)
     nearer &= points.usable & (hits.box >= 0)
     sampled = sample_planes(layers.foreground_planes, layers.canvas, points.photo, points.x, points.y)
+    sampled = relighting.relit(sampled, hits.pixels.row, hits.box)
     found = Planes(hits.box.int(), points.photo, points.x, points.y, points.seen, points.usable, points.depth)
     for plane, values in zip(vars(behind).values(), vars(found).values(), strict=True):
         plane.index_copy_(0, hit, torch.where(nearer, values, picked(plane, hit)))

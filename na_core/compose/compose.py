@@ -19,6 +19,7 @@ from na_core.compose.background import (
 from na_core.compose.blending import Planes, blend_over, covered_in_part
 from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Passes
+from na_core.compose.relighting import UNCHANGED, Relighting
 from na_core.compose.seams import STILL, soften_seams
 from na_core.compose.shadows import cast_shadows
 from na_core.layers.layers import Layers
@@ -92,13 +93,16 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     background = _background_colours(layers, backdrop, gone, ground)
     shadow = cast_shadows(background, ground, gone, layers, frames)
 
-    # 5. The objects' colours over it, and over other objects.
+    # 5. The objects' colours over it, in its light, and over other objects.
+    relighting = Relighting.of(frames, layers)
     proxy = background.clone() if layers.soft else background
-    _colour(proxy, layers.foreground_planes, layers, planes, index >= 0)
-    _colour_unusable(proxy, layers, frames, ActivePixels.of((index >= 0) & ~usable), index, usable, x, y)
+    _colour(proxy, layers.foreground_planes, layers, planes, index >= 0, relighting)
+    guessed = ActivePixels.of((index >= 0) & ~usable)
+    _colour_unusable(proxy, layers, frames, guessed, index, usable, x, y, relighting)
     if layers.soft:
+        still = still_x, still_y
         blend_over(
-            proxy, background, planes, backdrop, soft, layers, frames, tables, boxes, (still_x, still_y)
+            proxy, background, planes, backdrop, soft, layers, frames, tables, relighting, boxes, still
         )
 
         _keep_still_rims(proxy, planes, moved, layers, frames, (still_x, still_y))
@@ -174,12 +178,21 @@ def _background_colours(layers: Layers, backdrop: Planes, gone: Tensor, where: T
     return colours
 
 
-def _colour(colours: Tensor, pictures: Tensor, layers: Layers, planes: Planes, where: Tensor) -> None:
+def _colour(
+    colours: Tensor,
+    pictures: Tensor,
+    layers: Layers,
+    planes: Planes,
+    where: Tensor,
+    relighting: Relighting = UNCHANGED,
+) -> None:
     """Give some pixels of (3, B, H, W) the colours that they show of planar pictures, in place."""
     pixels = ActivePixels.of(where)
     at = (pixels.take(plane) for plane in (planes.photo, planes.x, planes.y))
     some = len(pixels.at) < where.numel()
-    for plane, values in zip(colours, sample_planes(pictures, layers.canvas, *at), strict=True):
+    sampled = sample_planes(pictures, layers.canvas, *at)
+    sampled = relighting.relit(sampled, pixels.row, pixels.take(planes.index))
+    for plane, values in zip(colours, sampled, strict=True):
         pixels.put(values if some else torch.where(where.flatten(), values, plane.flatten()), plane)
 
 
@@ -208,6 +221,7 @@ def _colour_unusable(
     usable: Tensor,
     x: Tensor,
     y: Tensor,
+    relighting: Relighting,
 ) -> None:
     """Give pixels whose point no photo shows their object's colours, in place; grey if it has none."""
     if not len(pixels.at):
@@ -215,14 +229,15 @@ def _colour_unusable(
     slot, row = pixels.take(index), pixels.row
     keep = (slot < 0) | pixels.take(usable)
     guesses = _object_colour(layers.colours, frames, row, slot, pixels.take(x), pixels.take(y))
+    guesses = relighting.relit(guesses, row, slot)
     for plane, values in zip(proxy, guesses, strict=True):
         pixels.put(torch.where(keep, pixels.take(plane), values), plane)
 
 
 def _object_colour(
     colours: ObjectColours, frames: FrameBatch, row: Tensor, slot: Tensor, x: Tensor, y: Tensor
-) -> list[Tensor]:
-    """Return red, green and blue (P,) of points of assets; grey of an asset that is not shown.
+) -> Tensor:
+    """Return colours (3, P) of points of assets; grey of an asset that is not shown.
 
     Args:
         colours: of the frames' photos.
@@ -241,4 +256,4 @@ def _object_colour(
     corner = (table[3].long() * CANVAS + top.long()) * CANVAS + left.long()
     planes = (colours.colours[:, channel].reshape(-1) for channel in range(3))
     sampled = [bilinear(plane, corner, 1, CANVAS, x - left, y - top) for plane in planes]
-    return [torch.where(table[4] > 0, values, GREY) for values in sampled]
+    return torch.stack([torch.where(table[4] > 0, values, GREY) for values in sampled])

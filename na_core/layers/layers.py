@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from na_core.layers.object_colours import ObjectColours, object_colours
 from na_core.layers.thrown import ShadowTable, shadow_table
+from na_core.layers.tones import photo_tones
 from na_core.raster.canvas import Canvas
 from na_core.raster.pixels import span
 from na_core.raster.sampling import planar
@@ -39,6 +41,7 @@ class Layers:
             darker; 0 where there is none.
         shadow_owner: (M, H, W) int16, the object that throws it, -1 for none.
         light: (M, 3) float32, direction from the ground to the light in the world; zeros if unknown.
+        tones: (M, 1 + K, 3) float32, how bright plate and objects are, see :mod:`na_core.layers.tones`.
         objects: boxes of a photo at most, K.
         extents: (M, 2) float32, width and height of each photo in pixels; None where all fill the canvas.
         soft: whether there may be an alpha between nothing and everything.
@@ -54,6 +57,7 @@ class Layers:
     shadow: Tensor
     shadow_owner: Tensor
     light: Tensor
+    tones: Tensor
     objects: int
     extents: Tensor | None = None
     soft: bool = False
@@ -121,7 +125,7 @@ class Layers:
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> "Layers":
         """Return the layers with every tensor changed alike."""
-        planes: dict[str, Any] = {name: change(getattr(self, name)) for name in (*PLANES, "light")}
+        planes: dict[str, Any] = {name: change(getattr(self, name)) for name in (*PLANES, "light", "tones")}
         extents = None if self.extents is None else change(self.extents)
         return replace(self, surfaces=self.surfaces.changed(change), extents=extents, **planes)
 
@@ -142,6 +146,7 @@ def hard_layers(
         shadow=torch.zeros_like(picture, dtype=torch.float16),
         shadow_owner=torch.full_like(owner, -1, dtype=torch.int16),
         light=torch.zeros((len(owner), 3), device=owner.device),
+        tones=photo_tones(picture, plate, owner, objects),
         objects=objects,
     )
 
@@ -169,9 +174,17 @@ def stacked(parts: Sequence[Layers]) -> Layers:
         torch.cat([part.surfaces.unit for part in parts]),
     )
     planes: dict[str, Any] = {name: join([getattr(part, name) for part in parts]) for name in PLANES}
-    light = torch.cat([part.light for part in parts])
     objects, soft = max(part.objects for part in parts), any(part.soft for part in parts)
-    return Layers(surfaces=surfaces, light=light, objects=objects, extents=extents, soft=soft, **planes)
+    tones = [F.pad(part.tones, (0, 0, 0, objects - part.objects), value=torch.nan) for part in parts]
+    return Layers(
+        surfaces=surfaces,
+        light=torch.cat([part.light for part in parts]),
+        tones=torch.cat(tones),
+        objects=objects,
+        extents=extents,
+        soft=soft,
+        **planes,
+    )
 
 
 def _extended(values: Tensor, height: int, width: int) -> Tensor:

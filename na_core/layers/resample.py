@@ -52,6 +52,7 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
         shadow=shadow,
         shadow_owner=shadow_owner,
         light=layers.light,
+        tones=layers.tones,
         objects=layers.objects,
         soft=layers.soft,
     )

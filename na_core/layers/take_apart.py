@@ -19,6 +19,7 @@ from na_core.layers.plate import dark_rims, plates
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth
 from na_core.layers.shadow import thrown_shadows
+from na_core.layers.tones import photo_tones
 from na_core.layers.upsampling import enlarged, guided
 from na_core.raster.backdrop import backdrops
 from na_core.raster.fill import push_pull
@@ -119,6 +120,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
         shadow=shadow.half(),
         shadow_owner=shadow_owner,
         light=light,
+        tones=photo_tones(found.foreground, plate, found.owner, objects),
         objects=objects,
         soft=how.soft,
     )

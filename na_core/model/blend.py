@@ -12,7 +12,9 @@ KEPT_MOTION = 3.0
 """Pixels of the decoder's picture after whose motion nothing of the photo's own pixels is kept."""
 
 
-def kept_share(passes: Passes, scale: float, *, keep_unmoved: bool, proxy_trust: float) -> Tensor:
+def kept_share(
+    passes: Passes, scale: float, *, keep_unmoved: bool, proxy_trust: float, plate_trust: float
+) -> Tensor:
     """Return the share (B, H, W) of the correction that is withheld, in [0, 1].
 
     Args:
@@ -20,7 +22,11 @@ def kept_share(passes: Passes, scale: float, *, keep_unmoved: bool, proxy_trust:
         scale: the decoder's pixels per pixel of the passes.
         keep_unmoved: all of it, where the photo showed the same surface at the same place; fading out over
             :data:`KEPT_MOTION`.
-        proxy_trust: at least this share where the photo showed the surface, though elsewhere.
+        proxy_trust: at least this share where the background's photo showed the surface, though elsewhere.
+            What comes from another photo stood in another light: there the decoder is free.
+        plate_trust: at least this share of the background, seen or not.
     """
     still = (1 - passes.shift * (scale / KEPT_MOTION)).clamp(0, 1) * float(keep_unmoved)
-    return torch.maximum(still, passes.validity * proxy_trust)
+    seen = passes.shift.isfinite() * proxy_trust
+    background = (passes.index < 0) * plate_trust
+    return torch.maximum(still, torch.maximum(seen, background))

@@ -49,6 +49,9 @@ class Conditions:
 class Decoder:
     """The networks that turn passes and tokens into pictures, and how they do it.
 
+    A single step from pure noise makes the mean of what might be. Noise has no part in a mean: what a small
+    network lets through of it are speckles. A checkpoint says by ``single_step_noise`` how much it wants.
+
     Attributes:
         vae, unet, scheduler: see :class:`na_core.model.pipeline.NeuralAssetsPipeline`.
         config: of the pipeline: its switches.
@@ -97,7 +100,8 @@ class Decoder:
             on_step: told of every step; may raise to end it.
         """
         null = self._unconditional(conditions) if sampling.guidance != 1 else None
-        latents = self._noise(conditions, sampling.seed).to(self.dtype) * self.scheduler.init_noise_sigma
+        level = self.noise_level(sampling) * self.scheduler.init_noise_sigma
+        latents = self._noise(conditions, sampling.seed).to(self.dtype) * level
         self.scheduler.set_timesteps(sampling.steps, device=latents.device)
         for step, timestep in enumerate(self.scheduler.timesteps, start=1):
             scaled = self.scheduler.scale_model_input(latents, timestep)
@@ -110,6 +114,10 @@ class Decoder:
             estimate = latents if result.pred_original_sample is None else result.pred_original_sample
             on_step(step, lambda estimate=estimate: self.picture(estimate, conditions))  # type: ignore[misc]
         return self.picture(latents, conditions)
+
+    def noise_level(self, sampling: Sampling) -> float:
+        """Return the standard deviation of the noise that a sampling starts from, before the scheduler's."""
+        return float(self.config.single_step_noise) if sampling.steps == 1 else 1.0
 
     def predict(self, latents: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
         """Run the UNet on noisy latents (B, c, h, w) at a timestep () or (B,): its output (B, c, h, w)."""

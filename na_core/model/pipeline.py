@@ -77,8 +77,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             the same unit everywhere.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
-        keep_unmoved, proxy_trust: with ``detail_transfer``, where the proxy's own pixels are kept, see
-            :func:`na_core.model.blend.kept_share`.
+        keep_unmoved, proxy_trust, plate_trust: with ``detail_transfer``, where the proxy's own pixels are
+            kept, see :func:`na_core.model.blend.kept_share`.
+        single_step_noise: standard deviation of the initial noise where the sampling is a single step, see
+            :class:`na_core.model.decoder.Decoder`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         plate_texture: what a photo does not show behind its objects gets the photo's texture, see
@@ -121,6 +123,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         detail_transfer: bool = True,
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
+        plate_trust: float = 0.0,
+        single_step_noise: float = 1.0,
         anchored_noise: bool = False,
         plate_texture: bool = False,
         slots: int = 23,
@@ -238,11 +242,16 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         # 4. Decode it.
         tokens = self.tokens.of(views, photos, small_batch, with_null=sampling.guidance != 1)
         channels = box_channels(small_batch, small, self.factor, self.guided)
-        anchored = self.config.anchored_noise
+        anchored = self.config.anchored_noise and self.decoder.noise_level(sampling) > 0
         ids = noise_ids(small_batch, small.boxes, small_layers.canvas) if anchored else None
         conditions = self.decoder.conditions(small, channels, tokens, ids)
-        keep_unmoved, proxy_trust = self.config.keep_unmoved, self.config.proxy_trust
-        keep = kept_share(passes, size.scale, keep_unmoved=keep_unmoved, proxy_trust=proxy_trust)
+        keep = kept_share(
+            passes,
+            size.scale,
+            keep_unmoved=self.config.keep_unmoved,
+            proxy_trust=self.config.proxy_trust,
+            plate_trust=self.config.plate_trust,
+        )
 
         def finished(decoded: Tensor) -> NDArray[np.uint8]:
             decoded = at_output_size(decoded, size.scale, width, height)

@@ -40,6 +40,7 @@ class FrameBatch:
         present: (B, N) bool, slots that hold an asset.
         shown: (B, N) bool, assets whose photo may be used.
         shadow_strength: (B, N) float64, factors of the logarithms of their shadows.
+        match_light: (B, N) float64 in [0, 1], how far their colours follow another photo's light.
     """
 
     camera: Cameras
@@ -57,6 +58,7 @@ class FrameBatch:
     present: Tensor
     shown: Tensor
     shadow_strength: Tensor
+    match_light: Tensor
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -143,7 +145,7 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
     view_filled, hidden = np.zeros((b, v, k), bool), np.zeros((b, k), bool)
     asset_view, asset_entry, keys = (np.zeros((b, n), np.int64) for _ in range(3))
     boxes, turns, present = _identities(b, n), np.zeros((b, n), np.int64), np.zeros((b, n), bool)
-    strength = np.ones((b, n))
+    strength, match = np.ones((b, n)), np.ones((b, n))
     for row, (frame, each) in enumerate(zip(frames, views, strict=True)):
         hidden[row, : len(frame.background.hidden_boxes)] = True
         numbers = {(view.sha256, view.camera): number for number, view in enumerate(each)}
@@ -162,6 +164,8 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
             boxes[row, slot] = placed.box.world_from_box
             turns[row, slot], present[row, slot] = asset.quarter_turns, True
             strength[row, slot] = placed.shadow_strength
+            same = asset.photo == frame.background.photo  # if with another camera
+            match[row, slot] = 0 if same else placed.match_light
         keys[row, : len(frame.assets)] = _noise_keys(frame)
     return FrameBatch(
         camera=cameras_of([frame.camera for frame in frames]),
@@ -179,6 +183,7 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
         present=torch.from_numpy(present),
         shown=torch.from_numpy(present.copy()),
         shadow_strength=torch.from_numpy(strength),
+        match_light=torch.from_numpy(match),
     )
 
 

@@ -117,4 +117,5 @@ def pair_frames(
         present=present,
         shown=torch.ones_like(present),
         shadow_strength=torch.ones(present.shape, dtype=torch.float64, device=source.device),
+        match_light=torch.ones(present.shape, dtype=torch.float64, device=source.device),
     )

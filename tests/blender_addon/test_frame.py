@@ -182,6 +182,20 @@ def test_a_replaced_asset_keeps_its_shadow_strength(api, table):
     assert strengths(api) == {"Cup": 0.5, "Jar": 1}
 
 
+def test_how_far_light_is_matched_is_keyframed_and_stays_in_its_range(api, table):
+    cup = table.objects["Cup"]
+    for value, number in ((0, 1), (1, 11)):
+        cup.neural_asset.match_light = value
+        cup.keyframe_insert("neural_asset.match_light", frame=number)
+    found = {
+        number: {placed.asset.name: placed.match_light for placed in api.frame(number).assets}
+        for number in (1, 6, 11)
+    }
+    assert [found[number]["Cup"] for number in (1, 11)] == [0, 1]
+    assert 0 < found[6]["Cup"] < 1
+    assert all(share == 1 for name, share in found[6].items() if name != "Cup")
+
+
 def test_the_shadow_strengths_range_is_the_cores(part, table):
     from na_core.scene import MAX_SHADOW_STRENGTH, PlacedAsset
 

@@ -138,10 +138,10 @@ def write_scenes(root: Path, count: int = 2, side: int = 64) -> Path:
 @pytest.fixture
 def every_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let lists hold all pixels, as on a GPU."""
-    from na_core.compose import shadows
+    from na_core.compose import relighting, shadows
     from na_core.raster import boxmap, march, pixels
 
-    for module in (boxmap, march, pixels, shadows):
+    for module in (boxmap, march, pixels, relighting, shadows):
         monkeypatch.setattr(module, "listing_pays", lambda device: False)
 
 

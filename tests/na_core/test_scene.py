@@ -339,6 +339,17 @@ class TestValues:
         assert RenderJob.from_dict(data) == a_job()
         assert a_frame().assets[0].shadow_strength == 1
 
+    @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), True, "1"])
+    def test_match_light_is_a_share(self, share: object) -> None:
+        route = ("frames", 0, "assets", 0, "match_light")
+        assert broken(lambda data: place(data, route, share)).path == dotted(route)
+
+    def test_a_file_that_does_not_say_so_matches_light(self) -> None:
+        data = a_job().to_dict()
+        del data["frames"][0]["assets"][0]["match_light"]
+        assert RenderJob.from_dict(data) == a_job()
+        assert a_frame().assets[0].match_light == 1
+
     def test_empty_rectangle_means_not_in_the_photo(self) -> None:
         unseen = Asset("a", a_photo(), Box(np.eye(4)), a_camera(), (0, 0, 0, 0))
         assert unseen.source_box_2d == (0.0, 0.0, 0.0, 0.0)

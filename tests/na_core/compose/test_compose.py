@@ -340,7 +340,7 @@ class TestOtherPhotos:
         box = Box(box_matrix((0, 3, 0.5), (1, 1, 1)))
         guest = Asset("guest", Photo("e" * 64), box, camera, (0.0, 0.0, 1.0, 1.0))
         frame = two_boxes.frame(
-            {0: None}, add=[PlacedAsset(guest, Box(box_matrix((0, 3.5, 0.4), (0.8,) * 3)))]
+            {0: None}, add=[PlacedAsset(guest, Box(box_matrix((0, 3.5, 0.4), (0.8,) * 3)), match_light=0)]
         )
         pictures = {frame.background.photo.sha256: two_boxes.photo, "e" * 64: red}
         found = Stage((frame,), pictures).shown()

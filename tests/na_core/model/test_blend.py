@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from na_core.compose.passes import Passes
 from na_core.geometry.boxes import bounds_2d, box_matrix
 from na_core.geometry.camera import camera_of_photo
 from na_core.model.blend import KEPT_MOTION, kept_share
@@ -36,10 +39,19 @@ def moved(matrix: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     return out
 
 
-def kept_of(asked: Frame, trust: float = 0.0, scale: float = 1.0, keep: bool = True) -> Tensor:
-    picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-    passes = composed(asked, {PHOTO.sha256: picture}, WIDTH, HEIGHT)[2]
-    return kept_share(passes, scale, keep_unmoved=keep, proxy_trust=trust)[0]
+def passes_of(asked: Frame) -> Passes:
+    random = np.random.default_rng(0)
+    photos = {
+        photo.sha256: random.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8) for photo in asked.photos()
+    }
+    return composed(asked, photos, WIDTH, HEIGHT)[2]
+
+
+def kept_of(
+    asked: Frame, trust: float = 0.0, plate: float = 0.0, scale: float = 1.0, keep: bool = True
+) -> Tensor:
+    shares = {"keep_unmoved": keep, "proxy_trust": trust, "plate_trust": plate}
+    return kept_share(passes_of(asked), scale, **shares)[0]
 
 
 def centre(matrix: NDArray[np.float64]) -> tuple[int, int]:
@@ -66,6 +78,26 @@ def test_trust_is_the_least_that_is_kept_of_what_the_photo_showed() -> None:
     free, trusting = kept_of(asked), kept_of(asked, trust=0.5)
     assert (trusting >= free).all()
     assert set(trusting[free == 0].unique().tolist()) <= {0, 0.5}
+
+
+def test_what_another_photo_shows_is_not_trusted() -> None:
+    asked = frame(None, PLACES[1])
+    other = asked.assets[0].asset
+    guest = PlacedAsset(replace(other, photo=Photo("b" * 64)), Box(PLACES[0]))
+    asked = replace(asked, assets=(*asked.assets, guest))
+    shown = passes_of(asked).index[0] == 1
+    assert shown.any() and not kept_of(asked, trust=0.5)[shown].any()
+
+
+def test_of_the_background_a_share_is_kept_wherever_it_is() -> None:
+    asked = frame(
+        None, PLACES[1], camera=camera_of_photo(1.2 * WIDTH, WIDTH, HEIGHT, camera_height=1.5, pitch=0.4)
+    )
+    passes = passes_of(asked)
+    background, unseen = passes.index[0] < 0, ~passes.validity[0]
+    kept = kept_of(asked, plate=0.6)
+    assert (background & unseen).any() and (kept[background] >= 0.6).all()
+    assert torch.equal(kept[~background], kept_of(asked)[~background])
 
 
 def test_what_is_kept_fades_with_motion_as_the_decoder_sees_it() -> None:

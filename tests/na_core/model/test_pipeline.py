@@ -50,6 +50,11 @@ def sampling(
     return Sampling(steps, guidance, seed, "custom", *size)
 
 
+def in_their_own_light(frame: Frame) -> Frame:
+    """Return a frame whose assets keep the light of their photos."""
+    return replace(frame, assets=tuple(replace(placed, match_light=0) for placed in frame.assets))
+
+
 def difference(first: Image, second: Image) -> int:
     return int(np.abs(first.astype(int) - second.astype(int)).max(initial=0))
 
@@ -165,6 +170,20 @@ class TestReproducible:
         )
         np.testing.assert_array_equal(first, again)
         assert difference(first, other) > 2
+
+    @pytest.mark.parametrize("steps", [1, 2])
+    def test_a_single_step_without_noise_is_the_same_for_every_seed(
+        self, pipeline: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame, steps: int
+    ) -> None:
+        before = pipeline.config.single_step_noise
+        pipeline.register_to_config(single_step_noise=0.0)
+        try:
+            one, other = (
+                pipeline([moved_frame], studio.photos, sampling(steps, seed)).images for seed in (5, 6)
+            )
+        finally:
+            pipeline.register_to_config(single_step_noise=before)
+        assert (difference(one, other) == 0) == (steps == 1)
 
     @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(order=st.permutations(range(4)), forgets=st.lists(st.booleans(), min_size=4, max_size=4))
@@ -476,7 +495,7 @@ class TestContents:
         self, guided: NeuralAssetsPipeline, studio: Studio, guest: Studio
     ) -> None:
         place = box_matrix((0.1, 3.0, 0.4), (0.6, 0.5, 0.8))
-        frame = studio.frame({2: place}, assets=[*studio.assets, *guest.assets])
+        frame = in_their_own_light(studio.frame({2: place}, assets=[*studio.assets, *guest.assets]))
         red = {guest.name.sha256: np.full_like(guest.photo, (200, 30, 20))}
         image = guided([frame], studio.photos | red, sampling(0)).images[0]
         stands = shown(frame) == 2
@@ -497,8 +516,9 @@ class TestContents:
     def test_only_assets_of_a_second_photo(
         self, pipeline: NeuralAssetsPipeline, studio: Studio, guest: Studio
     ) -> None:
-        """They do not look at the background's photo: it may be any, where they stand."""
-        frame = studio.frame({0: box_matrix((0.1, 3.0, 0.4), (0.6, 0.5, 0.8))}, assets=guest.assets)
+        """In their own light they do not look at the background's photo: it may be any, where they stand."""
+        moved = {0: box_matrix((0.1, 3.0, 0.4), (0.6, 0.5, 0.8))}
+        frame = in_their_own_light(studio.frame(moved, assets=guest.assets))
         assert [view.sha256 for view in source_views(frame)] == [studio.name.sha256, guest.name.sha256]
         black = {studio.name.sha256: np.zeros_like(studio.photo)}
         first, second = (

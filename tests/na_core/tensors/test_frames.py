@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from na_core.scene import PlacedAsset
+from na_core.scene import Photo, PlacedAsset
 from na_core.tensors.frames import frame_batch
 from tests.na_core.stage import Stage, random_frame, together
 
@@ -75,6 +75,17 @@ def test_shadows_are_as_strong_as_the_frame_says_and_whole_in_empty_slots() -> N
         *(p.shadow_strength for p in weaker),
         *[1] * (9 - len(weaker)),
     ]
+
+
+def test_light_is_matched_as_far_as_the_frame_says_where_the_photo_is_another() -> None:
+    (frame,) = random_frame(1, (20, 16), still=True).frames
+    placed = frame.assets[0]
+    guest = dataclasses.replace(placed.asset, photo=Photo("e" * 64))
+    again = dataclasses.replace(placed.asset, source_camera=several().frames[1].camera)
+    more = [PlacedAsset(guest, placed.box), PlacedAsset(guest, placed.box, match_light=0.5)]
+    more.append(PlacedAsset(again, placed.box))  # the background's photo, though with another camera
+    batch = frame_batch([dataclasses.replace(frame, assets=(*frame.assets, *more))])
+    assert batch.match_light[0].tolist() == [0] * len(frame.assets) + [1, 0.5, 0]
 
 
 def test_noise_keys_name_assets_whatever_else_is_in_the_frame() -> None:
