@@ -19,6 +19,7 @@ from na_core.layers.plate import dark_rims, plates
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth
 from na_core.layers.shadow import thrown_shadows
+from na_core.layers.shadow_ends import faded_under_objects
 from na_core.layers.tones import photo_tones
 from na_core.layers.upsampling import enlarged, guided
 from na_core.raster.backdrop import backdrops
@@ -100,8 +101,8 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     found = _found(how.network, views, how.working_size, how.soft)
 
     # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
-    shadow_owner, light, trust = _shadow_owners(found, views)
-    shadow = torch.where(shadow_owner[..., None] < 0, 0, found.shadow * trust[:, None, None, None])
+    shadow_owner, light, share = _shadow_owners(found, views)
+    shadow = torch.where(shadow_owner[..., None] < 0, 0, found.shadow * share[..., None])
 
     # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
     dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
@@ -210,9 +211,9 @@ def _shadow(
 
 
 def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, Tensor]:
-    """Return who throws each pixel's shadow (M, H, W), directions to lights (M, 3), and trust (M,).
+    """Return who throws each pixel's shadow (M, H, W), lights' directions (M, 3), and shares (M, H, W).
 
-    Under an object lies a shadow of its own alone: how dark others' are there, nothing around it tells.
+    Under an object lies a shadow of its own: how dark others' are there, nothing around it tells. They fade.
     """
     thrown = [
         thrown_shadows(
@@ -227,7 +228,13 @@ def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, T
     ]
     owner, light, trust = (torch.stack([getattr(t, n) for t in thrown]) for n in ("owner", "light", "trust"))
     own = (found.owner < 0) | (owner == found.owner)
-    return torch.where((trust > 0)[:, None, None] & own, owner, -1), light, trust
+    owner = torch.where((trust > 0)[:, None, None] & own, owner, -1).to(torch.int16)
+    ends = [
+        faded_under_objects(thrower.cpu().numpy(), objects.cpu().numpy())
+        for thrower, objects in zip(owner, found.owner, strict=True)
+    ]
+    owner, share = (torch.from_numpy(np.stack(part)).to(light.device) for part in zip(*ends, strict=True))
+    return owner, light, share * trust[:, None, None]
 
 
 def _chances(found: Estimate, objects: int) -> Tensor:
