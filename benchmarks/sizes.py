@@ -70,7 +70,7 @@ def table_frame(step: int = 0) -> tuple[Frame, Picture]:
 
 
 def coffee_frame() -> tuple[Frame, Picture]:
-    """Return the photograph of a cup with the cup and the spoon moved apart, and the photo."""
+    """Return the photograph of a cup of coffee, which has moved over its table, and the photo."""
     side_file = json.loads((ROOT / "demo" / "coffee.json").read_text(encoding="utf-8"))
     picture = np.asarray(data.coffee())
     height, width = picture.shape[:2]
@@ -95,7 +95,7 @@ def coffee_frame() -> tuple[Frame, Picture]:
     hidden = tuple(asset.source_box for asset in assets)
     placed = tuple(
         PlacedAsset(asset, moved(asset.source_box, move))
-        for asset, move in zip(assets, ((-0.05, 0.0, 0.0), (0.08, -0.02, 0.0)), strict=True)
+        for asset, move in zip(assets, ((0.09, 0.03, 0.0),), strict=True)
     )
     return Frame(camera, placed, Background(photo, camera, hidden)), picture
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/way_of_a_frame.py
 
-The photograph of a cup, with the cup and the spoon moved apart, by ``mini``. Writes docs/images/way-*.webp.
+The photograph of a cup of coffee, which has moved over its table, by ``mini``. Writes docs/images/way-*.webp.
 """
 
 from __future__ import annotations

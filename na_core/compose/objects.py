@@ -99,6 +99,7 @@ def object_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoi
     way = stop - start
     extents = BoxTable(tables.extent, row, box)[0]
     met = march(layers.surfaces, canvas, photo, entry, start, stop, extents)
+    unknown = (met.kind == UNKNOWN) & ~_surely_empty(layers, met.kind, photo, entry, start, way)
     point = start.addcmul_(met.share, way)
     divisor = point[2].clamp_min(1e-9)
     x, y = point[0] / divisor, point[1] / divisor
@@ -120,10 +121,34 @@ def object_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoi
 
     whole = length(hits.local - eye).clamp_min(1e-9)
     distance = hits.depth * length(local - eye) / whole  # depth grows evenly along a ray
-    unknown = UNKNOWN_DEPTH + hits.depth
-    depth = torch.where(met.kind == UNKNOWN, unknown, torch.where(filled, distance, torch.inf))
+    far = UNKNOWN_DEPTH + hits.depth
+    depth = torch.where(unknown, far, torch.where(filled, distance, torch.inf))
     depth = torch.where(shows, depth, hits.depth).masked_fill_(~real, torch.inf)
     return ObjectPoints(photo, x, y, filled & (met.kind == SURFACE), usable, depth)
+
+
+def _surely_empty(
+    layers: Layers, kind: Tensor, photo: Tensor, entry: Tensor, start: Tensor, way: Tensor
+) -> Tensor:
+    """Tell which rays (P,) pass an object where something hides its photo's view, but outside its hull.
+
+    Args:
+        layers: of the photos.
+        kind: what rays meet.
+        photo, entry: of their objects.
+        start, way: (3, P), where the photo shows their entering the box, times depth, and from there on.
+    """
+    empty = torch.zeros_like(kind, dtype=torch.bool)
+    some = active(kind == UNKNOWN)
+    if not len(some):
+        return empty
+    across, down, depth = picked(start, some) + picked(way, some) / 2
+    divisor = depth.clamp_min(1e-9)
+    x, y = across / divisor, down / divisor
+    photo, entry = picked(photo, some), picked(entry, some)
+    outside = ~layers.colours.may_hide(photo * layers.objects + entry, x, y)
+    outside &= (depth > 0) & layers.canvas.inside(photo, x, y)
+    return empty.index_copy(0, some, outside)
 
 
 def _guessed(

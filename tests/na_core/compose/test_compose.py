@@ -231,6 +231,20 @@ class TestValidity:
         assert not found.validity[uncovered].any()
         assert found.validity[(found.box == 0) & (before == 0)].all()
 
+    def test_what_another_object_hid_beyond_an_objects_hull_is_background(self) -> None:
+        # The one in front hides the upper right corner: of a rectangle without it, that is a triangle.
+        camera = camera_of_photo(96, 96, 60, 1.0, 0.0)
+        boxes = [box_matrix((0, 4.05, 1), (1.2, 0.1, 1.2)), box_matrix((0.45, 3, 1.45), (0.6, 0.1, 0.6))]
+        of = shot(boxes, 96, 60, camera)
+        before, found = of.shown(of.frame()).box, of.shown(of.frame({1: None}))
+        uncovered = (found.box == 0) & (before == 1)
+        rows, columns = np.nonzero(uncovered)
+        beyond = (columns - columns.min()) / np.ptp(columns) + (rows.max() - rows) / np.ptp(rows) > 1.4
+        within = (columns - columns.min()) / np.ptp(columns) + (rows.max() - rows) / np.ptp(rows) < 0.8
+        assert beyond.sum() > 10 and within.sum() > 10
+        assert (found.index[rows, columns][beyond] == -1).all()
+        assert (found.index[rows, columns][within] == 0).all()
+
     def test_background_that_the_photo_did_not_hold(self, two_boxes: Shot) -> None:
         found = two_boxes.shown(two_boxes.frame(camera=turned(two_boxes.camera, angles=(-0.4, 0))))
         free = found.box < 0
