@@ -14,6 +14,7 @@ from na_core.layers.box_layers import box_layers
 from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
+from na_core.layers.palette import in_palette
 from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import dark_rims, plates
 from na_core.layers.remnants import with_remnants
@@ -35,6 +36,10 @@ first sees fine outlines, the second what belongs together in large objects."""
 NO_SHADOW, SHADOW = 0.05, 0.15
 """Darkness, as a logarithm, up to which the network may be wrong that there is a shadow, and from which there
 is one. Light that objects throw back, on the other side of 0, is left in the photo."""
+
+
+SURE = 0.9
+"""Probability of no object from which a pixel shows the background."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
     chances = (_mean(each) * (each[0] > 0)).cpu().numpy()  # a coarse look would reach over boxes' edges
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
     shadow, guess = (_mean([getattr(look, name) for look in looks]) for name in ("shadow", "plate"))
+    guess = _guesses(guess, views.pictures, found.probability[:, 0], shadow)
     # The network says nothing of the ground under objects: there shadows go on as they are around.
     shadow = push_pull(shadow, (found.probability[:, :1] > 0.5).float())
     shadows, guesses = (values.movedim(1, -1).cpu().numpy() for values in (shadow, guess))
@@ -192,6 +198,20 @@ def _mean(looks: Sequence[Tensor]) -> Tensor:
         same = look.shape[2:] == size
         total += weight * (look if same else F.interpolate(look, size, mode="bilinear", align_corners=False))
     return total
+
+
+def _guesses(guess: Tensor, pictures: Tensor, nothing: Tensor, shadow: Tensor) -> Tensor:
+    """Return colours (M, 3, h, w) of what is behind objects, of a network that guesses them.
+
+    Args:
+        guess: (M, 3, h, w).
+        pictures: (M, H, W, 3), the photos.
+        nothing: (M, h, w), the probability that a pixel shows no object.
+        shadow: (M, 3, h, w), the logarithm of photos over what they would be without shadows.
+    """
+    seen = working_pictures(pictures, max(guess.shape[2:])).movedim(-1, 1).float() / 255
+    clear = (nothing > SURE) & (shadow.mean(dim=1) > -SHADOW)
+    return torch.stack([in_palette(*each) for each in zip(guess, seen, clear, strict=True)])
 
 
 def _shadow(
