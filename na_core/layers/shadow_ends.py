@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+SIDE = 1024
+"""Longer side in pixels at which distances are measured, at most."""
+
 REACH = 0.06
 """Of the photo's longer side, in which a shadow fades under an object."""
 
@@ -25,20 +28,33 @@ def faded_under_objects(
         The throwers (H, W), and shares (H, W) float32 in [0, 1] of the shadow: 1 but where it fades.
     """
     share = np.ones(thrower.shape, np.float32)
-    shown = (objects < 0) & (thrower >= 0)
     hidden = (objects >= 0) & (thrower < 0)
-    if not shown.any() or not hidden.any():
+    if not hidden.any():
+        return thrower, share
+    small_thrower, small_objects = (_small(values) for values in (thrower, objects))
+    shown = (small_objects < 0) & (small_thrower >= 0)
+    if not shown.any():
         return thrower, share
     distance, nearest = cv2.distanceTransformWithLabels(
         (~shown).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     of_label = np.zeros(nearest.max() + 1, np.int16)
-    of_label[nearest[shown]] = thrower[shown]
-    left = 1 - distance / (REACH * max(thrower.shape))
-    own = (objects >= 0) & (thrower >= 0)
+    of_label[nearest[shown]] = small_thrower[shown]
+    left = 1 - distance / (REACH * max(shown.shape))
+    own = (small_objects >= 0) & (small_thrower >= 0)
     if own.any():  # it is gone before the object's own begins
         to_own = cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
         left *= to_own / (distance + to_own).clip(1e-6)
+    size = thrower.shape[::-1]
+    left = cv2.resize(left, size, interpolation=cv2.INTER_LINEAR)
     fades = hidden & (left > 0)
-    share[fades] = left[fades]
-    return np.where(fades, of_label[nearest], thrower), share
+    np.copyto(share, left, where=fades)
+    found = cv2.resize(of_label[nearest], size, interpolation=cv2.INTER_NEAREST)
+    np.copyto(found, thrower, where=~fades)
+    return found, share
+
+
+def _small(values: NDArray[np.integer]) -> NDArray[np.int16]:
+    """Return numbers (H, W) of pixels as they are, or of fewer pixels of a large photo."""
+    step = -(-max(values.shape) // SIDE)
+    return values[step // 2 :: step, step // 2 :: step].astype(np.int16)

@@ -107,7 +107,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
 
     # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
     shadow_owner, light, share = _shadow_owners(found, views)
-    shadow = torch.where(shadow_owner[..., None] < 0, 0, found.shadow * share[..., None])
+    shadow = found.shadow.mul_(share[..., None]).masked_fill_((shadow_owner < 0)[..., None], 0)  # it is large
 
     # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
     dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
@@ -225,9 +225,10 @@ def _shadow(
     height, width = owner.shape
     np.copyto(larger, enlarged(shadow, width, height), where=(owner >= 0)[..., None])
     np.clip(larger, DARKEST, 0, out=larger)
-    darkness = -larger.mean(axis=-1, keepdims=True)
+    darkness = cv2.transform(larger, np.full((1, 3), -1 / 3))
     doubt = np.clip((darkness - NO_SHADOW) / (SHADOW - NO_SHADOW), 0, 1)
-    return (larger * doubt).astype(np.float32, copy=False)
+    larger *= doubt[..., None]
+    return larger
 
 
 def _shadow_owners(found: _Found, views: SourceViews) -> tuple[Tensor, Tensor, Tensor]:

@@ -41,7 +41,9 @@ def guided(values: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[n
         enlarged(extreme(values, window).reshape(values.shape), width, height)
         for extreme in (cv2.erode, cv2.dilate)
     )
-    return np.clip(slope * guide[..., None] + offset, low, high)
+    slope *= guide[..., None]  # in place: of a large photo each array is large
+    slope += offset
+    return np.clip(slope, low, high, out=slope)
 
 
 def enlarged(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
@@ -52,7 +54,9 @@ def enlarged(values: NDArray[np.float32], width: int, height: int) -> NDArray[np
 
 def _brightness(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     light = (np.arange(256, dtype=np.float32) / 255) ** 2.2
-    return np.log(cv2.LUT(picture, light) @ np.array(LUMINANCE, np.float32) + 0.01)
+    brightness = cv2.transform(cv2.LUT(picture, light), np.array([LUMINANCE], np.float32))
+    brightness += 0.01
+    return np.log(brightness, out=brightness)
 
 
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
