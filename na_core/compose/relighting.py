@@ -2,16 +2,16 @@
 
 Two photos differ in light and exposure, and nothing in a photo tells a dark object in bright light from a
 bright one in the dark. On average it shows, though: objects that look darker than those of the other photo
-stand in less light, and a plate that is bluer lies in bluer light. So an object takes over a share of the
-difference between what its photo and the background's show:
+stand in less light, and a photo that is bluer was taken in bluer light. So an object takes over a share of
+the difference between what its photo and the background's show:
 
     brightness = BRIGHTNESS n / (n + 0.4) (the n objects there - the object),
-    colour = OBJECT_CAST (the objects there - the object) + PLATE_CAST (that plate - its photo's),
+    colour = OBJECT_CAST (the objects there - the object) + PHOTO_CAST (that photo - its own),
 
 in natural logarithms of linear light: brightness is the mean of the channels, colour what is left. The shares
 were fitted on 176 scenes of the generator whose objects stand on two stages each; there they explain 38 % of
-the variance of brightness and 51 % of that of colour. What looks alike in both photos stays as it is, and so
-does an object that its photo hardly shows.
+the variance of brightness and about half of that of colour. What looks alike in both photos stays as it is,
+and so does an object that its photo hardly shows.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from na_core.raster.colour import linear_from_srgb, srgb_from_linear
 from na_core.raster.pixels import BoxTable, listing_pays
 from na_core.tensors.frames import FrameBatch
 
-BRIGHTNESS, OBJECT_CAST, PLATE_CAST = 0.5, 0.2, 0.25
+BRIGHTNESS, OBJECT_CAST, PHOTO_CAST = 0.5, 0.2, 0.25
 """Shares of differences that are the light's; brightness with many objects around."""
 
 FEW = 0.4
@@ -58,10 +58,10 @@ class Relighting:
         around = torch.where(known[..., None], objects, 0).sum(dim=1) / count.clamp_min(1)[:, None]
         own = layers.tones[frames.asset_photo, 1 + frames.asset_entry]  # (B, N, 3)
         nearer = torch.where((count > 0)[:, None, None], around[:, None] - own, 0)
-        plates = layers.tones[photo, 0][:, None] - layers.tones[frames.asset_photo, 0]
+        photos = layers.tones[photo, 0][:, None] - layers.tones[frames.asset_photo, 0]
         share = (BRIGHTNESS * count / (count + FEW))[:, None, None]
         brightness = (share * nearer.mean(dim=-1, keepdim=True)).clamp(-MOST_BRIGHTNESS, MOST_BRIGHTNESS)
-        cast = OBJECT_CAST * nearer + PLATE_CAST * plates
+        cast = OBJECT_CAST * nearer + PHOTO_CAST * photos
         cast = (cast - cast.mean(dim=-1, keepdim=True)).clamp(-MOST_CAST, MOST_CAST)
         gains = ((brightness + cast) * strength[..., None]).exp().float()
         return cls(torch.where(own.isfinite(), gains, 1.0))

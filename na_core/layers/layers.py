@@ -41,7 +41,7 @@ class Layers:
             darker; 0 where there is none.
         shadow_owner: (M, H, W) int16, the object that throws it, -1 for none.
         light: (M, 3) float32, direction from the ground to the light in the world; zeros if unknown.
-        tones: (M, 1 + K, 3) float32, how bright plate and objects are, see :mod:`na_core.layers.tones`.
+        tones: (M, 1 + K, 3) float32, how bright they and their objects are, see :mod:`na_core.layers.tones`.
         objects: boxes of a photo at most, K.
         extents: (M, 2) float32, width and height of each photo in pixels; None where all fill the canvas.
         soft: whether there may be an alpha between nothing and everything.
@@ -146,7 +146,7 @@ def hard_layers(
         shadow=torch.zeros_like(picture, dtype=torch.float16),
         shadow_owner=torch.full_like(owner, -1, dtype=torch.int16),
         light=torch.zeros((len(owner), 3), device=owner.device),
-        tones=photo_tones(picture, plate, owner, objects),
+        tones=photo_tones(picture, picture, owner, objects),
         objects=objects,
     )
 

@@ -111,10 +111,11 @@ def resampled_depth(
         depth, weight = (
             cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in (depth, known)
         )
-        outside = weight < 1e-3  # an outline that reaches further than the known pixels
-        depth[outside] = np.median(depths[of_it])
-        weight[outside] = 1
-        result[shows] = (depth / weight)[shows]
+        own, sure = depth[shows], weight[shows]
+        outside = sure < 1e-3  # an outline that reaches further than the known pixels
+        if outside.any():
+            own[outside], sure[outside] = np.median(depths[of_it]), 1
+        result[shows] = own / sure
     return result
 
 

@@ -126,7 +126,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
         shadow=shadow.half(),
         shadow_owner=shadow_owner,
         light=light,
-        tones=photo_tones(found.foreground, plate, found.owner, objects),
+        tones=photo_tones(views.pictures, found.foreground, found.owner, objects),
         objects=objects,
         soft=how.soft,
     )

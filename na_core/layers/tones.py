@@ -1,4 +1,4 @@
-"""How bright, and of what colour, the objects and the plate of photos are: what tells of their light."""
+"""How bright, and of what colour, photos and their objects are: what tells of their light."""
 
 import torch
 from torch import Tensor
@@ -15,24 +15,24 @@ DARK = 0.005
 """Of linear light, added to it before its logarithm is taken."""
 
 
-def photo_tones(foreground: Tensor, plate: Tensor, owner: Tensor, objects: int) -> Tensor:
-    """Return natural logarithms of colours in linear light (M, 1 + K, 3) float32: the plate's, each object's.
+def photo_tones(picture: Tensor, foreground: Tensor, owner: Tensor, objects: int) -> Tensor:
+    """Return natural logarithms of colours in linear light (M, 1 + K, 3) float32: the photo's, each object's.
 
-    The plate's is the mean of its pixels' logarithms, an object's the logarithm of its mean light; NaN for
-    one that the photo hardly shows.
+    The photo's is the mean of its pixels' logarithms, whatever they show; an object's the logarithm of its
+    mean light, NaN for one that the photo hardly shows. So each is the same whichever boxes are known.
 
     Args:
+        picture: (M, H, W, 3) uint8 sRGB, the photos.
         foreground: (M, H, W, 3) uint8 sRGB, the objects' colours.
-        plate: (M, H, W, 3) uint8 sRGB, the photos without objects.
         owner: (M, H, W), the object that a pixel shows, -1 for none.
         objects: of each photo, K.
     """
     step = -(-max(owner.shape[1:]) // SIDE)
     few = (slice(None), slice(step // 2, None, step), slice(step // 2, None, step))
-    foreground, plate, owner = (values[few] for values in (foreground, plate, owner))
+    picture, foreground, owner = (values[few] for values in (picture, foreground, owner))
     light = linear_from_srgb(torch.arange(256, device=owner.device) / 255).double()
     tones = torch.full((len(owner), 1 + objects, 3), torch.nan, dtype=torch.float64, device=owner.device)
-    levels = _levels(plate, torch.zeros_like(owner), 1)[:, 0]
+    levels = _levels(picture, torch.zeros_like(owner), 1)[:, 0]
     tones[:, 0] = levels @ (light + DARK).log() / levels.sum(-1).clamp_min(1)
     if objects:
         levels = _levels(foreground, owner, objects)

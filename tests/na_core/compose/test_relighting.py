@@ -66,7 +66,7 @@ def test_a_guest_takes_over_a_share_of_another_lights_colour(own: Studio) -> Non
     factors = np.array([1.3, 1.0, 0.6])
     change = gain(guest_in(own, factors)) - gain(guest_in(own, 1.0))
     cast = np.log(factors) - np.log(factors).mean()
-    share = relighting.OBJECT_CAST + relighting.PLATE_CAST
+    share = relighting.OBJECT_CAST + relighting.PHOTO_CAST
     np.testing.assert_allclose(change - change.mean(), share * cast, atol=0.03)
 
 
@@ -107,7 +107,7 @@ def test_what_the_backgrounds_photo_shows_keeps_its_colours_wherever_it_goes(own
     assert Relighting.of(stage.batch(), stage.layers).gains is None
 
 
-def test_without_objects_there_only_the_plates_tell(own: Studio) -> None:
+def test_without_objects_there_only_the_photos_tell(own: Studio) -> None:
     stage = guest_in(own, (1.2, 1.0, 0.7))
     (frame,) = stage.frames
     empty = dataclasses.replace(frame.background, hidden_boxes=())
