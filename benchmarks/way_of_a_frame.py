@@ -72,7 +72,9 @@ def main() -> None:
     batch = frame_batch([frame])
     passes = compose(layers, batch, *SIZE)
     picture, owner, surfaces = layers.picture[0].numpy(), layers.owner[0], layers.surfaces
-    keep = kept_share(passes, 256 / side, keep_unmoved=True, proxy_trust=0.5, plate_trust=0.6)[0]
+    config = pipeline.config
+    trusts = {"proxy_trust": config.proxy_trust, "plate_trust": config.plate_trust}
+    keep = kept_share(passes, 256 / side, keep_unmoved=config.keep_unmoved, **trusts)[0]
     proxy, final = (
         pipeline([frame], photos, Sampling(steps, 1.0, 0, "custom", *SIZE)).images[0] for steps in (0, 1)
     )

@@ -105,7 +105,7 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
             proxy, background, planes, backdrop, soft, layers, frames, tables, relighting, boxes, still
         )
 
-        _keep_still_rims(proxy, planes, moved, layers, frames, (still_x, still_y))
+        _keep_still_rims(proxy, planes, moved, layers, frames, still)
 
     # 6. How far that has moved, and softer seams between what lay apart.
     shift = torch.hypot(x - still_x, y - still_y)

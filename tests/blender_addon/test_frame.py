@@ -194,6 +194,10 @@ def test_how_far_light_is_matched_is_keyframed_and_stays_in_its_range(api, table
     assert [found[number]["Cup"] for number in (1, 11)] == [0, 1]
     assert 0 < found[6]["Cup"] < 1
     assert all(share == 1 for name, share in found[6].items() if name != "Cup")
+    curve = table.objects["Jar"].driver_add("neural_asset.match_light")
+    curve.driver.expression = "frame - 5"
+    shares = [[p.match_light for p in api.frame(n).assets if p.asset.name == "Jar"] for n in (1, 20)]
+    assert shares == [[0], [1]]
 
 
 def test_the_shadow_strengths_range_is_the_cores(part, table):
