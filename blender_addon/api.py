@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bpy
 import numpy as np
@@ -26,14 +26,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from na_core.scene import Camera, Frame
 
-from .detection.detect import detect
+from .detection.detect import detect, detect_camera
+from .detection.fit import Existing, box_of_rectangle, fit_asset, place_asset
 from .errors import RenderCancelled, UserError
 from .names import ENGINE
 from .preferences import worker_settings
 from .render.picture import Observer, render_picture
 from .render.problems import problems as _problems
 from .scene import assets as _assets
-from .scene.adjust import mark_front, match_camera, refit, snap_to_ground
+from .scene.adjust import (
+    drag_face,
+    mark_front,
+    match_camera,
+    refit,
+    set_length,
+    snap_to_ground,
+    turn_front,
+)
 from .scene.camera import resolution
 from .scene.compose import append_asset, replace_asset, swap_background
 from .scene.frame import PhotoStore, frame_message, job_message
@@ -57,6 +66,8 @@ __all__ = [
     "capture_asset",
     "capture_photo_camera",
     "detect",
+    "detect_camera",
+    "drag_face",
     "frame",
     "import_photo",
     "mark_front",
@@ -68,10 +79,12 @@ __all__ = [
     "render_dataset",
     "render_frame",
     "replace_asset",
+    "set_length",
     "snap_to_ground",
     "start_worker",
     "stop_worker",
     "swap_background",
+    "turn_front",
     "worker_capabilities",
     "worker_status",
 ]
@@ -92,6 +105,8 @@ def add_asset(
     *,
     name: str = _assets.DEFAULT_NAME,
     world_from_box: ArrayLike | None = None,
+    fit: Literal["rectangle", "photo"] = "rectangle",
+    existing: Existing = "keep",
     depth_ratio: float = _assets.DEPTH_RATIO,
     yaw: float | None = None,
     ground_height: float = 0.0,
@@ -103,8 +118,12 @@ def add_asset(
         rectangle: (x0, y0, x1, y1) around the object in the photo, from 0 to 1, y down.
         name: of the empty.
         world_from_box: (4, 4) 3D box, if it is known; else the object stands on the ground in the rectangle.
-        depth_ratio, yaw, ground_height: how to find the 3D box; see
-            :func:`blender_addon.scene.assets.add_asset_from_box`.
+        fit: how to find the box: from the "rectangle" alone, or from the "photo" in it, which the worker is
+            asked about; see :func:`blender_addon.detection.fit.fit_asset`.
+        existing: what becomes of an asset whose rectangle this is already: "replace" gives it the new box,
+            "keep" adds another.
+        depth_ratio, yaw, ground_height: of a box from the rectangle alone; see
+            :func:`blender_addon.detection.fit.box_of_rectangle`.
         scene: where to.
 
     Raises:
@@ -114,9 +133,11 @@ def add_asset(
         return _assets.add_asset(world_from_box, rectangle, name, scene=scene)
     if rectangle is None:
         raise UserError("An asset needs a place in the photo.", "Give its rectangle, or its world_from_box.")
-    return _assets.add_asset_from_box(
-        rectangle, name, scene=scene, depth_ratio=depth_ratio, yaw=yaw, ground_height=ground_height
-    )
+    if fit == "photo":
+        return fit_asset(rectangle, name, scene=scene, existing=existing)
+    scene = scene or bpy.context.scene
+    box = box_of_rectangle(scene, rectangle, depth_ratio=depth_ratio, yaw=yaw, ground_height=ground_height)
+    return place_asset(scene, box, rectangle, name, existing)
 
 
 def assets(scene: bpy.types.Scene | None = None) -> list[bpy.types.Object]:

@@ -36,7 +36,9 @@ class NEURAL_ASSETS_PT_photo(Sidebar, bpy.types.Panel):
             layout.label(text=settings.photo.name, icon="FILE_IMAGE")
             layout.operator("neural_assets.capture_photo_camera", icon="CAMERA_DATA")
             layout.operator_context = "INVOKE_DEFAULT"
+            layout.operator("neural_assets.detect_camera", icon="VIEW_CAMERA")
             layout.operator("neural_assets.match_camera", icon="CON_CAMERASOLVER")
+            layout.operator("neural_assets.set_length", icon="DRIVER_DISTANCE")
             layout.operator("neural_assets.swap_background", icon="SCENE_DATA")
         draw_problems(layout, scene)
 
@@ -59,6 +61,9 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         row.operator("neural_assets.snap_to_ground", icon="TRIA_DOWN_BAR", text="Ground")
         row.operator("neural_assets.mark_front", icon="AXIS_FRONT", text="Front")
         row.operator("neural_assets.refit", icon="FULLSCREEN_ENTER", text="Refit")
+        row = layout.row(align=True)
+        row.operator("neural_assets.drag_face", icon="SNAP_FACE", text="Face")
+        row.operator("neural_assets.turn_front", icon="ORIENTATION_GIMBAL", text="Turn")
         layout.operator("neural_assets.replace_asset", icon="UV_SYNC_SELECT")
         layout.prop(settings, "show_boxes")
         column = layout.column(align=True)

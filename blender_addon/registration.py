@@ -9,7 +9,7 @@ import bpy
 
 from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
-from .operators import add_asset, adjust, compose, dataset, import_photo
+from .operators import add_asset, adjust, compose, dataset, drag_box, import_photo
 from .operators import worker as worker_operators
 from .scene import migration, properties
 from .worker import supervisor
@@ -21,6 +21,7 @@ CLASSES: tuple[type, ...] = (
     *detect_operator.CLASSES,
     *add_asset.CLASSES,
     *adjust.CLASSES,
+    *drag_box.CLASSES,
     *compose.CLASSES,
     *worker_operators.CLASSES,
     *dataset.CLASSES,

@@ -96,7 +96,7 @@ def render(
 
 @app.command()
 def detect(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="A photo, or many.")],
     json: Annotated[Path | None, typer.Option(help="Where to write it; default: print it.")] = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least score; default: the detector's own.")
@@ -114,20 +114,34 @@ def detect(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Find the objects of a photo, their 3D boxes and the camera."""
+    """Find the objects of photos, their 3D boxes and the cameras. A broken photo stops no other."""
     from na_core.threads import use_threads
     from server import offline, worker
+    from server.detection import Detectors
+    from server.failures import Failure
+    from server.inference import choose_device
 
     worker.check_packages()
     use_threads(threads)
-    settings = worker.DetectorSettings(boxes, masks, depth, download)
-    found = offline.detect(photo, settings, device, threshold, camera_height, prompt)
-    text = offline.detection_json(found)
-    if json is None:
-        print(text)
-    else:
-        json.write_text(text + "\n", encoding="utf-8")
-    print(f"{len(found.objects)} object(s) found in {photo}", file=sys.stderr)
+    detectors = Detectors(choose_device(device), worker.DetectorSettings(boxes, masks, depth, download))
+    found = {}
+    for photo in photos:
+        try:
+            found[photo] = offline.detect(photo, detectors, threshold, camera_height, prompt)
+        except (Failure, OSError) as error:
+            if len(photos) == 1:
+                raise
+            print(f"{photo}: {error}", file=sys.stderr)
+        else:
+            print(f"{len(found[photo].objects)} object(s) found in {photo}", file=sys.stderr)
+    if found:
+        text = offline.detections_json(found)
+        if json is None:
+            print(text)
+        else:
+            json.write_text(text + "\n", encoding="utf-8")
+    if len(found) < len(photos):
+        sys.exit(1)
 
 
 @app.command()

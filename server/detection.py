@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from na_core.scene import Picture
 from server.detector_settings import DetectorSettings
@@ -14,6 +14,20 @@ from server.failures import Failure, is_out_of_memory
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
     from na_core.detection.open_vocabulary import OpenVocabularyDetector
+
+
+MOST_RECTANGLES = 100
+
+
+def _holds_something(rectangle: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = rectangle
+    if x0 >= x1 or y0 >= y1:
+        raise ValueError("a rectangle is left, top, right and bottom, and holds something")
+    return rectangle
+
+
+Edge = Annotated[float, Field(ge=0, le=1)]
+Rectangle = Annotated[tuple[Edge, Edge, Edge, Edge], AfterValidator(_holds_something)]
 
 
 class DetectionRequest(BaseModel):
@@ -27,6 +41,8 @@ class DetectionRequest(BaseModel):
         threshold: least score; None for the detector's own.
         prompt: names of what to find, separated by full stops: then the open-vocabulary detector looks; empty
             for the embedded one.
+        rectangles: 2D boxes x0, y0, x1, y1 from 0 to 1: find what is in each, in their order, and nothing
+            else; the embedded detector does. None to look everywhere.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -38,6 +54,7 @@ class DetectionRequest(BaseModel):
     camera_height: Annotated[float, Field(gt=0, lt=1e6)] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     prompt: Annotated[str, Field(max_length=2000)] = ""
+    rectangles: Annotated[list[Rectangle], Field(max_length=MOST_RECTANGLES)] | None = None
 
 
 class Detectors:
@@ -57,7 +74,8 @@ class Detectors:
         """
         try:
             with self._lock:
-                look = self._named if request.prompt.strip() else self._any
+                named = request.prompt.strip() and request.rectangles is None
+                look = self._named if named else self._any
                 return look(request, picture)
         except Failure:
             raise
@@ -89,6 +107,7 @@ class Detectors:
             roll=request.roll,
             camera_height=request.camera_height,
             threshold=embedded.THRESHOLD if request.threshold is None else request.threshold,
+            rectangles=request.rectangles,
         )
 
     def _named(self, request: DetectionRequest, picture: Picture) -> Detection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from server.protocol import MAX_PHOTO_BYTES
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
-    from server.detector_settings import DetectorSettings
+    from server.detection import Detectors
 
 
 def read_job(path: Path) -> RenderJob:
@@ -35,8 +35,7 @@ def read_job(path: Path) -> RenderJob:
 
 def detect(
     photo: Path,
-    settings: DetectorSettings,
-    device: str = "auto",
+    detectors: Detectors,
     threshold: float | None = None,
     camera_height: float | None = None,
     prompt: str = "",
@@ -44,18 +43,16 @@ def detect(
     """Return what a photo's file shows; see :class:`server.detection.DetectionRequest`.
 
     Raises:
-        Failure: the file is no photo, or the device is not there.
+        Failure: the file is no photo, or weights are missing.
         OSError: the file cannot be read.
     """
-    from server.detection import DetectionRequest, Detectors
-    from server.inference import choose_device
+    from server.detection import DetectionRequest
     from server.photos import file_too_large, focal_length
 
     if photo.stat().st_size > MAX_PHOTO_BYTES:
         raise file_too_large()
     data = photo.read_bytes()
     picture = decode_photo(data)
-    chosen = choose_device(device)
     request = DetectionRequest(
         photo=hashlib.sha256(data).hexdigest(),
         focal=focal_length(data),
@@ -63,12 +60,17 @@ def detect(
         camera_height=camera_height or None,
         prompt=prompt,
     )
-    return Detectors(chosen, settings).detect(request, picture)
+    return detectors.detect(request, picture)
 
 
-def detection_json(found: Detection) -> str:
-    """Return what was found as JSON for people and programs."""
-    return json.dumps(found.to_dict(), indent=2)
+def detections_json(found: Mapping[Path, Detection]) -> str:
+    """Return what was found in photos as JSON for people and programs: an object, or a list of them if many.
+
+    In a list each says which photo it is of.
+    """
+    each = [detection.to_dict() for detection in found.values()]
+    many = [{"photo": str(photo), **one} for photo, one in zip(found, each, strict=True)]
+    return json.dumps(each[0] if len(each) == 1 else many, indent=2)
 
 
 def find_photos(names: set[str], folder: Path) -> dict[str, Path]:

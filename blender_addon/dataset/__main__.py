@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             depth=options.depth,
             plates=options.plates,
             without=options.without,
+            lenses=options.lenses,
         )
         fresh = render(
             order,
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--blend", metavar="FILE", help="use the meshes of a .blend as objects")
     add("--no-depth", dest="depth", action="store_false", help="leave out the depth pictures")
     add("--no-plates", dest="plates", action="store_false", help="leave out the stages without objects")
+    add("--lenses", action="store_true", help="see each frame through a lens of its own")
     add("--without", type=int, default=1, metavar="N", help="objects to leave out, one at a time (1)")
     add("--progress", choices=("bar", "json"), default="bar", help="json: a line for each finished scene")
     return parser

@@ -29,7 +29,7 @@ from .far_side import search_tree
 from .folders import partial_folder, scene_folder
 from .frame_files import Focus, FrameFiles
 from .lamps import lights
-from .layout import Pose, View, corners, spread
+from .layout import Pose, View, corners, spread, through_another_lens
 from .materials import wardrobe
 from .objects import build, outline, tight_box
 from .order import MAXIMUM_OBJECTS, MINIMUM_OBJECTS, Order
@@ -81,6 +81,10 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
         things += _copies(things)
     sizes = [thing.size for thing in things]
     clip = plan(kind, stream(order.split, seed, "layout"), sizes, order.frames, aspect)
+    if order.lenses:
+        random = stream(order.split, seed, "lenses")
+        states = tuple(dataclasses.replace(s, view=through_another_lens(random, s.view)) for s in clip.states)
+        clip = dataclasses.replace(clip, states=states)
     stages = [
         build_stage(stream(order.split, seed, "stage", k), order.split, k, _room(clip, k, sizes))
         for k in range(clip.stages)

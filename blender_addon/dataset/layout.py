@@ -26,6 +26,10 @@ LOWEST, HIGHEST = 0.3, 2.3
 """Metres above the ground between which cameras are."""
 
 
+FIELDS = 28, 72
+"""Degrees between which horizontal fields of view are."""
+
+
 @dataclass(frozen=True)
 class Pose:
     """An upright object on the ground: centre (x, y) in metres, yaw in radians, scale of its size."""
@@ -105,7 +109,7 @@ def spread(sizes: Sequence[Array]) -> float:
 
 def first_view(random: Random, sizes: Sequence[Array]) -> View:
     """Return the camera of frame 0, which sees the disc about the origin that objects are strewn over."""
-    field = math.radians(random.uniform(28, 72))
+    field = math.radians(random.uniform(*FIELDS))
     radius = spread(sizes)
     tall = max(float(size[2]) for size in sizes)
     reach = max(radius * random.uniform(0.8, 1.25), tall * random.uniform(0.8, 1.2))
@@ -138,6 +142,15 @@ def moved_view(random: Random, view: View, sizes: Sequence[Array]) -> View:
     return _aimed(
         random, view.target + shift, distance * math.exp(random.normal(0, 0.1)), azimuth, pitch, view.field
     )
+
+
+def through_another_lens(random: Random, view: View) -> View:
+    """Return a camera with another lens, from where its target is about as large in the picture."""
+    field = math.radians(random.uniform(*FIELDS))
+    nearer = math.tan(view.field / 2) / math.tan(field / 2) * math.exp(random.normal(0, 0.1))
+    position = view.target + (view.position - view.target) * nearer
+    position[2] = float(np.clip(position[2], LOWEST, HIGHEST))
+    return View(position, view.target, view.roll, field)
 
 
 def between(first: View, last: View, t: float) -> View:

@@ -37,6 +37,8 @@ class Order:
         depth: whether depth pictures are kept.
         plates: whether the stage is rendered without its objects, too.
         without: objects of each frame without which its picture is rendered once more.
+        lenses: whether each frame is seen through a lens of its own: a network that is to tell focal lengths
+            must not learn them by heart for each scene.
 
     Raises:
         ValueError: a number makes no sense, or there is no such split, clip or family; the text names it.
@@ -56,6 +58,7 @@ class Order:
     depth: bool = True
     plates: bool = True
     without: int = 1
+    lenses: bool = False
 
     def __post_init__(self) -> None:
         for name in ("frames", "samples"):

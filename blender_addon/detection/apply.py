@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from na_core.geometry.camera import pitch_and_roll
+from na_core.scene import Box
 
 from ..scene.adjust import set_photo_camera
 from ..scene.assets import add_asset, asset_objects, require_photo
@@ -34,21 +35,54 @@ def detection_options(
     Raises:
         UserError: no photo yet.
     """
-    require_photo(scene)
-    settings = scene.neural_assets
-    camera = camera_of(settings.source_camera)
-    width, height = settings.photo.size
-    options: dict[str, Any] = {"camera_height": max(float(camera.world_from_camera[2, 3]), 1e-3)}
-    kept = is_camera_known(scene)
-    if kept or not settings.focal_length_assumed:
-        options["focal"] = camera.fx * width / max(width, height)
-    if kept:
-        options["pitch"], options["roll"] = pitch_and_roll(camera.world_from_camera[2, :3])
+    options = camera_options(scene, kept=is_camera_known(scene))
     if threshold is not None:
         options["threshold"] = threshold
     if prompt:
         options["prompt"] = prompt
     return options
+
+
+def camera_options(scene: bpy.types.Scene, *, kept: bool) -> dict[str, Any]:
+    """Return what of the camera that took a scene's photo is known, as a detection's options.
+
+    Args:
+        scene: with a photo.
+        kept: take the camera as it stands; else only the lens that the photo told, and the height.
+
+    Raises:
+        UserError: no photo yet.
+    """
+    require_photo(scene)
+    settings = scene.neural_assets
+    camera = camera_of(settings.source_camera)
+    width, height = settings.photo.size
+    options: dict[str, Any] = {"camera_height": max(float(camera.world_from_camera[2, 3]), 1e-3)}
+    if kept or not settings.focal_length_assumed:
+        options["focal"] = camera.fx * width / max(width, height)
+    if kept:
+        options["pitch"], options["roll"] = pitch_and_roll(camera.world_from_camera[2, :3])
+    return options
+
+
+def apply_camera(scene: bpy.types.Scene, detection: Detection) -> None:
+    """Make the camera that was found the one that took the photo.
+
+    Assets that are there already keep their boxes, and the camera that they were captured with.
+
+    Raises:
+        UserError: no photo any more.
+    """
+    require_photo(scene)
+    set_photo_camera(scene, detection.camera)
+    scene.neural_assets.camera_matched = False
+    scene.neural_assets.focal_length_doubt = detection.focal_doubt
+
+
+def in_scene(scene: bpy.types.Scene, detection: Detection, box: Box) -> np.ndarray:
+    """Return a box (4, 4) of a detection under the camera that took the scene's photo."""
+    mine = camera_of(scene.neural_assets.source_camera).world_from_camera
+    return mine @ np.linalg.inv(detection.camera.world_from_camera) @ box.world_from_box
 
 
 def apply_detection(scene: bpy.types.Scene, detection: Detection) -> list[bpy.types.Object]:
@@ -60,17 +94,13 @@ def apply_detection(scene: bpy.types.Scene, detection: Detection) -> list[bpy.ty
         UserError: no photo any more.
     """
     require_photo(scene)
-    settings = scene.neural_assets
     if not is_camera_known(scene):
-        set_photo_camera(scene, detection.camera)
-        settings.camera_matched = False
-    mine = camera_of(settings.source_camera).world_from_camera
-    world_from_detection = mine @ np.linalg.inv(detection.camera.world_from_camera)
+        apply_camera(scene, detection)
     new = []
     for thing in detection.objects:
-        if any(overlap(thing.rectangle, known) >= DUPLICATE_IOU for known in _rectangles(scene)):
+        if asset_at(scene, thing.rectangle) is not None:
             continue
-        new.append(_asset(scene, thing, world_from_detection @ thing.box.world_from_box))
+        new.append(_asset(scene, thing, in_scene(scene, detection, thing.box)))
     return new
 
 
@@ -90,10 +120,16 @@ def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
     return shared / max(sum(areas) - shared, 1e-12)
 
 
-def _rectangles(scene: bpy.types.Scene) -> list[tuple[float, ...]]:
+def asset_at(scene: bpy.types.Scene, rectangle: tuple[float, ...]) -> bpy.types.Object | None:
+    """Return the asset whose rectangle in the scene's photo this is, more or less; None if there is none."""
     photo = scene.neural_assets.photo
-    mine = [item.neural_asset for item in asset_objects(scene)]
-    return [tuple(asset.source_box_2d) for asset in mine if asset.photo == photo]
+    near = [
+        (overlap(rectangle, tuple(item.neural_asset.source_box_2d)), item)
+        for item in asset_objects(scene)
+        if item.neural_asset.photo == photo
+    ]
+    best = max(near, key=lambda pair: pair[0], default=(0.0, None))
+    return best[1] if best[0] >= DUPLICATE_IOU else None
 
 
 def _asset(scene: bpy.types.Scene, thing: DetectedObject, world_from_box: np.ndarray) -> bpy.types.Object:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import bpy
 
+from na_core.geometry.camera import pitch_and_roll
+from na_core.scene import Camera, Rectangle
+
 from ..preferences import worker_settings
-from ..scene.assets import require_photo
 from ..scene.photo import photo_bytes
+from ..scene.stored import camera_of
 from ..storage import user_folder
-from .apply import apply_detection, detection_options
+from .apply import apply_camera, apply_detection, camera_options, detection_options
 from .result import Detection
 from .task import DetectionTask
 
@@ -28,10 +33,63 @@ def start_detection(
     Raises:
         UserError: no photo, or one that cannot be read.
     """
-    require_photo(scene)
+    return _start(scene, detection_options(scene, threshold, prompt))
+
+
+def _start(scene: bpy.types.Scene, options: dict[str, Any]) -> DetectionTask:
     photo = photo_bytes(scene.neural_assets.photo)
-    options = detection_options(scene, threshold, prompt)
     return DetectionTask(photo, options, worker_settings(), user_folder("logs"))
+
+
+def start_camera_detection(scene: bpy.types.Scene) -> DetectionTask:
+    """Ask the worker which camera took a scene's photo, and return at once.
+
+    Raises:
+        UserError: no photo, or one that cannot be read.
+    """
+    return _start(scene, camera_options(scene, kept=False))
+
+
+def start_fit(scene: bpy.types.Scene, rectangle: Rectangle) -> DetectionTask:
+    """Ask the worker for the 3D box of what is in a rectangle of a scene's photo, and return at once.
+
+    The camera is taken as it stands.
+
+    Raises:
+        UserError: no photo, or one that cannot be read.
+    """
+    return _start(scene, camera_options(scene, kept=True) | {"rectangles": [rectangle]})
+
+
+def detect_camera(
+    scene: bpy.types.Scene | None = None, *, should_stop: Callable[[], bool] = lambda: False
+) -> Camera:
+    """Find the camera that took a scene's photo and make it the scene's; return it.
+
+    Assets that are there already keep their boxes, and the camera that they were captured with. The focal
+    length that the photo told stays.
+
+    Args:
+        scene: the current one if None.
+        should_stop: polled at least every 50 ms.
+
+    Raises:
+        UserError: no photo, or the worker cannot be started or refused.
+        RenderCancelled: ``should_stop`` returned true.
+    """
+    scene = scene or bpy.context.scene
+    apply_camera(scene, start_camera_detection(scene).wait(should_stop))
+    return camera_of(scene.neural_assets.source_camera)
+
+
+def camera_summary(scene: bpy.types.Scene) -> str:
+    """Return what is known of the camera that took a scene's photo, as a sentence."""
+    camera = camera_of(scene.neural_assets.source_camera)
+    pitch, roll = (math.degrees(angle) for angle in pitch_and_roll(camera.world_from_camera[2, :3]))
+    field = 2 * math.degrees(math.atan(0.5 / camera.fx))
+    doubt = scene.neural_assets.focal_length_doubt
+    sure = f", focal length ± {doubt:.0%}" if doubt > 0 else ""
+    return f"The camera sees {field:.0f}° across, pitch {pitch:.1f}°, roll {roll:.1f}°{sure}"
 
 
 def detect(

@@ -1,4 +1,4 @@
-"""Detect Objects: beside the window, with Esc to cancel, and one undo step."""
+"""Detect Objects and Detect Camera: beside the window, with Esc to cancel, and one undo step each."""
 
 from __future__ import annotations
 
@@ -6,24 +6,78 @@ import bpy
 
 from ..errors import RenderCancelled
 from ..operators.reporting import reports_user_errors
-from .apply import apply_detection
-from .detect import start_detection, summary
+from .apply import apply_camera, apply_detection
+from .asking import AsksWorker
+from .detect import camera_summary, start_camera_detection, start_detection, summary
+from .result import Detection
 from .task import DetectionTask
 
-TICK_SECONDS = 0.05
+
+class DetectsInPhoto(AsksWorker):
+    """What the buttons have in common."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Offer it once a photo is there."""
+        if context.scene.neural_assets.photo is None:
+            cls.poll_message_set("Import a photo first")  # type: ignore[attr-defined]
+            return False
+        return context.mode == "OBJECT"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Start beside the window."""
+        return self.execute(context) if bpy.app.background else self._start(context)
+
+    @reports_user_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Detect to the end: for scripts, Blender without a window, and Adjust Last Operation."""
+        return self.ask_to_the_end(context, self.start(context.scene))
+
+    @reports_user_errors
+    def _start(self, context: bpy.types.Context) -> set[str]:
+        going = self.ask(context, self.start(context.scene), "Looking at the photo")
+        context.window_manager.modal_handler_add(self)  # type: ignore[arg-type]
+        return going
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Wait without blocking."""
+        return self.wait(context, event)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """End it when Blender ends the operator, as on loading a file."""
+        self.end_asking(context)
+
+    @reports_user_errors
+    def answered(self, context: bpy.types.Context) -> set[str]:
+        """Take the answer, unless it was cancelled."""
+        task, scene = self.asked
+        try:
+            return self.apply(context, scene, task.result())
+        except RenderCancelled:
+            self.report({"INFO"}, "Cancelled; nothing was changed")  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+
+    def start(self, scene: bpy.types.Scene) -> DetectionTask:
+        """Ask the worker."""
+        raise NotImplementedError
+
+    def apply(self, context: bpy.types.Context, scene: bpy.types.Scene, detection: Detection) -> set[str]:
+        """Change the scene."""
+        raise NotImplementedError
 
 
-class NEURAL_ASSETS_OT_detect(bpy.types.Operator):
+class NEURAL_ASSETS_OT_detect(DetectsInPhoto, bpy.types.Operator):
     """Find the objects in the photo, and the camera, and make assets of what is found"""
 
     bl_idname = "neural_assets.detect"
     bl_label = "Detect Objects"
-    bl_options = {"REGISTER", "UNDO"}
 
     threshold: bpy.props.FloatProperty(
         name="Threshold",
         description="Objects that are less sure than this are left out",
-        default=0.3,
+        default=0.35,
         min=0.0,
         max=1.0,
         subtype="FACTOR",
@@ -35,57 +89,13 @@ class NEURAL_ASSETS_OT_detect(bpy.types.Operator):
         "name; leave it empty for the embedded detector",
     )
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Offer it once a photo is there."""
-        if context.scene.neural_assets.photo is None:
-            cls.poll_message_set("Import a photo first")
-            return False
-        return context.mode == "OBJECT"
+    def start(self, scene: bpy.types.Scene) -> DetectionTask:
+        """Ask for the objects and the camera."""
+        return start_detection(scene, self.threshold, self.prompt)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Start beside the window."""
-        return self.execute(context) if bpy.app.background else self._start(context)
-
-    @reports_user_errors
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Detect to the end: for scripts, Blender without a window, and Adjust Last Operation."""
-        self._task: DetectionTask = start_detection(context.scene, self.threshold, self.prompt)
-        self._task.wait()
-        return self._apply(context)
-
-    @reports_user_errors
-    def _start(self, context: bpy.types.Context) -> set[str]:
-        self._task = start_detection(context.scene, self.threshold, self.prompt)
-        self._scene = context.scene
-        self._timer = context.window_manager.event_timer_add(TICK_SECONDS, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set("Looking for objects. Esc cancels")
-        context.window.cursor_modal_set("WAIT")
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Wait without blocking."""
-        if event.type == "ESC" and event.value == "PRESS":
-            self._task.stop()
-        if self._task.is_running():
-            return {"RUNNING_MODAL"} if event.type in {"TIMER", "ESC"} else {"PASS_THROUGH"}
-        self._finish(context)
-        return self._apply(context)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """End it when Blender ends the operator, as on loading a file."""
-        self._task.stop()
-        self._finish(context)
-
-    @reports_user_errors
-    def _apply(self, context: bpy.types.Context) -> set[str]:
-        try:
-            detection = self._task.result()
-        except RenderCancelled:
-            self.report({"INFO"}, "Cancelled; nothing was changed")
-            return {"CANCELLED"}
-        new = apply_detection(getattr(self, "_scene", context.scene), detection)
+    def apply(self, context: bpy.types.Context, scene: bpy.types.Scene, detection: Detection) -> set[str]:
+        """Make assets, and select them."""
+        new = apply_detection(scene, detection)
         self.report({"WARNING" if not detection.objects else "INFO"}, summary(detection, new))
         if not detection.objects:
             return {"CANCELLED"}
@@ -97,10 +107,22 @@ class NEURAL_ASSETS_OT_detect(bpy.types.Operator):
             context.view_layer.objects.active = new[0]
         return {"FINISHED"}
 
-    def _finish(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
-        context.window.cursor_modal_restore()
+
+class NEURAL_ASSETS_OT_detect_camera(DetectsInPhoto, bpy.types.Operator):
+    """Find the camera that took the photo: lens, pitch and roll. Assets and their boxes stay as they are"""
+
+    bl_idname = "neural_assets.detect_camera"
+    bl_label = "Detect Camera"
+
+    def start(self, scene: bpy.types.Scene) -> DetectionTask:
+        """Ask for the camera."""
+        return start_camera_detection(scene)
+
+    def apply(self, context: bpy.types.Context, scene: bpy.types.Scene, detection: Detection) -> set[str]:
+        """Turn the scene's camera."""
+        apply_camera(scene, detection)
+        self.report({"INFO"}, camera_summary(scene))
+        return {"FINISHED"}
 
 
-CLASSES = (NEURAL_ASSETS_OT_detect,)
+CLASSES = (NEURAL_ASSETS_OT_detect, NEURAL_ASSETS_OT_detect_camera)

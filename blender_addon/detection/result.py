@@ -19,7 +19,12 @@ class DetectedObject:
 
 @dataclass(frozen=True)
 class Detection:
-    """What a photo shows: the camera, above the world's origin and facing +Y, and objects on z = 0."""
+    """What a photo shows: the camera, above the world's origin and facing +Y, and objects on z = 0.
+
+    ``focal_doubt`` is the relative error to be expected of the focal length; 0 where it is known or the
+    detector does not say.
+    """
 
     camera: Camera
     objects: tuple[DetectedObject, ...]
+    focal_doubt: float = 0.0

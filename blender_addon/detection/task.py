@@ -62,6 +62,10 @@ class DetectionTask:
                     connection.opened.shutdown(socket.SHUT_RDWR)
             self._thread.join(0.1)
 
+    def finish(self) -> None:
+        """Wait until the answer is there, whatever it is."""
+        self._thread.join()
+
     def wait(self, should_stop: Callable[[], bool] = lambda: False) -> Detection:
         """Wait for the answer, polling ``should_stop`` at least every 50 ms; see :meth:`result`."""
         while self._thread.is_alive():
@@ -132,6 +136,7 @@ def _detection_of(data: Mapping[str, Any]) -> Detection:
                 )
                 for item in data["objects"]
             ),
+            float((data.get("camera_doubt") or {}).get("focal", 0.0)),
         )
     except (SceneError, KeyError, TypeError, ValueError) as error:
         raise WorkerLost(f"an answer that is no detection: {error}") from error

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import bpy
 
-from ..errors import UserError
-from ..scene.assets import DEFAULT_NAME, DEPTH_RATIO, add_asset_from_box, capture_source
+from na_core.scene import Box
+
+from ..detection.apply import asset_at
+from ..detection.asking import AsksWorker
+from ..detection.detect import start_fit
+from ..detection.fit import Existing, box_of_rectangle, fitted_box, place_asset
+from ..errors import RenderCancelled, UserError
+from ..scene.assets import DEFAULT_NAME, DEPTH_RATIO, capture_source, check_rectangle
 from ..scene.photo_import import camera_fits_photo
 from .drag import DragsOverPhoto, Point, draw_lines
 from .reporting import reports_user_errors
@@ -18,8 +25,18 @@ SMALLEST_DRAG = 0.01
 LINE_COLOUR = (1.0, 0.6, 0.1, 1.0)
 
 
-class NEURAL_ASSETS_OT_add_asset_from_box(DragsOverPhoto, bpy.types.Operator):
-    """Add the object inside a rectangle of the photo as an asset. Its bottom edge stands on the ground"""
+FITS = (
+    ("photo", "Photo", "Outline, looks and ground tell the box: the worker looks at the photo", 0),
+    ("rectangle", "Rectangle", "The rectangle alone tells the box; yaw and depth are given below", 1),
+)
+EXISTING = (
+    ("replace", "Replace", "An asset that the rectangle is around already gets the new box", 0),
+    ("keep", "Keep Both", "Add another asset, which shares what the photo shows with the first", 1),
+)
+
+
+class NEURAL_ASSETS_OT_add_asset_from_box(DragsOverPhoto, AsksWorker, bpy.types.Operator):
+    """Add the object inside a rectangle of the photo as an asset that stands on the ground"""
 
     bl_idname = "neural_assets.add_asset_from_box"
     bl_label = "Add Asset from Box"
@@ -34,6 +51,15 @@ class NEURAL_ASSETS_OT_add_asset_from_box(DragsOverPhoto, bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
     name: bpy.props.StringProperty(name="Name", default=DEFAULT_NAME)
+    fit: bpy.props.EnumProperty(
+        name="Fit to", description="What the 3D box is found from", items=FITS, default="photo"
+    )
+    existing: bpy.props.EnumProperty(
+        name="Existing Asset",
+        description="What becomes of an asset that the rectangle is around already",
+        items=EXISTING,
+        default="replace",
+    )
     depth_ratio: bpy.props.FloatProperty(
         name="Depth / Width",
         description="How deep the object is compared with its width: a photo does not show it",
@@ -89,16 +115,69 @@ class NEURAL_ASSETS_OT_add_asset_from_box(DragsOverPhoto, bpy.types.Operator):
             corners = [start, (end[0], start[1]), end, (start[0], end[1])]
             draw_lines("LINE_LOOP", corners, LINE_COLOUR)
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what Adjust Last Operation offers."""
+        layout = self.layout
+        layout.use_property_split = True
+        for name in ("rectangle", "name", "fit", "existing"):
+            layout.prop(self, name)
+        column = layout.column()
+        column.active = self.fit == "rectangle"
+        for name in ("depth_ratio", "face_camera", "yaw"):
+            column.prop(self, name)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Follow the mouse, and then wait for the worker."""
+        return self.wait(context, event) if self.asking else super().modal(context, event)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Clean up when Blender ends the operator."""
+        self.end_asking(context)
+        super().cancel(context)
+
+    @reports_user_errors
+    def drawn(self, context: bpy.types.Context) -> set[str]:
+        """Ask the worker about the rectangle, beside the window."""
+        if self.fit == "rectangle":
+            return self.execute(context)
+        task = start_fit(context.scene, check_rectangle(self.rectangle))
+        return self.ask(context, task, "Fitting a box to the object")
+
     @reports_user_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Add the asset and make it the active object."""
-        asset = add_asset_from_box(
-            tuple(self.rectangle),
-            self.name,
-            scene=context.scene,
-            depth_ratio=self.depth_ratio,
-            yaw=None if self.face_camera else self.yaw,
-        )
+        """Add the asset to the end: for scripts, and Adjust Last Operation."""
+        if self.fit == "rectangle":
+            return self._place(context, context.scene, self._box_of_rectangle(context.scene))
+        return self.ask_to_the_end(context, start_fit(context.scene, check_rectangle(self.rectangle)))
+
+    @reports_user_errors
+    def answered(self, context: bpy.types.Context) -> set[str]:
+        """Take the worker's box; without a worker the rectangle's."""
+        task, scene = self.asked
+        try:
+            box = fitted_box(scene, task.result())
+        except RenderCancelled:
+            self.report({"INFO"}, "Cancelled; nothing was changed")
+            return {"CANCELLED"}
+        except UserError as error:
+            self.report({"WARNING"}, f"{error.message} The box is fitted to the rectangle alone")
+            box = self._box_of_rectangle(scene)
+        return self._place(context, scene, box)
+
+    def _box_of_rectangle(self, scene: bpy.types.Scene) -> Box:
+        yaw = None if self.face_camera else self.yaw
+        return box_of_rectangle(scene, tuple(self.rectangle), depth_ratio=self.depth_ratio, yaw=yaw)
+
+    def _place(self, context: bpy.types.Context, scene: bpy.types.Scene, box: Box) -> set[str]:
+        """Make the asset the active object."""
+        rectangle = check_rectangle(self.rectangle)
+        present = asset_at(scene, rectangle)
+        asset = place_asset(scene, box, rectangle, self.name, cast(Existing, self.existing))
+        if present is not None:
+            told = "has a new box" if asset == present else "shares what the photo shows with the new one"
+            self.report(
+                {"INFO"}, f"'{present.name}' was there already: it {told}. Existing Asset changes that"
+            )
         for item in context.selected_objects:
             item.select_set(False)
         asset.select_set(True)

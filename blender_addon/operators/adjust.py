@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import bpy
 
 from ..errors import UserError
-from ..scene.adjust import mark_front, match_camera, refit, snap_to_ground
+from ..scene.adjust import mark_front, match_camera, refit, set_length, snap_to_ground
 from .drag import DragsOverPhoto, Point, draw_lines
 from .reporting import reports_user_errors
 
@@ -122,6 +122,46 @@ class NEURAL_ASSETS_OT_match_camera(DragsOverPhoto, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class NEURAL_ASSETS_OT_set_length(DragsOverPhoto, bpy.types.Operator):
+    """Drag along something on the ground whose length you know: the scene gets its scale"""
+
+    bl_idname = "neural_assets.set_length"
+    bl_label = "Known Length"
+    bl_options = {"REGISTER", "UNDO"}
+
+    line: bpy.props.FloatVectorProperty(
+        name="Line",
+        description="Along the ground: x0, y0, x1, y1 in the photo",
+        size=4,
+        options={"SKIP_SAVE"},
+    )
+    length: bpy.props.FloatProperty(
+        name="Length", description="How long that is", default=1.0, min=1e-3, subtype="DISTANCE"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Start drawing in camera view."""
+        if context.area is None or context.area.type != "VIEW_3D":
+            return self.execute(context)
+        return self.begin(context, event, "Drag along a length on the ground; say how long it is afterwards")
+
+    def dragged(self, context: bpy.types.Context, start: Point, end: Point) -> str | None:
+        """Take the line."""
+        self.line = [*self.in_photo(context, start), *self.in_photo(context, end)]
+        return None
+
+    def draw_drag(self, start: Point | None, end: Point) -> None:
+        """Draw the line."""
+        if start is not None:
+            draw_lines("LINES", [start, end], COLOURS[1])
+
+    @reports_user_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the scale."""
+        set_length(_line(self.line), self.length, scene=context.scene)
+        return {"FINISHED"}
+
+
 def _next_line(drawn: int) -> str:
     """Return what to drag along after so many lines."""
     edges = ("an edge", "a parallel edge", "an edge square to them", "one parallel to that")
@@ -138,4 +178,5 @@ CLASSES = (
     NEURAL_ASSETS_OT_mark_front,
     NEURAL_ASSETS_OT_refit,
     NEURAL_ASSETS_OT_match_camera,
+    NEURAL_ASSETS_OT_set_length,
 )

@@ -64,7 +64,7 @@ class DragsOverPhoto:
                 context.workspace.status_text_set(f"{status}. Right click or Esc cancels")
                 return {"RUNNING_MODAL"}
             self._finish(context)
-            return self.execute(context)  # type: ignore[attr-defined]
+            return self.drawn(context)
         elif event.type in {"MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE"}:
             # Zoom and pan before the first drag: what is drawn stays where it is on the screen.
             return {"RUNNING_MODAL"} if self._start or self._drags else {"PASS_THROUGH"}
@@ -73,6 +73,10 @@ class DragsOverPhoto:
     def dragged(self, context: bpy.types.Context, start: Point, end: Point) -> str | None:
         """Take a drag, in the region's pixels; return what to drag next, or None if that is all."""
         raise NotImplementedError
+
+    def drawn(self, context: bpy.types.Context) -> set[str]:
+        """Go on when everything is dragged; return what a modal operator returns."""
+        return self.execute(context)  # type: ignore[attr-defined]
 
     def draw_drag(self, start: Point | None, end: Point) -> None:
         """Draw what was dragged, and the drag that goes on, if one does."""

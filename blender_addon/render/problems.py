@@ -61,6 +61,12 @@ def warnings(scene: bpy.types.Scene) -> list[str]:
     count = sum(not item.hide_render for item in asset_objects(scene))
     if count > MANY_ASSETS:
         found.append(f"{count} assets are more than decoders are trained with ({MANY_ASSETS}): hide some")
-    if scene.neural_assets.focal_length_assumed:
-        found.append("The focal length is assumed: set it when importing if you know it")
+    settings = scene.neural_assets
+    if settings.focal_length_assumed and settings.focal_length_doubt > 0:
+        found.append(
+            f"The focal length is guessed from the photo, ± {settings.focal_length_doubt:.0%}: Match Camera, "
+            "or set it when importing if you know it"
+        )
+    elif settings.focal_length_assumed:
+        found.append("The focal length is assumed: Detect Camera, or set it when importing if you know it")
     return found

@@ -10,7 +10,6 @@ from mathutils import Matrix
 from numpy.typing import ArrayLike
 
 from na_core.geometry.boxes import bounds_2d, source_quarter_turns
-from na_core.geometry.lifting import LiftingError, box_from_rectangle
 from na_core.scene import Box, Rectangle, SceneError
 
 from ..errors import UserError
@@ -26,47 +25,6 @@ def asset_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Return the scene's assets in the order of their names, those hidden from renders included."""
     found = (item for item in scene.objects if item.neural_asset.is_asset)
     return sorted(found, key=lambda item: item.name)
-
-
-def add_asset_from_box(
-    rectangle: Sequence[float],
-    name: str = DEFAULT_NAME,
-    *,
-    scene: bpy.types.Scene | None = None,
-    depth_ratio: float = DEPTH_RATIO,
-    yaw: float | None = None,
-    ground_height: float = 0.0,
-) -> bpy.types.Object:
-    """Add the asset that stands on the ground inside a rectangle of the scene's photo.
-
-    Args:
-        rectangle: (x0, y0, x1, y1) in image coordinates, y down.
-        name: of the new empty.
-        scene: the current one if None.
-        depth_ratio: the box's depth over its width.
-        yaw: radians about world Z; None faces the camera that took the photo.
-        ground_height: z of the plane that the object stands on, in metres.
-
-    Returns:
-        The new empty, whose drawn bounds are the 3D box.
-
-    Raises:
-        UserError: no photo yet, a rectangle outside [0, 1], or one that no box on the ground explains.
-    """
-    scene = scene or bpy.context.scene
-    require_photo(scene)
-    checked = check_rectangle(rectangle)
-    try:
-        box = box_from_rectangle(
-            camera_of(scene.neural_assets.source_camera),
-            checked,
-            ground_height=ground_height,
-            depth_ratio=depth_ratio,
-            yaw=yaw,
-        )
-    except LiftingError as error:
-        raise UserError(str(error)) from error
-    return add_asset(box.world_from_box, checked, name, scene=scene)
 
 
 def add_asset(

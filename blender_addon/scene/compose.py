@@ -89,6 +89,7 @@ def swap_background(other: bpy.types.Scene, *, scene: bpy.types.Scene | None = N
     mine.photo = theirs.photo
     copy_camera(mine.source_camera, theirs.source_camera)
     mine.focal_length_assumed = theirs.focal_length_assumed
+    mine.focal_length_doubt = theirs.focal_length_doubt
     mine.camera_matched = theirs.camera_matched
     mine.hidden_boxes.clear()
     for box in theirs.hidden_boxes:

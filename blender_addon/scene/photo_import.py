@@ -81,6 +81,7 @@ def import_photo(
     keep_small_photo(image)
     settings.hidden_boxes.clear()
     settings.focal_length_assumed = assumed and camera is None
+    settings.focal_length_doubt = 0.0
     scene.view_layers[0].update()
     capture_photo_camera(scene)
     settings.camera_matched = camera is not None

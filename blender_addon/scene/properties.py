@@ -181,6 +181,15 @@ class SceneProperties(bpy.types.PropertyGroup):
         description="The photo did not tell its focal length; a common one was assumed",
         options=set(),
     )
+    focal_length_doubt: bpy.props.FloatProperty(
+        name="Focal Length Doubt",
+        description="Relative error to be expected of a focal length that was guessed from the photo; 0 if "
+        "nothing was guessed",
+        default=0.0,
+        min=0.0,
+        subtype="FACTOR",
+        options=set(),
+    )
     camera_matched: bpy.props.BoolProperty(
         name="Camera Matched",
         description="Someone said which camera took the photo; detection takes it as it is",

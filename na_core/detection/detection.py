@@ -1,6 +1,6 @@
 """What detection says of a photo: the camera, the ground and the objects on it, each object once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,20 @@ class DetectedObject:
 
 
 @dataclass(frozen=True)
+class CameraDoubt:
+    """Errors to be expected of a camera; 0 of what was known.
+
+    Attributes:
+        focal: of the focal length, relative to it.
+        pitch, roll: radians.
+    """
+
+    focal: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True)
 class Detection:
     """What was found in a photo. The ground is the plane z = 0.
 
@@ -42,11 +56,13 @@ class Detection:
         camera: that took it, above the world's origin and facing +Y.
         objects: the surest first.
         metric: whether lengths are the world's; if not, the camera's height is assumed.
+        doubt: of the camera; None where the detector does not say.
     """
 
     camera: Camera
     objects: tuple[DetectedObject, ...]
     metric: bool
+    doubt: CameraDoubt | None = None
 
     def scaled_to(self, camera_height: float) -> "Detection":
         """Return the same in a world whose camera is so many metres above the ground."""
@@ -57,13 +73,14 @@ class Detection:
         matrix[:3, 3] *= factor
         camera = Camera(matrix, self.camera.fx, self.camera.fy, self.camera.cx, self.camera.cy)
         objects = tuple(replace(o, box=Box(larger @ o.box.world_from_box)) for o in self.objects)
-        return Detection(camera, objects, self.metric)
+        return Detection(camera, objects, self.metric, self.doubt)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the detection as plain lists, numbers, strings and dictionaries; masks are left out."""
         return {
             "camera": self.camera.to_dict(),
             "metric": self.metric,
+            "camera_doubt": None if self.doubt is None else asdict(self.doubt),
             "objects": [
                 {
                     "name": thing.name,

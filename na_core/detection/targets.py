@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from na_core.detection.network import CELL, Prediction, cell_centres
+from na_core.detection.network import CELL, LEAST_DOUBT, Prediction, cell_centres
 from na_core.tensors.cameras import Cameras, camera_from_world, project_local
 
 SPREAD = 0.14
@@ -37,7 +37,6 @@ class LabelledPhotos:
         boxes: (B, N, 4, 4) float64 ``world_from_box``.
         visible: (B, N) share of the silhouette that shows; 0 where there is none.
         owner: (B, H, W) int64, the object that each pixel shows, -1 for none.
-        names: (B, N) int64, what each object is.
         symmetry: (B, N) int64, turns after which its shape looks the same; 0 any.
         told_focal: (B,) focal lengths in units of the longer side, that the detector is told; else 0.
     """
@@ -47,7 +46,6 @@ class LabelledPhotos:
     boxes: Tensor
     visible: Tensor
     owner: Tensor
-    names: Tensor
     symmetry: Tensor
     told_focal: Tensor
 
@@ -62,8 +60,8 @@ class Targets:
         cell: (P,) int64, cells that predict an object, by number in (B, h, w).
         weight: (P,) that sum up to 1 for each object.
         values: by the name of a :class:`Prediction`'s field, (P, C).
-        name: (P,) int64.
         turns, faces: (P,) 0 or 1: whether the yaw modulo a quarter turn, and the front, can be told.
+        tilt, latitude: (B, 1, h, w) radians.
         camera: (B, 3).
     """
 
@@ -72,9 +70,10 @@ class Targets:
     cell: Tensor
     weight: Tensor
     values: dict[str, Tensor]
-    name: Tensor
     turns: Tensor
     faces: Tensor
+    tilt: Tensor
+    latitude: Tensor
     camera: Tensor
 
 
@@ -84,6 +83,24 @@ def camera_numbers(camera: Cameras, width: int, height: int) -> Tensor:
     up = camera.world_from_camera[..., 2, :3]
     horizon = focal * up[..., 2] / torch.hypot(up[..., 0], up[..., 1]).clamp_min(1e-3)
     return torch.stack([focal.log(), horizon, torch.atan2(up[..., 0], up[..., 1])], dim=-1).float()
+
+
+def perspective_fields(
+    camera: Cameras, size: tuple[int, int], cells: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return the tilt and the latitude (B, 1, h, w) float32 in radians of cells in pictures of a size.
+
+    See :func:`na_core.detection.perspective.perspective_fields`, which says the same of one camera.
+    """
+    side = max(size)
+    x, y = cell_centres(size, cells, camera.intrinsics.device).double()
+    x, y = x - size[0] / side / 2, y - size[1] / side / 2
+    focal = focal_lengths(camera, *size)[:, None, None]
+    right, up, back = (of[:, None, None] for of in camera.world_from_camera[..., 2, :3].unbind(-1))
+    tilt = torch.atan2(focal * right + x * back, focal * up - y * back)
+    height = (right * x - up * y) / focal - back
+    latitude = torch.asin(height / (1 + (x.square() + y.square()) / focal.square()).sqrt())
+    return tilt[:, None].float(), latitude[:, None].float()
 
 
 def focal_lengths(camera: Cameras, width: int, height: int) -> Tensor:
@@ -183,15 +200,17 @@ def targets(photos: LabelledPhotos) -> Targets:
     values["rectangle"] = torch.cat([at - edges[:, :2], edges[:, 2:] - at], dim=-1)
     values["centre"] = values["centre"] - at
     symmetry = photos.symmetry.flatten()[slot]
+    tilt, latitude = perspective_fields(photos.camera, (width, height), (rows, columns))
     return Targets(
         heat=heat,
         counts=counts,
         cell=cell,
         weight=mine / total[slot],
         values=values,
-        name=photos.names.flatten()[slot],
         turns=(symmetry != 0).float(),
         faces=(symmetry == 1).float(),
+        tilt=tilt,
+        latitude=latitude,
         camera=camera_numbers(photos.camera, width, height),
     )
 
@@ -208,11 +227,9 @@ SCALES = {
 }
 """Error of each field that costs about as much as the others'."""
 
-CAMERA_SCALES = (0.2, 0.03, 0.02)
-"""Likewise; the focal length hardly shows, and its errors must not drown what does. The horizon
-counts most: an error of it moves all boxes of a photo at once, and spoils more of them than any other."""
+CAMERA_WEIGHT, FIELD_WEIGHT = 1.0, 2.0
+"""Of the camera's numbers, and of tilt and latitude; their doubts set how much an error costs."""
 
-NAME_WEIGHT = 0.7
 HEAT_WEIGHT = 2.0
 
 
@@ -230,14 +247,16 @@ def losses(prediction: Prediction, wanted: Targets) -> dict[str, Tensor]:
         ).mean(dim=1)
         error = error * {"quarter": wanted.turns, "front": wanted.faces}.get(name, torch.ones_like(error))
         parts[name] = (error * wanted.weight).sum() / number
-    if prediction.names.shape[1]:
-        error = F.cross_entropy(at_cells(prediction.names), wanted.name, reduction="none")
-        parts["names"] = NAME_WEIGHT * (error * wanted.weight).sum() / number
-    scales = torch.tensor(CAMERA_SCALES, device=wanted.camera.device)
-    each = prediction.camera / scales[:, None, None]
-    parts["camera"] = (each - (wanted.camera / scales)[..., None, None]).abs().mean()
-    parts["camera of all"] = F.smooth_l1_loss(each.mean(dim=(2, 3)), wanted.camera / scales)
+    tilt, latitude = prediction.doubt.split(1, dim=1)
+    parts["tilt"] = FIELD_WEIGHT * _doubted(prediction.tilt - wanted.tilt, tilt)
+    parts["latitude"] = FIELD_WEIGHT * _doubted(prediction.latitude - wanted.latitude, latitude)
+    parts["camera"] = CAMERA_WEIGHT * 3 * _doubted(prediction.camera - wanted.camera, prediction.camera_doubt)
     return parts
+
+
+def _doubted(errors: Tensor, doubts: Tensor) -> Tensor:
+    """Return how unlikely errors are, by logarithms of those to be expected (Laplace's distribution)."""
+    return (errors.abs() * (-doubts).exp() + doubts - LEAST_DOUBT).mean()
 
 
 def _focal(logits: Tensor, heat: Tensor, counts: Tensor) -> Tensor:

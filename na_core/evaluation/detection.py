@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from na_core.data.scenes import Scene
 from na_core.detection.detection import Detection, overlaps
+from na_core.detection.embedded import THRESHOLD
 from na_core.detection.targets import MIN_OBJECT_PIXELS, MIN_VISIBLE_SHARE
 from na_core.evaluation.box_overlap import box_ious
 from na_core.evaluation.scores import Scores
@@ -22,9 +23,18 @@ from na_core.scene import Camera
 SAME_OBJECT_IOU = 0.5
 """IoU of 2D boxes from which a detection is of an object, where errors of its 3D box are measured."""
 
-ERRORS = ("centre_error", "yaw_error", "symmetric_yaw_error", "axis_error", "focal_error", "pitch_error")
-"""Of objects that were found in 2D: of the centre relative to its distance; in degrees of yaw, without and
-with a symmetry, and of the axes alone. Of the camera: of the focal length, relative; of pitch in degrees."""
+ERRORS = (
+    "centre_error",
+    "yaw_error",
+    "front_error",
+    "axis_error",
+    "focal_error",
+    "pitch_error",
+    "roll_error",
+)
+"""Of objects that were found in 2D: of the centre relative to its distance; in degrees of yaw up to each
+object's own symmetry, of yaw of those that have none, and of the axes alone. Of the camera: of the focal
+length, relative; of pitch and roll in degrees."""
 
 RIGHT_IOUS = (0.25, 0.5)
 """IoU of 3D boxes from which a detection is right."""
@@ -38,12 +48,14 @@ class Matches:
         scores: (K,).
         overlaps: (K, G) IoU of 3D boxes.
         wanted: (G,) bool, objects that are to be found.
+        false: detections that an artist would see and that are of no object, or of one that is found already.
         errors: by :data:`ERRORS`.
     """
 
     scores: NDArray[np.float64]
     overlaps: NDArray[np.float64]
     wanted: NDArray[np.bool_]
+    false: int
     errors: Mapping[str, Sequence[float]]
 
 
@@ -51,17 +63,15 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
     """Compare what was found in a scene's picture with its labels."""
     frame = scene.labels.frames[number]
     there = [i for i, box in enumerate(frame.boxes) if box is not None and frame.visible[i] > 0]
-    mask = scene.mask(number)
-    pixels = np.bincount(mask.ravel(), minlength=len(frame.boxes) + 1)[1:] * 65536 / mask.size
-    wanted = np.array(
-        [frame.visible[i] >= MIN_VISIBLE_SHARE and pixels[i] >= MIN_OBJECT_PIXELS for i in there], bool
-    )
+    wanted = np.isin(there, to_find(scene, number))
     true = [frame.boxes[i].world_from_box for i in there]  # type: ignore[union-attr]
     mine = _in_camera(frame.camera, true)
     found = _in_camera(detection.camera, [thing.box.world_from_box for thing in detection.objects])
     scores = np.array([thing.score for thing in detection.objects])
     rectangles = [thing.rectangle for thing in detection.objects]
-    flat = overlaps(rectangles, [frame.boxes_2d[i] for i in there])
+    shown = scores >= THRESHOLD  # to an artist
+    flat = overlaps(rectangles, [frame.boxes_2d[i] for i in there]) * shown[:, None]
+    hit = int((flat.max(axis=0, initial=0) >= SAME_OBJECT_IOU).sum())
     errors: dict[str, list[float]] = {name: [] for name in ERRORS}
     for j, i in enumerate(there):
         if not wanted[j] or not len(found) or flat[:, j].max() < SAME_OBJECT_IOU:
@@ -72,11 +82,25 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
         symmetry = scene.labels.objects[i].symmetry
         if symmetry:
             errors["axis_error"].append(_turn(box, truth, 4))
-            name = "yaw_error" if symmetry == 1 else "symmetric_yaw_error"
-            errors[name].append(_turn(box, truth, symmetry))
+            errors["yaw_error"].append(_turn(box, truth, symmetry))
+        if symmetry == 1:
+            errors["front_error"].append(_turn(box, truth, 1))
     errors["focal_error"].append(abs(detection.camera.fx / frame.camera.fx - 1))
-    errors["pitch_error"].append(abs(np.degrees(_pitch(detection.camera) - _pitch(frame.camera))))
-    return Matches(scores, box_ious(found, mine), wanted, errors)
+    looks = (pitch_and_roll(camera.world_from_camera[2, :3]) for camera in (detection.camera, frame.camera))
+    for name, mine_is, true_is in zip(("pitch_error", "roll_error"), *looks, strict=True):
+        errors[name].append(abs(float(np.degrees(mine_is - true_is))))
+    return Matches(scores, box_ious(found, mine), wanted, max(int(shown.sum()) - hit, 0), errors)
+
+
+def to_find(scene: Scene, number: int) -> list[int]:
+    """Return the objects of a scene's picture, by number, of which enough shows to be found."""
+    frame, mask = scene.labels.frames[number], scene.mask(number)
+    pixels = np.bincount(mask.ravel(), minlength=len(frame.boxes) + 1)[1:] * 65536 / mask.size
+    return [
+        i
+        for i, box in enumerate(frame.boxes)
+        if box is not None and frame.visible[i] >= MIN_VISIBLE_SHARE and pixels[i] >= MIN_OBJECT_PIXELS
+    ]
 
 
 def summarise(matches: Sequence[Matches]) -> Scores:
@@ -86,6 +110,7 @@ def summarise(matches: Sequence[Matches]) -> Scores:
         scores[f"ap3d_{round(100 * threshold)}"] = 100 * average_precision(matches, threshold)
     wanted = sum(int(each.wanted.sum()) for each in matches)
     scores["found"] = sum(len(each.errors["centre_error"]) for each in matches) / max(wanted, 1)
+    scores["false"] = sum(each.false for each in matches) / max(len(matches), 1)
     for name in ERRORS:
         if errors := [error for each in matches for error in each.errors[name]]:
             scores[name] = float(np.median(errors))
@@ -122,10 +147,6 @@ def average_precision(matches: Sequence[Matches], threshold: float) -> float:
 
 def _in_camera(camera: Camera, boxes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return camera_from_world(camera) @ np.array(boxes).reshape(-1, 4, 4)
-
-
-def _pitch(camera: Camera) -> float:
-    return pitch_and_roll(camera.world_from_camera[2, :3])[0]
 
 
 def _turn(box: NDArray[np.float64], truth: NDArray[np.float64], symmetry: int) -> float:

@@ -19,10 +19,10 @@ from na_core.detection.lifting import (
     scale_to_ground,
     smoothed,
 )
-from na_core.evaluation.box_overlap import box_iou
-from na_core.evaluation.detection import match, summarise
+from na_core.evaluation.box_overlap import box_iou, box_ious
+from na_core.evaluation.detection import match, summarise, to_find
 from na_core.evaluation.scores import Scores
-from na_core.geometry.camera import pitch_and_roll
+from na_core.geometry.camera import camera_from_world, pitch_and_roll
 
 MIN_DETECTION_SCORE = 0.05
 """Score from which detections count: precision at high recall needs the unsure ones."""
@@ -55,21 +55,58 @@ def measure_detector(chosen: Sequence[Scene], told: Told) -> Scores:
     detector = load_detector()
     found = []
     for scene in chosen:
-        for number, frame in enumerate(scene.labels.frames):
-            focal = frame.camera.fx * scene.labels.width / max(scene.labels.width, scene.labels.height)
-            pitch, roll = pitch_and_roll(frame.camera.world_from_camera[2, :3])
-            matched = told == "camera"
+        for number in range(len(scene.labels.frames)):
             detection = detect(
                 detector,
                 scene.picture(number),
-                focal=None if told == "nothing" else focal,
-                pitch=pitch if matched else None,
-                roll=roll if matched else None,
-                camera_height=float(frame.camera.world_from_camera[2, 3]),
                 threshold=MIN_DETECTION_SCORE,
+                **known_of(scene, number, told),
             )
             found.append(match(scene, number, detection))
     return summarise(found) | {"scenes": len(chosen)}
+
+
+def measure_drag(chosen: Sequence[Scene], told: Told) -> Scores:
+    """Return how well boxes fit that are made of true 2D boxes, as an artist drags them; mean IoU in 3D.
+
+    Args:
+        chosen: held-out scenes.
+        told: of each photo, see :func:`measure_detector`.
+    """
+    detector = load_detector()
+    ious: list[float] = []
+    for scene in chosen:
+        for number, frame in enumerate(scene.labels.frames):
+            there = to_find(scene, number)
+            true_boxes = [box for i, box in enumerate(frame.boxes) if i in there and box is not None]
+            if not there:
+                continue
+            detection = detect(
+                detector,
+                scene.picture(number),
+                rectangles=[frame.boxes_2d[i] for i in there],
+                **known_of(scene, number, told),
+            )
+            found, true = (
+                camera_from_world(camera) @ np.stack([box.world_from_box for box in boxes])
+                for camera, boxes in (
+                    (detection.camera, [thing.box for thing in detection.objects]),
+                    (frame.camera, true_boxes),
+                )
+            )
+            ious += np.diag(box_ious(found, true)).tolist()
+    return {"drag_iou": float(np.mean(ious)), "objects": len(ious), "scenes": len(chosen)} if ious else {}
+
+
+def known_of(scene: Scene, number: int, told: Told) -> dict[str, float]:
+    """Return what a detector is told of a picture's camera, by the names of its arguments."""
+    labels, camera = scene.labels, scene.labels.frames[number].camera
+    known = {"camera_height": float(camera.world_from_camera[2, 3])}
+    if told != "nothing":
+        known["focal"] = camera.fx * labels.width / max(labels.width, labels.height)
+    if told == "camera":
+        known["pitch"], known["roll"] = pitch_and_roll(camera.world_from_camera[2, :3])
+    return known
 
 
 def measure_fitting(chosen: Sequence[Scene], yaw_of: YawOf, perturbed: bool) -> Scores:
@@ -122,6 +159,8 @@ def measure(chosen: Sequence[Scene], sheet: Path, sheet_rows: int) -> dict[str, 
         "detector": measure_detector(chosen, "nothing"),
         "detector, focal length told": measure_detector(chosen, "focal length"),
         "detector, camera told": measure_detector(chosen, "camera"),
+        "2D boxes told": measure_drag(chosen, "nothing"),
+        "2D boxes and camera told": measure_drag(chosen, "camera"),
     }
     for name, yaw_of in (("closeness", closeness_yaw), ("principal axes", principal_yaw)):
         for perturbed in (False, True):

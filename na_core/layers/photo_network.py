@@ -20,6 +20,7 @@ from na_core.backbone import CHANNELS, STRIDE, EfficientNetLite
 from na_core.layers.box_layers import BoxLayers, box_layers
 from na_core.raster.fill import push_pull
 from na_core.raster.morphology import widened
+from na_core.residual import Residual
 from na_core.tensors.views import SourceViews
 
 CELL = 2
@@ -98,22 +99,6 @@ class Estimate:
     normal: Tensor
     plate: Tensor
     shadow: Tensor
-
-
-class Residual(nn.Module):
-    """Two convolutions and what came in."""
-
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(inputs, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norms = nn.ModuleList(nn.GroupNorm(max(1, channels // 8), channels) for _ in range(2))
-        self.skip = nn.Conv2d(inputs, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, C, h, w)."""
-        y = F.silu(self.norms[0](self.first(x)))
-        return F.silu(self.norms[1](self.second(y)) + self.skip(x))
 
 
 class Heads(nn.Module):

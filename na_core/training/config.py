@@ -129,26 +129,39 @@ class PhotoNetworkConfig(Optimisation):
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DetectorConfig(Optimisation):
     """How the embedded detector is trained. A run that trains nothing else has no ``preset`` and no ``size``.
+    Its groups of weights are "backbone" and "heads".
 
     Attributes:
-        size: size of a network with random weights ("tiny" is for tests).
+        size: size of a new network ("tiny" is for tests).
         initial: folder of a detector to start from in its place.
+        backbone: weights of a new network's backbone: ImageNet's, or random ones.
+        frozen_blocks: blocks of the backbone, from the first, that keep their weights; 0 trains them all.
         side: side in pixels to which pictures are reduced; smaller ones teach faster at first.
         tell_focal: probability of a photo's focal length to be told.
+        empty: probability of a photo without objects, where scenes have plates.
+        trim: probability of a batch of photos that are not square.
+        degrade: probability of a photo to be blurred, noisy and compressed.
         mirror: probability of a photo to be mirrored left to right.
         recolour: probability of a photo to have its colour channels exchanged.
         turn: largest angle in radians by which the camera is turned about itself.
         zoom: largest factor by which its focal length grows.
     """
 
+    groups: ClassVar[tuple[str, ...]] = ("backbone", "heads")
+
     size: Literal["tiny", "mini"] = "mini"
     initial: Path | None = None
+    backbone: Literal["imagenet", "random"] = "imagenet"
+    frozen_blocks: Annotated[int, Field(ge=0, le=16, strict=True)] = 11
     side: Count = 256
-    tell_focal: Share = 0.5
+    tell_focal: Share = 0.35
+    empty: Share = 0.06
+    trim: Share = 0.25
+    degrade: Share = 0.5
     mirror: Share = 0.5
-    recolour: Share = 0.5
-    turn: Amount = 0.15
-    zoom: Annotated[float, Field(ge=1, allow_inf_nan=False, strict=True)] = 1.4
+    recolour: Share = 0.8
+    turn: Amount = 0.1
+    zoom: Annotated[float, Field(ge=1, allow_inf_nan=False, strict=True)] = 1.5
     clip_norm: Amount = 10.0
     ema_decay: Share = 0.998
     weight_decay: Amount = 0.05

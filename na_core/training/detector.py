@@ -1,6 +1,5 @@
 """The task that trains the embedded detector: objects' 3D boxes and the camera, from photos alone."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,21 +8,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from na_core.data.scenes import Scene, scenes
+from na_core.data.scenes import Scene
 from na_core.detection.network import BoxDetector
-from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, targets
+from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, shown_bounds, targets
+from na_core.tensors.cameras import Cameras
 from na_core.training.config import DetectorConfig
-from na_core.training.errors import TrainingError
-from na_core.training.initial import load_part
+from na_core.training.initial import give_published, load_part
 from na_core.training.labelled import LabelledFrames, photo_views
-from na_core.training.photo_augmentation import Photos, mirror, recolour, turn
+from na_core.training.photo_augmentation import Photos, degrade, mirror, recolour, turn
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run
 from na_core.training.scene_shards import load_images
 from na_core.training.task import ParameterGroup, TrainingTask
 
-CHANNELS = {"tiny": (8, 16), "mini": (32, 48, 64, 80)}
-"""Of the networks with random weights, by size."""
+WIDTHS = {"tiny": (8, 8, 8, 8), "mini": (64, 80, 112, 160)}
+"""Of the heads of new networks, by size."""
+
+
+NARROWEST = 0.55
+"""Shorter over longer side of the narrowest photos."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,17 @@ class Shown:
         frames: pictures, cameras and boxes.
         masks: (M, H, W) uint8, 0 the background, n object n - 1.
         visible: (M, N) float32, the share of each silhouette that shows; 0 where there is none.
-        names: (M, N) int64, numbers of families.
         symmetry: (M, N) int64, turns after which shapes look the same; 0 any.
+        plates: (E, H, W, 3) uint8, pictures without any object.
+        plate_rows: (E,) int64, the frames that those are of.
     """
 
     frames: LabelledFrames
     masks: Tensor
     visible: Tensor
-    names: Tensor
     symmetry: Tensor
+    plates: Tensor
+    plate_rows: Tensor
 
 
 class DetectorObjective(nn.Module):
@@ -54,17 +59,16 @@ class DetectorObjective(nn.Module):
 
     def forward(self, photos: LabelledPhotos) -> Tensor:
         """Return the loss of photos."""
-        pictures = photos.pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+        pictures = photos.pictures.permute(0, 3, 1, 2).float() / 255
         parts = losses(self.network(pictures, photos.told_focal), targets(photos))
         return torch.stack(list(parts.values())).sum()
 
 
 class DetectorTask(TrainingTask[DetectorConfig]):
-    """Trains a detector: an existing one, or random weights that tell the data set's families apart.
+    """Trains a detector: an existing one, or a new one whose backbone has seen photographs.
 
     Raises:
-        ConfigError: the folder to start from holds no detector.
-        TrainingError: a scene holds a family that the detector does not know.
+        ConfigError: the folder to start from holds no detector, or the backbone's weights are not installed.
     """
 
     name = "detector"
@@ -72,16 +76,25 @@ class DetectorTask(TrainingTask[DetectorConfig]):
     def __init__(self, run: Run, settings: DetectorConfig) -> None:
         if settings.initial is None:
             seed_torch(DrawKey(run.config.seed, 0))
-            names = families(scenes(run.config.scenes))  # of all processes' scenes
-            network = BoxDetector(names=names, channels=CHANNELS[settings.size])  # by name: they are saved
+            network = BoxDetector(widths=WIDTHS[settings.size])  # by name: they are saved
+            if settings.backbone == "imagenet":
+                give_published(network.backbone, f"{run.file}: detector")
         else:
             network = load_part("detector", str(settings.initial), f"{run.file}: detector: 'initial'")
-        super().__init__(run, settings, DetectorObjective(network), [ParameterGroup("detector", network)])
-        check_families(run.scenes, network.config.names)
+        backbone = network.backbone
+        for part in (backbone.stem, *backbone.blocks[: settings.frozen_blocks]):
+            part.requires_grad_(settings.frozen_blocks == 0)
+        groups = [ParameterGroup("heads", network.heads), ParameterGroup("backbone", backbone)]
+        super().__init__(run, settings, DetectorObjective(network), groups)
+
+    @property
+    def network(self) -> BoxDetector:
+        """The detector."""
+        return self.objective.network  # type: ignore[return-value]
 
     def prepare(self, begins: bool) -> None:
         """Load what the pictures show."""
-        self._shown = load_shown(self.run, self.network.config.names)
+        self._shown = load_shown(self.run)
 
     def draw(self, key: DrawKey) -> LabelledPhotos:
         """Return photos; see :func:`draw_labelled`."""
@@ -96,72 +109,97 @@ class DetectorTask(TrainingTask[DetectorConfig]):
         half.half().save_pretrained(folder, safe_serialization=True)
 
 
-def families(chosen: Iterable[Scene]) -> tuple[str, ...]:
-    """Return the names of all families of objects in scenes, sorted."""
-    return tuple(sorted({thing.family for scene in chosen for thing in scene.labels.objects}))
-
-
-def check_families(chosen: Sequence[Scene], names: Sequence[str]) -> None:
-    """Refuse scenes whose families are not all among ``names``.
-
-    Raises:
-        TrainingError: a scene holds another family.
-    """
-    missing = sorted(set(families(chosen)) - set(names))
-    if missing:
-        raise TrainingError(
-            f"the detector knows no '{missing[0]}', which scenes hold. Train one with random weights"
-        )
-
-
-def load_shown(run: Run, names: Sequence[str]) -> Shown:
-    """Return what all frames of a run's scenes show, in order; families by their places in ``names``.
+def load_shown(run: Run) -> Shown:
+    """Return what all frames of a run's scenes show, in order.
 
     Raises:
         OSError: a file cannot be read; the text names it.
     """
     shape = run.frames.there.shape
-    visible = np.zeros(shape, np.float32)
-    numbers, symmetry = np.zeros(shape, np.int64), np.ones(shape, np.int64)
-    row = 0
+    visible, symmetry = np.zeros(shape, np.float32), np.ones(shape, np.int64)
+    plates, plate_rows, row = [np.zeros((0, *run.frames.pictures.shape[1:]), np.uint8)], [], 0
     for scene in run.scenes:
         things = scene.labels.objects
-        for frame in scene.labels.frames:
+        for number, frame in enumerate(scene.labels.frames):
             present = [box is not None for box in frame.boxes]
             visible[row, : len(things)] = np.where(present, frame.visible, 0)
-            numbers[row, : len(things)] = [names.index(thing.family) for thing in things]
             symmetry[row, : len(things)] = [thing.symmetry for thing in things]
+            if (plate := scene.plate(number)) is not None:
+                plates.append(plate[None])
+                plate_rows.append(row)
             row += 1
     masks = load_images(run.scenes, Scene.mask, torch.uint8, "masks")
-    return Shown(run.frames, masks, *(torch.from_numpy(each) for each in (visible, numbers, symmetry)))
+    return Shown(
+        run.frames,
+        masks,
+        torch.from_numpy(visible),
+        torch.from_numpy(symmetry),
+        torch.from_numpy(np.concatenate(plates)),
+        torch.tensor(plate_rows, dtype=torch.int64),
+    )
 
 
 def draw_labelled(
     shown: Shown, count: int, settings: DetectorConfig, key: DrawKey, device: torch.device
 ) -> LabelledPhotos:
-    """Draw photos: mirrored, recoloured, and as other cameras would have taken them."""
+    """Draw photos: some empty, mirrored, recoloured, worse, and as other cameras would have taken them.
+
+    They are square or not, all alike: what is above and below, or left and right, is cut off.
+    """
     random = generator(key)
     rows = torch.from_numpy(random.integers(len(shown.masks), size=count))
+    empty = torch.from_numpy(random.random(count) < (settings.empty if len(shown.plates) else 0))
+    chosen = torch.from_numpy(random.integers(max(1, len(shown.plates)), size=count))[empty]
+    rows[empty] = shown.plate_rows[chosen]
     owner = shown.masks[rows].long() - 1
-    views = photo_views(shown.frames, rows).to(device)
+    owner[empty] = -1
+    views = photo_views(shown.frames, rows)
+    views.pictures[empty.to(views.pictures.device)] = shown.plates[chosen].to(views.pictures.device)
+    views = views.to(device)
     pictures, owner = _made_small(views.pictures, owner.to(device), settings.side)
     photos = Photos(replace(views, pictures=pictures), owner)
+    before = _sizes(photos, shown.visible.shape[1])
     photos = mirror(photos, random, settings.mirror)
     if settings.turn or settings.zoom > 1:
         photos = turn(photos, random, settings.turn, settings.zoom)
-    photos = recolour(photos, random, settings.recolour)
+    photos = _trimmed(photos, random, settings.trim)
+    photos = degrade(recolour(photos, random, settings.recolour), random, settings.degrade)
     height, width = photos.owner.shape[1:]
+    kept = (_sizes(photos, shown.visible.shape[1]) / before.clamp_min(1e-12)).clamp(max=1).float()
     told = torch.from_numpy(random.random(count) < settings.tell_focal).to(device)
     return LabelledPhotos(
         pictures=photos.views.pictures,
         camera=photos.views.camera,
         told_focal=focal_lengths(photos.views.camera, width, height) * told,
         boxes=photos.views.boxes,
-        visible=shown.visible[rows].to(device),
+        visible=(shown.visible[rows] * ~empty[:, None]).to(device) * kept,
         owner=photos.owner,
-        names=shown.names[rows].to(device),
         symmetry=shown.symmetry[rows].to(device),
     )
+
+
+def _sizes(photos: Photos, count: int) -> Tensor:
+    """Return what is seen of each object (B, N), as large as another lens and another cut would show it."""
+    numbers = shown_bounds(photos.owner, count)[1]
+    fx, fy, *_ = photos.views.camera.intrinsics.unbind(-1)
+    return numbers / (photos.owner[0].numel() * fx * fy)[:, None]
+
+
+def _trimmed(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
+    """Cut off as much above as below, or left as right, with a probability: an upright or a wide photo."""
+    chosen, upright, share = random.random(3)
+    if chosen >= probability:
+        return photos
+    views = photos.views
+    height, width = views.pictures.shape[1:3]
+    ratio = NARROWEST + (1 - NARROWEST) * share
+    rows, columns = (height, round(width * ratio)) if upright < 0.5 else (round(height * ratio), width)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    rows, columns = height - 2 * top, width - 2 * left  # what is in the middle stays there
+    window = slice(None), slice(top, top + rows), slice(left, left + columns)
+    stretch = torch.tensor([width / columns, height / rows, 1, 1], dtype=torch.float64)
+    camera = Cameras(views.camera.world_from_camera, views.camera.intrinsics * stretch.to(views.boxes.device))
+    return Photos(replace(views, pictures=views.pictures[window], camera=camera), photos.owner[window])
 
 
 def _made_small(pictures: Tensor, owner: Tensor, side: int) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
+from na_core.backbone import EfficientNetLite
 from na_core.backbone_weights import load_published
 from na_core.detection.network import BoxDetector
 from na_core.layers.photo_network import PhotoNetwork
@@ -58,12 +59,7 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
             size = config.photo_network.working_size or scale.picture_size
             network = PhotoNetwork(scale.photo_widths, size)
         if config.photo_network.backbone == "imagenet":
-            try:
-                load_published(network.backbone)
-            except ImportError as error:
-                raise ConfigError(
-                    f'{file}: photo_network: {error}, or train with backbone = "random"'
-                ) from error
+            give_published(network.backbone, f"{file}: photo_network")
         pipeline.register_modules(photo_network=network)
     for name in ("vae", "photo_network"):
         table = getattr(config, name)
@@ -78,6 +74,18 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
     if config.decoder is not None:
         set_start(pipeline, config.decoder.start)
     return pipeline
+
+
+def give_published(backbone: EfficientNetLite, table: str) -> None:
+    """Give a backbone the weights that have seen ImageNet's photographs.
+
+    Raises:
+        ConfigError: they are not installed; the text begins with the table that asks for them.
+    """
+    try:
+        load_published(backbone)
+    except ImportError as error:
+        raise ConfigError(f'{table}: {error}, or train with backbone = "random"') from error
 
 
 def set_start(pipeline: NeuralAssetsPipeline, start: str) -> None:

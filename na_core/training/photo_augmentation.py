@@ -110,14 +110,15 @@ def turn(photos: Photos, random: np.random.Generator, angle: float, zoom: float)
     Args:
         photos: to turn; without depths, which are along other directions then.
         angle: radians of the largest pan and tilt; roll is a third of it.
-        zoom: largest factor that the focal length grows by, and the square root of what it shrinks by.
+        zoom: largest factor that the focal length grows by; were it to shrink, the border that repeats the
+            edge would give it away.
     """
     views = photos.views
     count, height, width = views.pictures.shape[:3]
     device = views.boxes.device
     tilt, pan, roll = (2 * random.random((3, count)) - 1) * angle * np.array([[1], [1], [1 / 3]])
     rotation = torch.from_numpy(Rotation.from_euler("xyz", np.stack([tilt, pan, roll], axis=1)).as_matrix())
-    factor = torch.from_numpy(zoom ** (1.5 * random.random(count) - 0.5)).to(device)
+    factor = torch.from_numpy(zoom ** random.random(count)).to(device)
     world_from_camera = views.camera.world_from_camera.clone()
     world_from_camera[:, :3, :3] = world_from_camera[:, :3, :3] @ rotation.to(device)
     fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)

@@ -108,3 +108,81 @@ def test_only_assets_are_adjusted(api, table) -> None:
         api.mark_front(table.camera)
     with pytest.raises(api.UserError, match="is not an asset"):
         api.refit(table.camera, scene=table)
+
+
+def test_a_dragged_face_moves_and_the_box_is_captured(api, table) -> None:
+    cup = table.objects["Cup"]
+    before = box_of(cup)
+    api.drag_face(cup, 1, 0.1)
+    after = box_of(cup)
+    across = before[:3, 0] / np.linalg.norm(before[:3, 0])
+    moved = (after[:3, 3] + after[:3, 0] / 2) - (before[:3, 3] + before[:3, 0] / 2)
+    assert moved @ across == pytest.approx(0.1, abs=1e-5)
+    assert box_corners(after)[:, 2].min() == pytest.approx(box_corners(before)[:, 2].min(), abs=1e-5)
+    assert tuple(cup.neural_asset.source_box) == pytest.approx(after.ravel(), abs=1e-5)
+    with pytest.raises(api.UserError, match="no face 6"):
+        api.drag_face(cup, 6, 0.1)
+
+
+@pytest.mark.parametrize("yaw", [-2.0, 0.4, 3.0])
+def test_a_turned_front_looks_where_it_was_dragged_and_the_outline_stays(api, table, yaw: float) -> None:
+    cup = table.objects["Cup"]
+    rectangle = tuple(cup.neural_asset.source_box_2d)
+    api.turn_front(cup, yaw)
+    matrix = box_of(cup)
+    front = -matrix[:2, 1] / np.linalg.norm(matrix[:2, 1])
+    assert front == pytest.approx((math.sin(yaw), -math.cos(yaw)), abs=1e-5)
+    assert bounds_2d(api.photo_camera(), Box(matrix)) == pytest.approx(rectangle, abs=0.01)
+
+
+def test_the_buttons_do_the_same_with_undo(api, table) -> None:
+    cup = table.objects["Cup"]
+    bpy.context.view_layer.objects.active = cup
+    bpy.ops.ed.undo_push(message="before")
+    before = box_of(cup)
+    assert bpy.ops.neural_assets.drag_face("EXEC_DEFAULT", True, face="+X", distance=0.1) == {"FINISHED"}
+    assert bpy.ops.neural_assets.turn_front("EXEC_DEFAULT", True, yaw=0.5) == {"FINISHED"}
+    assert not np.allclose(box_of(cup), before)
+    bpy.ops.ed.undo()
+    bpy.ops.ed.undo()
+    np.testing.assert_allclose(box_of(bpy.data.objects["Cup"]), before, atol=1e-6)
+
+
+def test_the_front_is_dragged_to_the_ground_or_not_at_all(api, part, table) -> None:
+    drag_box = part("operators.drag_box")
+    camera, box = api.photo_camera(), Box(box_of(table.objects["Cup"]))
+    point = np.array([box.world_from_box[0, 3] + 0.3, box.world_from_box[1, 3] - 0.4, 0.0])
+    x, y = project_points(camera, point[None])[0, :2]
+    assert drag_box.yaw_towards(camera, box, (x, y)) == pytest.approx(math.atan2(0.3, 0.4), abs=1e-4)
+    assert drag_box.yaw_towards(camera, box, (0.5, -2.0)) is None  # the sky
+
+
+def test_a_known_length_gives_the_scene_its_scale_and_everything_looks_as_before(api, table) -> None:
+    before, camera = api.frame(), api.photo_camera()
+    x, y = camera.world_from_camera[:2, 3]
+    ends = np.array([(x - 0.2, y + 2.0, 0.0), (x + 0.3, y + 2.2, 0.0)])
+    line = project_points(camera, ends)[:, :2].ravel()
+    length = 3 * float(np.linalg.norm(ends[1] - ends[0]))
+    api.set_length(tuple(line), length)
+    after = api.frame()
+    assert api.photo_camera().world_from_camera[2, 3] == pytest.approx(3 * camera.world_from_camera[2, 3])
+    for old, new in zip(before.assets, after.assets, strict=True):
+        seen, now = (
+            project_points(of.camera, box_corners(item.box.world_from_box))[:, :2]
+            for of, item in ((before, old), (after, new))
+        )
+        np.testing.assert_allclose(seen, now, atol=1e-4)
+        assert new.box == new.asset.source_box
+        size, grown = (np.linalg.norm(item.box.world_from_box[:3, 0]) for item in (old, new))
+        assert grown == pytest.approx(3 * size, rel=1e-4)
+    assert len(table.neural_assets.hidden_boxes) == len(before.assets)
+
+
+def test_a_length_needs_a_line_on_the_ground_and_nothing_animated(api, table) -> None:
+    with pytest.raises(api.UserError, match="below the horizon"):
+        api.set_length((0.1, -3.0, 0.9, -3.0), 1.0)
+    with pytest.raises(api.UserError, match="greater than zero"):
+        api.set_length((0.1, 0.9, 0.9, 0.9), 0.0)
+    table.objects["Cup"].keyframe_insert("location", frame=1)
+    with pytest.raises(api.UserError, match="before you animate"):
+        api.set_length((0.1, 0.9, 0.9, 0.9), 1.0)

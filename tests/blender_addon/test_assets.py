@@ -97,15 +97,35 @@ def test_an_appended_asset_brings_its_photo(api, table, tmp_path, make_photo):
 
 def test_operator_without_a_window(api, table):
     rectangle = (0.4, 0.5, 0.55, 0.85)
-    assert bpy.ops.neural_assets.add_asset_from_box(rectangle=rectangle, name="Box") == {"FINISHED"}
+    add = bpy.ops.neural_assets.add_asset_from_box
+    assert add(rectangle=rectangle, name="Box", fit="rectangle") == {"FINISHED"}
     assert bpy.context.object.name == "Box"
     assert np.abs(np.array(bounds_2d(api.photo_camera(), box(bpy.context.object))) - rectangle).max() < 0.01
+
+
+def test_a_rectangle_around_an_asset_gives_it_a_new_box_or_adds_another(api, table):
+    cup = bpy.data.objects["Cup"]
+    x0, y0, x1, y1 = cup.neural_asset.source_box_2d
+    wider, before = (x0, y0, x1 + 0.02, y1), cup.matrix_world.copy()
+    add = bpy.ops.neural_assets.add_asset_from_box
+    assert add(rectangle=wider, name="Mug", fit="rectangle") == {"FINISHED"}
+    assert [asset.name for asset in api.assets()] == ["Cup", "Jar"]
+    assert cup.matrix_world != before
+    assert tuple(cup.neural_asset.source_box_2d) == pytest.approx(wider, abs=1e-6)
+    assert len(bpy.context.scene.neural_assets.hidden_boxes) == 2  # the old box hides nothing any more
+    assert bpy.context.object == cup
+    assert add(rectangle=wider, name="Mug", fit="rectangle", existing="keep") == {"FINISHED"}
+    assert [asset.name for asset in api.assets()] == ["Cup", "Jar", "Mug"]
+    assert api.add_asset(wider, existing="replace") in api.assets()
+    assert len(api.assets()) == 3
+    assert api.add_asset(wider, name="Beside").name == "Beside"
+    assert len(api.assets()) == 4
 
 
 def test_undo(api, table):
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.neural_assets.add_asset_from_box(
-        "EXEC_DEFAULT", True, rectangle=(0.4, 0.5, 0.6, 0.9), name="Extra"
+        "EXEC_DEFAULT", True, rectangle=(0.4, 0.5, 0.6, 0.9), name="Extra", fit="rectangle"
     )
     assert len(api.assets()) == 3
     bpy.ops.ed.undo()

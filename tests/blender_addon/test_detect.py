@@ -98,6 +98,61 @@ def test_a_matched_camera_stays_and_stands_objects_on_its_ground(api, imported, 
         assert abs(seen[0] + seen[2] - told[0] - told[2]) / 2 < 0.1  # in the direction that it was seen in
 
 
+def test_the_camera_alone_is_found_and_boxes_stay(api, part, imported, settings) -> None:
+    mine = api.add_asset((0.3, 0.5, 0.5, 0.8), name="Mine", scene=imported)
+    box, captured = mine.matrix_world.copy(), tuple(mine.neural_asset.source_box)
+    before = api.photo_camera(imported)
+    found = api.detect_camera(imported)
+    assert found == api.photo_camera(imported)
+    assert not np.allclose(before.world_from_camera[:3, :3], found.world_from_camera[:3, :3], atol=1e-3)
+    assert api.assets(imported) == [mine]
+    assert mine.matrix_world == box
+    assert tuple(mine.neural_asset.source_box) == captured
+    assert 0 < imported.neural_assets.focal_length_doubt < 1
+    told = part("render.problems").warnings(imported)
+    assert any("guessed from the photo, ±" in text for text in told)
+    with bpy.context.temp_override(scene=imported, view_layer=imported.view_layers[0]):
+        assert bpy.ops.neural_assets.detect_camera() == {"FINISHED"}
+    assert api.photo_camera(imported) == found
+
+
+def test_a_known_focal_length_stays_and_is_not_doubted(api, part, scene, photo, settings) -> None:
+    api.import_photo(photo, scene=scene, focal_length_35mm=35)
+    before = api.photo_camera(scene)
+    after = api.detect_camera(scene)
+    assert after.fx == pytest.approx(before.fx, rel=1e-5)
+    assert scene.neural_assets.focal_length_doubt == 0
+    assert not any("focal length" in text for text in part("render.problems").warnings(scene))
+
+
+def test_a_box_is_fitted_to_what_the_photo_shows_in_a_rectangle(api, imported, settings) -> None:
+    first = next(iter(scenes(BENCH))).labels.frames[0]
+    rectangle = first.boxes_2d[0]
+    asset = api.add_asset(rectangle, name="Fitted", fit="photo", scene=imported)
+    matrix = np.array(asset.matrix_world)
+    assert box_corners(matrix)[:, 2].min() == pytest.approx(0, abs=1e-4)
+    assert tuple(asset.neural_asset.source_box_2d) == pytest.approx(rectangle, abs=1e-6)
+    seen = np.array(bounds_2d(api.photo_camera(imported), Box(matrix)))
+    assert np.abs(seen - rectangle).max() < 0.1
+    add = bpy.ops.neural_assets.add_asset_from_box
+    with bpy.context.temp_override(scene=imported, view_layer=imported.view_layers[0]):
+        assert add(rectangle=rectangle, name="Again") == {"FINISHED"}  # the photo, and Replace, by default
+    assert api.assets(imported) == [asset]
+    np.testing.assert_allclose(np.array(asset.matrix_world), matrix, atol=1e-4)
+
+
+def test_without_a_worker_the_rectangle_alone_makes_the_box(api, imported, settings, monkeypatch) -> None:
+    monkeypatch.setenv("NEURAL_ASSETS_WORKER_PYTHON", "/nowhere/python")
+    with pytest.raises(api.UserError):
+        api.add_asset((0.3, 0.5, 0.5, 0.8), fit="photo", scene=imported)
+    with bpy.context.temp_override(scene=imported, view_layer=imported.view_layers[0]):
+        add = bpy.ops.neural_assets.add_asset_from_box
+        assert add(rectangle=(0.3, 0.5, 0.5, 0.8), name="Alone") == {"FINISHED"}
+    (asset,) = api.assets(imported)
+    seen = bounds_2d(api.photo_camera(imported), Box(np.array(asset.matrix_world)))
+    assert seen == pytest.approx((0.3, 0.5, 0.5, 0.8), abs=0.01)
+
+
 def test_a_photo_without_objects_ends_in_a_message(api, part, scene, make_photo, settings) -> None:
     api.import_photo(make_photo(), scene=scene)
     assert api.detect(scene, threshold=1.0) == []

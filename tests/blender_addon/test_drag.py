@@ -27,7 +27,12 @@ class View:
             cursor_modal_restore=lambda: setattr(self, "cursor", None),
         )
         self.workspace = SimpleNamespace(status_text_set=lambda text: setattr(self, "status", text))
-        self.window_manager = SimpleNamespace(modal_handler_add=self.handlers.append)
+        self.timers, self.scene = [], None
+        self.window_manager = SimpleNamespace(
+            modal_handler_add=self.handlers.append,
+            event_timer_add=lambda seconds, window: self.timers.append(seconds) or seconds,
+            event_timer_remove=self.timers.remove,
+        )
 
 
 def event(kind, x=0, y=0, value="PRESS"):
@@ -97,3 +102,72 @@ def test_without_camera_view_the_fix_is_named(drag):
     assert drag.begin(view, event("LEFTMOUSE"), "Drag") == {"CANCELLED"}
     assert "Numpad 0" in drag.said[0]
     assert not view.handlers
+
+
+class Answer:
+    """What a drag waits for of a question to the worker: it comes when the test says so."""
+
+    def __init__(self):
+        self.running, self.stopped = True, False
+
+    def is_running(self):
+        return self.running
+
+    def stop(self):
+        self.running, self.stopped = False, True
+
+
+@pytest.fixture
+def asking_drag(part, drag):
+    """A drag that asks the worker when it is drawn, as Add Asset from Box does."""
+
+    class AskingDrag(type(drag), part("detection.asking").AsksWorker):
+        def drawn(self, context):
+            self.answer = Answer()
+            return self.ask(context, self.answer, "Fitting")
+
+        def modal(self, context, event):
+            return self.wait(context, event) if self.asking else super().modal(context, event)
+
+        def answered(self, context):
+            return {"CANCELLED"} if self.asked[0].stopped else {"FINISHED"}
+
+        def cancel(self, context):
+            self.end_asking(context)
+            super().cancel(context)
+
+    return AskingDrag()
+
+
+def ask(drag, view):
+    drag.begin(view, event("LEFTMOUSE"), "Drag")
+    dragged(drag, view, (15, 25), (30, 60))
+    assert dragged(drag, view, (10, 20), (11, 21)) == {"RUNNING_MODAL"}
+    assert view.status.startswith("Fitting")
+    assert view.timers
+
+
+def test_after_the_drag_it_waits_for_the_worker_without_blocking(asking_drag):
+    view = View()
+    ask(asking_drag, view)
+    assert asking_drag.modal(view, event("TIMER")) == {"RUNNING_MODAL"}
+    assert asking_drag.modal(view, event("MOUSEMOVE")) == {"PASS_THROUGH"}  # the view can be used
+    asking_drag.answer.running = False
+    assert asking_drag.modal(view, event("TIMER")) == {"FINISHED"}
+    assert not view.timers and view.status is None and view.cursor is None
+
+
+def test_escape_gives_up_the_question(asking_drag):
+    view = View()
+    ask(asking_drag, view)
+    assert asking_drag.modal(view, event("ESC")) == {"CANCELLED"}
+    assert asking_drag.answer.stopped
+    assert not view.timers and view.status is None
+
+
+def test_a_file_that_is_loaded_ends_the_question(asking_drag):
+    view = View()
+    ask(asking_drag, view)
+    asking_drag.cancel(view)
+    assert asking_drag.answer.stopped
+    assert not view.timers

@@ -137,7 +137,7 @@ def test_undo_goes_back_to_what_was_loaded(api, migration, old_file):
     scene = load(old_file)
     bpy.ops.ed.undo_push(message="loaded")
     bpy.ops.neural_assets.add_asset_from_box(
-        "EXEC_DEFAULT", True, rectangle=(0.4, 0.5, 0.6, 0.9), name="Extra"
+        "EXEC_DEFAULT", True, rectangle=(0.4, 0.5, 0.6, 0.9), name="Extra", fit="rectangle"
     )
     bpy.ops.ed.undo()
     scene = bpy.context.scene

@@ -64,6 +64,15 @@ def test_what_is_known_of_the_camera_is_kept(scripted, photo) -> None:
     assert found["metric"] is True
 
 
+def test_what_is_in_rectangles_is_found_in_their_order(scripted, photo) -> None:
+    _, everything = detect(scripted, photo)
+    wanted = [thing["rectangle"] for thing in reversed(everything["objects"])]
+    status, found = detect(scripted, photo, rectangles=wanted, threshold=1.0)
+    assert status == 200
+    np.testing.assert_allclose([thing["rectangle"] for thing in found["objects"]], wanted, atol=1e-6)
+    assert found["camera_doubt"]["focal"] > 0
+
+
 def test_a_high_threshold_leaves_nothing_and_is_no_error(scripted, photo) -> None:
     status, found = detect(scripted, photo, threshold=1.0)
     assert status == 200
@@ -78,6 +87,9 @@ def test_a_high_threshold_leaves_nothing_and_is_no_error(scripted, photo) -> Non
         ('{"photo": "abc"}', "photo"),
         (json.dumps({"photo": "0" * 64, "focal": -1}), "focal"),
         (json.dumps({"photo": "0" * 64, "prompt_": "x"}), "prompt_"),
+        (json.dumps({"photo": "0" * 64, "rectangles": [[0.5, 0.1, 0.2, 0.9]]}), "rectangles.0"),
+        (json.dumps({"photo": "0" * 64, "rectangles": [[0.1, 0.1, 1.2, 0.9]]}), "rectangles.0.2"),
+        (json.dumps({"photo": "0" * 64, "rectangles": [[0, 0, 1, 1]] * 101}), "rectangles"),
     ],
 )
 def test_a_malformed_request_names_the_field(scripted, body, field) -> None:
@@ -123,9 +135,20 @@ class TestCommandLine:
         found = json.loads(done.stdout)
         assert f"{len(found['objects'])} object(s) found" in done.stderr
         threads = torch.get_num_threads()
-        commands.detect(path, out, device="cpu", threads=1)
+        commands.detect([path], out, device="cpu", threads=1)
         torch.set_num_threads(threads)
         assert json.loads(out.read_text()) == found
+
+    def test_of_many_photos_a_broken_one_stops_no_other(self, photo, tmp_path) -> None:
+        paths = [tmp_path / name for name in ("a.png", "letter.jpg", "b.png")]
+        for path in paths:
+            path.write_bytes(b"Dear Sir" if path.suffix == ".jpg" else photo)
+        done = self.run(*map(str, paths), "--device", "cpu", "--threads", "1")
+        assert done.returncode == 1
+        assert "letter.jpg" in done.stderr
+        first, second = json.loads(done.stdout)
+        assert (first.pop("photo"), second.pop("photo")) == (str(paths[0]), str(paths[2]))
+        assert first == second
 
     def test_no_photo_is_an_error_that_says_so(self, tmp_path) -> None:
         path = tmp_path / "letter.jpg"

@@ -12,7 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blender_addon.dataset.clips import Clip, State, plan
-from blender_addon.dataset.layout import Pose, View, between, corners, moved_view, overlap
+from blender_addon.dataset.layout import (
+    Pose,
+    View,
+    between,
+    corners,
+    moved_view,
+    overlap,
+    through_another_lens,
+)
 from blender_addon.dataset.streams import stream
 from na_core.data.labels import CLIP_KINDS, EDIT_KINDS
 
@@ -198,6 +206,19 @@ def test_a_camera_on_its_way_keeps_its_distance(seed, t):
     apart = [float(np.linalg.norm(v.position - v.target)) for v in (first, last, view)]
     assert min(apart[:2]) * 0.95 <= apart[2] <= max(apart[:2]) * 1.05
     assert between(first, last, 1.0).position == pytest.approx(last.position)
+
+
+@given(seed=seeds)
+def test_another_lens_shows_its_target_about_as_large_from_elsewhere(seed):
+    random = stream("train", seed, "lenses")
+    view = View(np.array([0.3, -1.6, 1.0]), np.array([0.1, 0.0, 0.1]), 0.02, 0.9)
+    other = through_another_lens(random, view)
+    assert 28 <= math.degrees(other.field) <= 72
+    assert 0.3 <= other.position[2] <= 2.3
+    assert (other.target == view.target).all() and other.roll == view.roll
+    if 0.3 < other.position[2] < 2.3:
+        shares = [np.linalg.norm(v.position - v.target) * math.tan(v.field / 2) for v in (view, other)]
+        assert 0.6 < shares[1] / shares[0] < 1.6
 
 
 def test_turned_footprints_are_told_apart():

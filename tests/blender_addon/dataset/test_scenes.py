@@ -51,6 +51,13 @@ def test_a_scene_has_a_picture_a_mask_and_depth_for_each_frame(data_set):
                     assert not (mask == i + 1).any() and frame.visible[i] == 0
 
 
+def test_each_frame_may_have_a_lens_of_its_own(tmp_path, render_scenes):
+    assert render_scenes(tmp_path, lenses=True, scenes=1) == 1
+    (scene,) = scenes(tmp_path / "train")
+    lenses = {round(frame.camera.fx, 6) for frame in scene.labels.frames}
+    assert len(lenses) == len(scene.labels.frames)
+
+
 def test_pictures_are_exposed_like_photos(data_set):
     for scene in scenes(data_set):
         picture = scene.picture(0).astype(float) / 255

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na_core.detection.detection import DetectedObject, Detection
-from na_core.detection.embedded import detect, found_of
-from na_core.detection.network import BoxDetector, Prediction
+from na_core.detection.embedded import detect, detection_of, found_in, found_of, view_of
+from na_core.detection.network import CELL, LEAST_DOUBT, BoxDetector, Prediction, cell_centres, mirrored
+from na_core.detection.perspective import fit_look, perspective_fields
 from na_core.detection.targets import (
     LabelledPhotos,
     Targets,
@@ -23,14 +24,15 @@ from na_core.detection.targets import (
     shown_bounds,
     targets,
 )
+from na_core.detection.targets import perspective_fields as fields_of_cameras
 from na_core.geometry.boxes import box_corners, box_matrix
-from na_core.geometry.camera import camera_of_photo, project_points
+from na_core.geometry.camera import camera_of_photo, pitch_and_roll, project_points
 from na_core.scene import Box, Camera
 from na_core.tensors.cameras import cameras_of
 from tests.na_core.reference import nearest_boxes
 
 SIZE = (192, 128)
-NAMES = ("cup", "tin", "shoe")
+WIDTHS = (8, 8, 8, 8)
 
 
 def photographed(camera: Camera, *boxes: np.ndarray) -> LabelledPhotos:
@@ -44,7 +46,6 @@ def photographed(camera: Camera, *boxes: np.ndarray) -> LabelledPhotos:
         boxes=torch.from_numpy(np.stack(boxes))[None],
         visible=torch.ones((1, count)),
         owner=owner,
-        names=torch.arange(count)[None] % len(NAMES),
         symmetry=torch.ones((1, count), dtype=torch.int64),
         told_focal=torch.zeros(1),
     )
@@ -61,8 +62,11 @@ def as_predicted(wanted: Targets) -> Prediction:
 
     return Prediction(
         heat=torch.logit(wanted.heat.clamp(1e-6, 1 - 1e-6))[:, None],
-        camera=wanted.camera[:, :, None, None].expand(-1, -1, rows, columns),
-        names=spread(20.0 * torch.nn.functional.one_hot(wanted.name, len(NAMES))),
+        tilt=wanted.tilt,
+        latitude=wanted.latitude,
+        doubt=torch.full((1, 2, rows, columns), LEAST_DOUBT),
+        camera=wanted.camera,
+        camera_doubt=torch.full((1, 3), LEAST_DOUBT),
         **{name: spread(values) for name, values in wanted.values.items()},
     )
 
@@ -97,12 +101,31 @@ def test_boxes_come_back_whatever_their_yaw_and_the_camera(
     wanted = targets(photos)
     if not len(wanted.cell):
         return
-    found = found_of(as_predicted(wanted), SIZE, 0.5)
-    mine = found.camera(*SIZE, eye[2])
-    np.testing.assert_allclose(mine.world_from_camera, camera.world_from_camera, atol=1e-5)
-    (back,) = found.boxes(mine, *SIZE)
-    np.testing.assert_allclose(back, box, atol=2e-3 * scale)
-    assert NAMES[found.names[0]] == "cup"
+    prediction = as_predicted(wanted)
+    look = fit_look(view_of(prediction, SIZE))
+    found = detection_of(found_of(prediction, SIZE, 0.5), look, SIZE, eye[2])
+    np.testing.assert_allclose(found.camera.world_from_camera, camera.world_from_camera, atol=1e-5)
+    np.testing.assert_allclose(found.objects[0].box.world_from_box, box, atol=2e-3 * scale)
+    given = found_in(prediction, SIZE, np.array([found_of(prediction, SIZE, 0.5).rectangles[0]]))
+    (again,) = detection_of(given, look, SIZE, eye[2]).objects
+    np.testing.assert_allclose(again.box.world_from_box, box, atol=2e-3 * scale)
+    assert again.score == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(cameras, st.floats(-3, 3), st.floats(-0.4, 0.4))
+def test_what_is_said_of_a_mirrored_photo_is_mirrored(camera: Camera, yaw: float, across: float) -> None:
+    box = box_matrix((across, 3.0, 0.2), (0.5, 0.3, 0.4), yaw)
+    flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+    other = Camera(flip @ camera.world_from_camera @ flip, fx=camera.fx, fy=camera.fy)
+    wanted, there = (targets(photographed(each, of)) for each, of in ((camera, box), (other, flip @ box)))
+    said, again = as_predicted(wanted), mirrored(as_predicted(there))
+    for name in ("tilt", "latitude", "camera"):
+        np.testing.assert_allclose(getattr(said, name), getattr(again, name), atol=1e-5)
+    heard = (said.heat > 0) & (again.heat > 0)  # cells at the edge of the middle may differ by one
+    for name in ("centre", "depth", "height", "footprint", "stretch", "quarter", "front"):
+        mine, theirs = (getattr(each, name) * heard for each in (said, again))
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
 def test_the_loss_of_what_is_wanted_is_only_the_doubt_about_centres() -> None:
@@ -143,10 +166,20 @@ def test_a_cameras_numbers_are_its_focal_length_horizon_and_roll() -> None:
     )
 
 
+@given(camera=cameras)
+def test_tilt_and_latitude_are_said_alike_of_one_camera_and_of_many(camera: Camera) -> None:
+    cells = SIZE[1] // CELL, SIZE[0] // CELL
+    mine = fields_of_cameras(cameras_of([camera]), SIZE, cells)
+    places = cell_centres(SIZE, cells, "cpu").double().numpy() - np.array(SIZE)[:, None, None] / max(SIZE) / 2
+    pitch, roll = pitch_and_roll(camera.world_from_camera[2, :3])
+    for many, one in zip(mine, perspective_fields(places, camera.fx, pitch, roll), strict=True):
+        np.testing.assert_allclose(many[0, 0].numpy(), one, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (37, 201), (256, 256), (300, 1000)])
 def test_photos_of_every_shape_are_looked_at(shape: tuple[int, int], tmp_path: Path) -> None:
     torch.manual_seed(0)
-    detector = BoxDetector(names=NAMES, channels=(8, 16)).eval()
+    detector = BoxDetector(widths=WIDTHS).eval()
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     found = detect(detector, photo, threshold=0.0)
     assert not found.metric
@@ -155,17 +188,32 @@ def test_photos_of_every_shape_are_looked_at(shape: tuple[int, int], tmp_path: P
     assert all(np.isfinite(thing.box.world_from_box).all() for thing in found.objects)
     detector.half().save_pretrained(tmp_path)
     again = BoxDetector.from_pretrained(tmp_path)
-    assert tuple(again.config.names) == NAMES
+    assert again.config.widths == list(WIDTHS)
 
 
 def test_a_known_focal_length_is_kept() -> None:
     torch.manual_seed(0)
-    detector = BoxDetector(names=NAMES, channels=(8, 16)).eval()
+    detector = BoxDetector(widths=WIDTHS).eval()
     found = detect(detector, np.zeros((100, 200, 3), np.uint8), focal=1.6, camera_height=2.5)
     assert found.camera.fx == pytest.approx(1.6)
     assert found.camera.world_from_camera[2, 3] == 2.5
     assert found.metric
     assert found.camera.fy == pytest.approx(3.2)
+    assert found.doubt is not None
+    assert found.doubt.focal == 0
+    assert found.doubt.pitch > 0
+
+
+def test_what_is_in_given_rectangles_is_said_in_their_order_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    detector = BoxDetector(widths=WIDTHS).eval()
+    photo = np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8)
+    rectangles = [(0.6, 0.5, 0.9, 0.9), (0.1, 0.4, 0.3, 0.8), (0.1, 0.4, 0.3, 0.8)]
+    found = detect(detector, photo, rectangles=rectangles, pitch=0.6, roll=0.0, focal=1.2)
+    np.testing.assert_allclose([thing.rectangle for thing in found.objects], rectangles, atol=1e-9)
+    first, second, third = (thing.box.world_from_box for thing in found.objects)
+    assert not np.allclose(first, second)
+    np.testing.assert_allclose(second, third, atol=1e-6)
 
 
 def test_a_scaled_world_looks_the_same() -> None:

@@ -232,9 +232,7 @@ class TestLoading:
             assert thing.mask.shape == photo.shape[:2]
             assert np.isfinite(thing.box.world_from_box).all()
 
-    def test_a_prompt_filters_what_a_fixed_list_of_names_finds(
-        self, rt_detr, depth_anything, photo
-    ) -> None:
+    def test_a_prompt_filters_what_a_fixed_list_of_names_finds(self, rt_detr, depth_anything, photo) -> None:
         detector = OpenVocabularyDetector(rt_detr, depth_anything)
         names, _, _ = detector.find_boxes(Image.fromarray(photo), "tin", 0.0)
         assert set(names) <= {"tin"}
@@ -249,9 +247,7 @@ class TestLoading:
         with pytest.raises(WeightsError, match="Name the objects"):
             detector.detect(photo, "  ")
 
-    def test_depth_pro_tells_the_focal_length_and_obeys_a_known_one(
-        self, rt_detr, depth_pro, photo
-    ) -> None:
+    def test_depth_pro_tells_the_focal_length_and_obeys_a_known_one(self, rt_detr, depth_pro, photo) -> None:
         detector = OpenVocabularyDetector(rt_detr, depth_pro)
         image = Image.fromarray(photo)
         depth, focal = detector.find_depth(image, None)

@@ -45,9 +45,18 @@ def test_the_truth_is_right_in_whatever_world_it_is_told(scene: Scene) -> None:
     away = moved(true_detection(scene), box_matrix((3, -2, 0), (1, 1, 1), 0.7))
     scores = summarise([match(scene, 0, away)])
     assert scores["ap3d_25"] == scores["ap3d_50"] == pytest.approx(100)
-    for name in ("centre_error", "focal_error", "pitch_error", "axis_error"):
+    for name in ("centre_error", "focal_error", "pitch_error", "roll_error", "axis_error"):
         assert scores[name] == pytest.approx(0, abs=1e-5)
     assert scores["found"] == 1
+    assert scores["false"] == 0
+
+
+def test_what_is_found_twice_or_is_nothing_is_false(scene: Scene) -> None:
+    true = true_detection(scene)
+    nothing = replace(true.objects[0], rectangle=(0.0, 0.0, 0.01, 0.01))
+    unsure = replace(nothing, score=0.1)
+    wrong = replace(true, objects=(*true.objects, true.objects[0], nothing, unsure))
+    assert match(scene, 0, wrong).false == 2
 
 
 def test_a_turn_of_a_box_is_its_yaw_error_but_for_symmetries(scene: Scene) -> None:
@@ -63,8 +72,8 @@ def test_a_turn_of_a_box_is_its_yaw_error_but_for_symmetries(scene: Scene) -> No
     assert summarise([match(asymmetric, 0, turned)])["yaw_error"] == pytest.approx(180, abs=1e-4)
     halves = replace(scene, labels=_with_symmetry(scene, 2))
     scores = summarise([match(halves, 0, turned)])
-    assert scores["symmetric_yaw_error"] == pytest.approx(0, abs=1e-4)
-    assert "yaw_error" not in scores
+    assert scores["yaw_error"] == pytest.approx(0, abs=1e-4)
+    assert "front_error" not in scores
     assert scores["axis_error"] == pytest.approx(0, abs=1e-4)
 
 
@@ -82,7 +91,7 @@ def test_nothing_found_is_worth_nothing_and_a_found_nothing_too(scene: Scene) ->
 
 def matches(scores: list[float], overlaps: list[list[float]], wanted: list[bool]) -> Matches:
     table = np.array(overlaps).reshape(len(scores), len(wanted))
-    return Matches(np.array(scores), table, np.array(wanted, bool), {})
+    return Matches(np.array(scores), table, np.array(wanted, bool), 0, {})
 
 
 def test_precision_falls_with_false_finds_that_are_surer() -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import torch
 
 from na_core.detection.embedded import load_detector
 from na_core.detection.network import BoxDetector
+from na_core.detection.targets import targets
 from na_core.training.config import DetectorConfig, load_config
-from na_core.training.detector import check_families, draw_labelled, families, load_shown
-from na_core.training.errors import ConfigError, TrainingError
+from na_core.training.detector import draw_labelled, load_shown
+from na_core.training.errors import ConfigError
 from na_core.training.randomness import DrawKey
 from na_core.training.run_folder import export_folder
 from na_core.training.run_log import read_log
-from na_core.training.scene_shards import shard_of
 from na_core.training.train import main
 from tests.na_core.training.conftest import Configure, MakeRun, WriteConfig, equal, weights
 
@@ -27,6 +27,7 @@ DETECTOR = {
     "warmup_steps": 5,
     "size": "tiny",
     "ema_decay": 0.5,
+    "group_rates": {"backbone": 2e-4},
 }
 NO_VAE_KEYS = dict.fromkeys(("steps", "batch_size", "crop", "learning_rate", "warmup_steps", "latent_noise"))
 ALONE = {"vae": None, "decoder": None}
@@ -41,7 +42,7 @@ def test_it_learns_and_a_resumed_run_ends_with_the_same_weights(write_config: Wr
     again = main(write_config("whole", top=TOP, detector=DETECTOR, **ALONE), step=30)
     assert again == whole == export_folder(whole.parent.parent, "detector")
     assert equal(weights(detector), weights(BoxDetector.from_pretrained(again)))
-    assert detector.config.names
+    assert list(detector.config.widths) == [8, 8, 8, 8]
 
 
 def test_a_run_may_start_from_another_ones_detector(write_config: WriteConfig) -> None:
@@ -73,16 +74,43 @@ def test_what_it_does_not_need_is_refused(write_config: WriteConfig) -> None:
         load_config(write_config(top={"preset": None}))
 
 
-def test_unknown_families_are_refused(painted_scenes: Path) -> None:
-    shard = shard_of(painted_scenes)
-    with pytest.raises(TrainingError, match="knows no"):
-        check_families(shard, ("mug",))
-
-
 def test_photos_are_a_function_of_their_key(configure: Configure, make_run: MakeRun) -> None:
     run = make_run(configure())
-    shown = load_shown(run, families(run.scenes))
+    shown = load_shown(run)
     settings = DetectorConfig(steps=1, batch_size=4, learning_rate=1e-3, warmup_steps=1)
     first, again = (draw_labelled(shown, 4, settings, DrawKey(0, 7), CPU) for _ in range(2))
     assert torch.equal(first.pictures, again.pictures)
     assert torch.equal(first.boxes, again.boxes)
+
+
+def test_some_photos_are_empty_and_teach_that(configure: Configure, make_run: MakeRun) -> None:
+    shown = load_shown(make_run(configure()))
+    settings = DetectorConfig(steps=1, batch_size=4, learning_rate=1e-3, warmup_steps=1, empty=1.0)
+    photos = draw_labelled(shown, 4, settings, DrawKey(0, 7), CPU)
+    assert (photos.owner == -1).all()
+    wanted = targets(photos)
+    assert not len(wanted.cell)
+    assert wanted.counts.min() == 1  # whatever is found in them is wrong
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_photos_that_are_not_square_are_cut_about_their_middle(
+    configure: Configure, make_run: MakeRun, seed: int
+) -> None:
+    shown = load_shown(make_run(configure()))
+    plain = {"recolour": 0.0, "degrade": 0.0, "mirror": 0.0, "turn": 0.0, "zoom": 1.0, "empty": 0.0}
+    base = DetectorConfig(steps=1, batch_size=4, learning_rate=1e-3, warmup_steps=1, trim=0.0, **plain)
+    whole, cut = (
+        draw_labelled(shown, 4, settings, DrawKey(0, seed), CPU)
+        for settings in (base, replace(base, trim=1.0))
+    )
+    (height, width), (rows, columns) = whole.owner.shape[1:], cut.owner.shape[1:]
+    assert min(rows, columns) <= max(rows, columns) == max(height, width)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    assert torch.equal(cut.pictures, whole.pictures[:, top : top + rows, left : left + columns])
+    pixels = (
+        of.camera.intrinsics[:, :2] * torch.tensor(size)
+        for of, size in ((whole, (width, height)), (cut, (columns, rows)))
+    )
+    torch.testing.assert_close(*pixels)  # the same lens
+    assert (cut.visible <= whole.visible).all()
