@@ -112,14 +112,14 @@ def environment_python(blender: Blender, python: str) -> Path:
 
 
 def copy_tests(target: Path) -> None:
-    """Copy the add-on's tests, their settings and the demo's files to a folder outside the source tree."""
+    """Copy the add-on's tests, and what they read, to a folder outside the source tree."""
     ignore = shutil.ignore_patterns("__pycache__", ".pytest_cache")
     shutil.copytree(ROOT / "tests/blender_addon", target / "tests/blender_addon", ignore=ignore)
-    if (ROOT / "demo").is_dir():
-        shutil.copytree(ROOT / "demo", target / "demo", ignore=ignore)
-    for name in ("pyproject.toml", "tests/conftest.py"):
-        if (ROOT / name).is_file():
-            shutil.copy(ROOT / name, target / name)
+    for folder in ("demo", "na_core/data", "na_core/evaluation/scenes"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=ignore)
+    (target / "tests/na_core").mkdir()
+    for name in ("pyproject.toml", "tests/na_core/lens.py", "tests/na_core/reference.py"):
+        shutil.copy(ROOT / name, target / name)
 
 
 def read_report(report: Path) -> tuple[int, int, int]:
