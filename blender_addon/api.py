@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from na_core.scene import Camera, Frame
 
 from .detection.detect import detect, detect_camera
-from .detection.fit import Existing, box_of_rectangle, fit_asset, place_asset
+from .detection.fit import Existing, fit_asset, place_asset
 from .errors import RenderCancelled, UserError
 from .names import ENGINE
 from .preferences import worker_settings
@@ -123,7 +123,7 @@ def add_asset(
         existing: what becomes of an asset whose rectangle this is already: "replace" gives it the new box,
             "keep" adds another.
         depth_ratio, yaw, ground_height: of a box from the rectangle alone; see
-            :func:`blender_addon.detection.fit.box_of_rectangle`.
+            :func:`blender_addon.scene.assets.box_of_rectangle`.
         scene: where to.
 
     Raises:
@@ -136,7 +136,9 @@ def add_asset(
     if fit == "photo":
         return fit_asset(rectangle, name, scene=scene, existing=existing)
     scene = scene or bpy.context.scene
-    box = box_of_rectangle(scene, rectangle, depth_ratio=depth_ratio, yaw=yaw, ground_height=ground_height)
+    box = _assets.box_of_rectangle(
+        scene, rectangle, depth_ratio=depth_ratio, yaw=yaw, ground_height=ground_height
+    )
     return place_asset(scene, box, rectangle, name, existing)
 
 

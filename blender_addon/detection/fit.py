@@ -8,19 +8,10 @@ from typing import Literal
 import bpy
 from mathutils import Matrix
 
-from na_core.geometry.lifting import LiftingError, box_from_rectangle
 from na_core.scene import Box
 
 from ..errors import UserError
-from ..scene.assets import (
-    DEFAULT_NAME,
-    DEPTH_RATIO,
-    add_asset,
-    capture_source,
-    check_rectangle,
-    require_photo,
-)
-from ..scene.stored import camera_of
+from ..scene.assets import DEFAULT_NAME, add_asset, capture_source, check_rectangle, require_photo
 from .apply import asset_at, in_scene
 from .detect import start_fit
 from .result import Detection
@@ -67,39 +58,6 @@ def fitted_box(scene: bpy.types.Scene, detection: Detection) -> Box:
     if not detection.objects:
         raise UserError("Nothing was found in the rectangle.", "Draw it around the whole object.")
     return Box(in_scene(scene, detection, detection.objects[0].box))
-
-
-def box_of_rectangle(
-    scene: bpy.types.Scene,
-    rectangle: Sequence[float],
-    *,
-    depth_ratio: float = DEPTH_RATIO,
-    yaw: float | None = None,
-    ground_height: float = 0.0,
-) -> Box:
-    """Return the box on the ground whose outline a rectangle of the scene's photo is; no worker is asked.
-
-    Args:
-        scene: with a photo.
-        rectangle: (x0, y0, x1, y1) in the photo.
-        depth_ratio: the box's depth over its width.
-        yaw: radians about world Z; None faces the camera that took the photo.
-        ground_height: z of the plane that the object stands on, in metres.
-
-    Raises:
-        UserError: no photo, a rectangle outside it, or one that no box on the ground explains.
-    """
-    require_photo(scene)
-    try:
-        return box_from_rectangle(
-            camera_of(scene.neural_assets.source_camera),
-            check_rectangle(rectangle),
-            ground_height=ground_height,
-            depth_ratio=depth_ratio,
-            yaw=yaw,
-        )
-    except LiftingError as error:
-        raise UserError(str(error)) from error
 
 
 def place_asset(

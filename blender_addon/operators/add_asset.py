@@ -12,10 +12,9 @@ from na_core.scene import Box
 from ..detection.apply import asset_at
 from ..detection.asking import AsksWorker
 from ..detection.detect import start_fit
-from ..detection.fit import Existing, box_of_rectangle, fitted_box, place_asset
+from ..detection.fit import Existing, fitted_box, place_asset
 from ..errors import RenderCancelled, UserError
-from ..scene.assets import DEFAULT_NAME, DEPTH_RATIO, capture_source, check_rectangle
-from ..scene.photo_import import camera_fits_photo
+from ..scene.assets import DEFAULT_NAME, DEPTH_RATIO, box_of_rectangle, capture_source, check_rectangle
 from .drag import DragsOverPhoto, Point, draw_lines
 from .reporting import reports_user_errors
 
@@ -84,17 +83,7 @@ class NEURAL_ASSETS_OT_add_asset_from_box(DragsOverPhoto, AsksWorker, bpy.types.
         """Start dragging in camera view."""
         if context.area is None or context.area.type != "VIEW_3D":
             return self.execute(context)
-        try:
-            fits = camera_fits_photo(context.scene)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if not fits:
-            self.report(
-                {"ERROR"},
-                "The camera no longer sees what the photo shows. Go to a frame where it stands as the photo "
-                "was taken, or press Camera Fits Photo if it is right now.",
-            )
+        if not self.camera_fits(context):
             return {"CANCELLED"}
         return self.begin(context, event, "Drag a rectangle around the object")
 

@@ -9,6 +9,9 @@ import gpu
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 from gpu_extras.batch import batch_for_shader
 
+from ..errors import UserError
+from ..scene.photo_import import camera_fits_photo
+
 Point = tuple[float, float]
 
 
@@ -25,6 +28,20 @@ class DragsOverPhoto:
             cls.poll_message_set("Import a photo first")  # type: ignore[attr-defined]
             return False
         return context.mode == "OBJECT"
+
+    def camera_fits(self, context: bpy.types.Context) -> bool:
+        """Tell whether camera view shows what the photo shows; report what to do where it does not."""
+        try:
+            if camera_fits_photo(context.scene):
+                return True
+            text = (
+                "The camera no longer sees what the photo shows. Go to a frame where it stands as the photo "
+                "was taken, or press Camera Fits Photo if it is right now."
+            )
+        except UserError as error:
+            text = str(error)
+        self.report({"ERROR"}, text)  # type: ignore[attr-defined]
+        return False
 
     def begin(self, context: bpy.types.Context, event: bpy.types.Event, status: str) -> set[str]:
         """Follow the mouse from now on, if the photo is in view."""

@@ -16,7 +16,6 @@ from na_core.scene import Box, Camera
 
 from ..errors import UserError
 from ..scene.adjust import drag_face, turn_front, turned, world_matrix
-from ..scene.photo_import import camera_fits_photo
 from ..scene.stored import camera_of
 from .drag import DragsOverPhoto, Point, draw_lines
 from .reporting import reports_user_errors
@@ -44,12 +43,7 @@ class DragsBox(DragsOverPhoto):
         """Start dragging in camera view."""
         if context.area is None or context.area.type != "VIEW_3D":
             return self.execute(context)  # type: ignore[attr-defined]
-        if not camera_fits_photo(context.scene):
-            self.report(  # type: ignore[attr-defined]
-                {"ERROR"},
-                "The camera no longer sees what the photo shows. Go to a frame where it stands as the photo "
-                "was taken, or press Camera Fits Photo if it is right now.",
-            )
+        if not self.camera_fits(context):
             return {"CANCELLED"}
         self._camera = camera_of(context.scene.neural_assets.source_camera)
         self._box = Box(world_matrix(context.object))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import box_corners, box_matrix, relabelled, source_quarter_turns
 from na_core.geometry.face_drag import FACES, refit_to_face
-from na_core.geometry.lifting import LiftingError, box_from_rectangle, ground_contact
+from na_core.geometry.lifting import LiftingError, ground_contact
 from na_core.geometry.vanishing import Line, VanishingError, camera_from_lines
 from na_core.scene import Box, Camera
 
 from ..errors import UserError
-from .assets import asset_objects, capture_source, check_rectangle, require_photo
+from .assets import asset_objects, box_of_rectangle, capture_source, check_rectangle, require_photo
 from .camera import place_camera
 from .photo_import import capture_photo_camera
 from .stored import box_of, camera_of, flat, store_camera
@@ -73,16 +73,13 @@ def refit(
     chosen = check_rectangle(_properties(asset).source_box_2d if rectangle is None else rectangle)
     matrix = world_matrix(asset)
     width, depth = np.linalg.norm(matrix[:3, :2], axis=0)
-    try:
-        box = box_from_rectangle(
-            camera_of(scene.neural_assets.source_camera),
-            chosen,
-            ground_height=float(box_corners(matrix)[:, 2].min()),
-            depth_ratio=float(depth / max(width, 1e-9)),
-            yaw=math.atan2(matrix[1, 0], matrix[0, 0]),
-        )
-    except LiftingError as error:
-        raise UserError(str(error)) from error
+    box = box_of_rectangle(
+        scene,
+        chosen,
+        ground_height=float(box_corners(matrix)[:, 2].min()),
+        depth_ratio=float(depth / max(width, 1e-9)),
+        yaw=math.atan2(matrix[1, 0], matrix[0, 0]),
+    )
     asset.matrix_world = Matrix(box.world_from_box.tolist())
     capture_source(asset, chosen, scene=scene)
 

@@ -10,6 +10,7 @@ from mathutils import Matrix
 from numpy.typing import ArrayLike
 
 from na_core.geometry.boxes import bounds_2d, source_quarter_turns
+from na_core.geometry.lifting import LiftingError, box_from_rectangle
 from na_core.scene import Box, Rectangle, SceneError
 
 from ..errors import UserError
@@ -25,6 +26,39 @@ def asset_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Return the scene's assets in the order of their names, those hidden from renders included."""
     found = (item for item in scene.objects if item.neural_asset.is_asset)
     return sorted(found, key=lambda item: item.name)
+
+
+def box_of_rectangle(
+    scene: bpy.types.Scene,
+    rectangle: Sequence[float],
+    *,
+    depth_ratio: float = DEPTH_RATIO,
+    yaw: float | None = None,
+    ground_height: float = 0.0,
+) -> Box:
+    """Return the box on the ground whose outline a rectangle of the scene's photo is; no worker is asked.
+
+    Args:
+        scene: with a photo.
+        rectangle: (x0, y0, x1, y1) in the photo.
+        depth_ratio: the box's depth over its width.
+        yaw: radians about world Z; None faces the camera that took the photo.
+        ground_height: z of the plane that the object stands on, in metres.
+
+    Raises:
+        UserError: no photo, a rectangle outside it, or one that no box on the ground explains.
+    """
+    require_photo(scene)
+    try:
+        return box_from_rectangle(
+            camera_of(scene.neural_assets.source_camera),
+            check_rectangle(rectangle),
+            ground_height=ground_height,
+            depth_ratio=depth_ratio,
+            yaw=yaw,
+        )
+    except LiftingError as error:
+        raise UserError(str(error)) from error
 
 
 def add_asset(

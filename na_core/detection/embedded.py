@@ -142,9 +142,8 @@ def found_of(prediction: Prediction, size: tuple[int, int], threshold: float) ->
 
     def settled(values: Tensor) -> Tensor:
         """Return (K, C), an average of what neighbouring cells say by how sure they are of an object."""
-        return (
-            (F.avg_pool2d(values * heat, 3, 1, 1, count_include_pad=False) / weight)[0].flatten(1)[:, cells].T
-        )
+        averages = F.avg_pool2d(values * heat, 3, 1, 1, count_include_pad=False) / weight
+        return averages[0].flatten(1)[:, cells].T
 
     found = _found(scores, {name: settled(values) for name, values in _said(prediction, size).items()})
     return found.chosen(distinct_rectangles(found.rectangles))

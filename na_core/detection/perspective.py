@@ -95,7 +95,6 @@ def fit_look(
     low = np.array([math.log(FOCAL_LIMITS[0]), -STEEPEST, -math.pi])
     high = np.array([math.log(FOCAL_LIMITS[1]), STEEPEST, math.pi])
     numbers = np.where(free, np.clip(start, low, high), start)
-    share = math.sqrt(EVIDENCE / view.tilt.size)
 
     def residuals(at: Array) -> Array:
         tilt, latitude = perspective_fields(view.places, math.exp(at[0]), at[1], at[2])
@@ -105,7 +104,7 @@ def fit_look(
         fields = off / view.tilt_doubt, (latitude - view.latitude) / view.latitude_doubt
         return np.concatenate([*(each.ravel() for each in fields), said])
 
-    weights = np.append(np.full(2 * view.tilt.size, share**2), np.ones(3))
+    weights = np.append(np.full(2 * view.tilt.size, EVIDENCE / view.tilt.size), np.ones(3))
     information = np.zeros((3, 3))
     for _ in range(ROUNDS):
         here = residuals(numbers)

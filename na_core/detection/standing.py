@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na_core.detection.perspective import Look
+from na_core.geometry.camera import camera_of_photo
 
 DOUBT = 3.0
 """Factor by which the depth at which an object stands on the ground may be off what it looks to be."""
@@ -85,10 +86,7 @@ def standing_boxes(found: Found, look: Look, size: tuple[int, int]) -> tuple[Arr
 
 def rotation(look: Look) -> Array:
     """Return the (3, 3) that turns a camera's frame into the world; it faces +Y."""
-    c, s = math.cos(look.pitch), math.sin(look.pitch)
-    right, up = np.array((1.0, 0.0, 0.0)), np.array((0.0, s, c))
-    cr, sr = math.cos(look.roll), math.sin(look.roll)
-    return np.stack([cr * right + sr * up, cr * up - sr * right, np.array((0.0, -c, s))], axis=1)
+    return camera_of_photo(look.focal, 1, 1, 1.0, look.pitch, look.roll).world_from_camera[:3, :3]
 
 
 def shared_volumes(boxes: Array) -> Array:

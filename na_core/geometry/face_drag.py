@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from na_core.geometry.boxes import UNIT_CORNERS, box_corners
 from na_core.geometry.camera import project_points, rays
+from na_core.geometry.lifting import projected_bounds
 from na_core.scene import Box, Camera
 
 FACES = ("-X", "+X", "-Y", "+Y", "-Z", "+Z")
@@ -62,8 +63,8 @@ def refit_to_face(camera: Camera, before: Box, face: int, distance: float) -> Bo
         distance: metres outwards.
     """
     moved = move_face(before, face, distance)
-    wanted = _outline(camera, before)
-    if wanted is None or _outline(camera, moved) is None:
+    wanted = projected_bounds(camera, before.world_from_box)
+    if wanted is None or projected_bounds(camera, moved.world_from_box) is None:
         return moved
     axis, side = divmod(face, 2)
     others = [other for other in range(3) if other != axis]
@@ -82,7 +83,7 @@ def refit_to_face(camera: Camera, before: Box, face: int, distance: float) -> Bo
         return Box(matrix)
 
     def residuals(numbers: Array) -> Array:
-        outline = _outline(camera, built(numbers))
+        outline = projected_bounds(camera, built(numbers).world_from_box)
         off = np.full(4, 1e3) if outline is None else (outline - wanted) * kept / EDGE_ERROR
         return np.concatenate([off, numbers / SIZE_ERROR])
 
@@ -98,14 +99,6 @@ def refit_to_face(camera: Camera, before: Box, face: int, distance: float) -> Bo
         else:
             damping *= 8
     return built(numbers)
-
-
-def _outline(camera: Camera, box: Box) -> Array | None:
-    """Return the bounds (4,) of a box in the picture, not clipped; None if a corner is behind the camera."""
-    points = project_points(camera, box_corners(box.world_from_box))
-    if (points[:, 2] < 1e-3).any():
-        return None
-    return np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
 
 
 def _is_along_view(camera: Camera, box: Box, axis: int) -> bool:
