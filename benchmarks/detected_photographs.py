@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/detected_photographs.py [PHOTO ...]
 
-The photographs come with scikit-image, and whatever others you name. Writes docs/images/detected.webp, and
+The photographs come with scikit-image and scikit-learn (pip install scikit-learn, if it is not there), and
+whatever others you name. Writes docs/images/detected.webp, and
 prints of each what was found, which camera, and how long it took (median of five).
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from pictures import IMAGES, save_for_docs
 from PIL import Image
 from skimage import data
+from sklearn.datasets import load_sample_image
 
 from na_core.data.contact_sheet import draw_boxes, laid_out
 from na_core.detection.embedded import detect, load_detector
@@ -26,11 +28,14 @@ from na_core.scene import Picture
 
 SHEET = IMAGES / "detected.webp"
 NAMES = ("coffee", "stereo_motorcycle", "rocket", "camera", "chelsea", "astronaut", "coins", "clock")
+SAMPLES = ("china.jpg", "flower.jpg")
+"""Photographs of scikit-learn."""
+
 EMPTY = ("page", "text", "brick", "moon")
 """Photographs without objects."""
 
 SIDE = 384
-COLUMNS = 4
+COLUMNS = 5
 ROUNDS = 5
 
 
@@ -44,7 +49,9 @@ def photograph(name: str) -> Picture:
 def main(files: list[str]) -> None:
     """Detect, print and draw."""
     detector = load_detector()
-    photos = {name: photograph(name) for name in (*NAMES, *EMPTY)}
+    photos = {name: photograph(name) for name in NAMES}
+    photos |= {Path(name).stem: np.array(load_sample_image(name)) for name in SAMPLES}
+    photos |= {name: photograph(name) for name in EMPTY}
     photos |= {Path(file).stem: np.array(Image.open(file).convert("RGB")) for file in files}
     cells = []
     for name, picture in photos.items():

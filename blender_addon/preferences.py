@@ -44,7 +44,8 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
     )
     depth: bpy.props.StringProperty(
         name="Depth",
-        description="Folder (or hub name) of a metric depth network, such as Depth Anything V2 metric",
+        description="Folder of MoGe-2 as ONNX (recommended), or folder (or hub name) of Depth Pro or Depth "
+        "Anything V2 metric. It tells the camera, also where nothing is named",
     )
     download: bpy.props.BoolProperty(
         name="Download",

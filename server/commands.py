@@ -24,7 +24,13 @@ Boxes = Annotated[
     str, typer.Option(help="To find things by name: a folder, or hub name, of Grounding DINO or OWLv2.")
 ]
 Masks = Annotated[str, typer.Option(help="Likewise of SAM 2.1; without it, masks are guessed from depth.")]
-Depth = Annotated[str, typer.Option(help="Likewise of a metric depth network, such as Depth Anything V2.")]
+Depth = Annotated[
+    str,
+    typer.Option(
+        help="Likewise of a metric depth network: MoGe-2's ONNX file (recommended), Depth Pro, or Depth "
+        "Anything V2. It tells the camera as well, and so helps without names."
+    ),
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch from the hub what is not on this disk.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch; default: all.")]
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from na_core.scene import Picture
+from na_core.geometry.camera import pitch_and_roll
+from na_core.scene import Camera, Picture
 from server.detector_settings import DetectorSettings
 from server.failures import Failure, is_out_of_memory
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
+    from na_core.detection.metric_depth import DepthNetwork
     from na_core.detection.open_vocabulary import OpenVocabularyDetector
 
 
@@ -65,6 +68,7 @@ class Detectors:
         self._settings = settings or DetectorSettings()
         self._lock = threading.Lock()
         self._open_vocabulary: OpenVocabularyDetector | None = None
+        self._depth: DepthNetwork | None = None
 
     def detect(self, request: DetectionRequest, picture: Picture) -> Detection:
         """Find the objects and the camera of a photo (H, W, 3) uint8.
@@ -72,6 +76,8 @@ class Detectors:
         Raises:
             Failure: ``weights_missing``, ``out_of_memory``, or ``detection_failed``.
         """
+        from na_core.detection.weights import WeightsError
+
         try:
             with self._lock:
                 named = request.prompt.strip() and request.rectangles is None
@@ -79,6 +85,8 @@ class Detectors:
                 return look(request, picture)
         except Failure:
             raise
+        except WeightsError as error:
+            raise Failure("weights_missing", str(error), status=422) from error
         except Exception as error:
             if is_out_of_memory(error):
                 raise Failure(
@@ -96,19 +104,40 @@ class Detectors:
             ) from error
 
     def _any(self, request: DetectionRequest, picture: Picture) -> Detection:
-        """Find whatever the embedded detector knows."""
+        """Find whatever the embedded detector knows; where there is a depth network, it tells the camera."""
         from na_core.detection import embedded
 
-        return embedded.detect(
+        focal, pitch, roll, height = request.focal, request.pitch, request.roll, request.camera_height
+        seen = self._seen_by_depth(picture, focal) if self._settings.depth and pitch is None else None
+        if seen is not None:
+            focal = seen.fx * picture.shape[1] / max(picture.shape[:2])
+            pitch, roll = pitch_and_roll(seen.world_from_camera[2, :3])
+            height = float(seen.world_from_camera[2, 3]) if height is None else height
+        found = embedded.detect(
             embedded.load_detector(device=self._device),
             picture,
-            focal=request.focal,
-            pitch=request.pitch,
-            roll=request.roll,
-            camera_height=request.camera_height,
+            focal=focal,
+            pitch=pitch,
+            roll=roll,
+            camera_height=height,
             threshold=embedded.THRESHOLD if request.threshold is None else request.threshold,
             rectangles=request.rectangles,
         )
+        return found if seen is None else replace(found, doubt=None)
+
+    def _seen_by_depth(self, picture: Picture, focal: float | None) -> Camera | None:
+        """Return the camera that the user's depth network sees, if it sees one."""
+        from na_core.detection.metric_depth import camera_by_depth
+
+        return camera_by_depth(self._depth_network(), picture, focal)
+
+    def _depth_network(self) -> DepthNetwork:
+        from na_core.detection.metric_depth import load_depth
+
+        if self._depth is None:
+            settings = self._settings
+            self._depth = load_depth(settings.depth, self._device, download=settings.download)
+        return self._depth
 
     def _named(self, request: DetectionRequest, picture: Picture) -> Detection:
         """Find what is named, with the user's own weights."""
@@ -121,28 +150,21 @@ class Detectors:
                 "detector looks.",
                 status=422,
             )
-        from na_core.detection.open_vocabulary import (
-            THRESHOLD,
-            OpenVocabularyDetector,
-            WeightsError,
-        )
+        from na_core.detection.open_vocabulary import THRESHOLD, OpenVocabularyDetector
 
-        try:
-            if self._open_vocabulary is None:
-                settings = self._settings
-                self._open_vocabulary = OpenVocabularyDetector(
-                    settings.boxes,
-                    settings.depth,
-                    settings.masks or None,
-                    self._device,
-                    download=settings.download,
-                )
-            found = self._open_vocabulary.detect(
-                picture,
-                request.prompt,
-                focal=request.focal,
-                threshold=THRESHOLD if request.threshold is None else request.threshold,
+        if self._open_vocabulary is None:
+            settings = self._settings
+            self._open_vocabulary = OpenVocabularyDetector(
+                settings.boxes,
+                self._depth_network(),
+                settings.masks or None,
+                self._device,
+                download=settings.download,
             )
-        except WeightsError as error:
-            raise Failure("weights_missing", str(error), status=422) from error
+        found = self._open_vocabulary.detect(
+            picture,
+            request.prompt,
+            focal=request.focal,
+            threshold=THRESHOLD if request.threshold is None else request.threshold,
+        )
         return found if request.camera_height is None else found.scaled_to(request.camera_height)

@@ -1,4 +1,4 @@
-"""Where the open-vocabulary detector's weights are. Standard library only."""
+"""Where weights of the user's for detection are. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Where the open-vocabulary detector's weights are: folders, or names on the hub; empty for none.
+    """Where weights of the user's are: folders, or names on the hub; empty for none.
 
     Attributes:
-        boxes, masks, depth: see :class:`na_core.detection.open_vocabulary.OpenVocabularyDetector`.
+        boxes, masks: see :class:`na_core.detection.open_vocabulary.OpenVocabularyDetector`.
+        depth: see :func:`na_core.detection.metric_depth.load_depth`. With it alone the embedded detector
+            looks, under the camera that it tells.
         download: fetch from the hub what is not on this disk.
     """
 

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             plates=options.plates,
             without=options.without,
             lenses=options.lenses,
+            unusual=options.unusual,
         )
         fresh = render(
             order,
@@ -94,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-depth", dest="depth", action="store_false", help="leave out the depth pictures")
     add("--no-plates", dest="plates", action="store_false", help="leave out the stages without objects")
     add("--lenses", action="store_true", help="see each frame through a lens of its own")
+    add(
+        "--unusual",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="with --lenses: of the cameras, that look down from anywhere and from near (0)",
+    )
     add("--without", type=int, default=1, metavar="N", help="objects to leave out, one at a time (1)")
     add("--progress", choices=("bar", "json"), default="bar", help="json: a line for each finished scene")
     return parser

@@ -83,7 +83,10 @@ def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
     clip = plan(kind, stream(order.split, seed, "layout"), sizes, order.frames, aspect)
     if order.lenses:
         random = stream(order.split, seed, "lenses")
-        states = tuple(dataclasses.replace(s, view=through_another_lens(random, s.view)) for s in clip.states)
+        states = tuple(
+            dataclasses.replace(state, view=through_another_lens(random, state.view, order.unusual))
+            for state in clip.states
+        )
         clip = dataclasses.replace(clip, states=states)
     stages = [
         build_stage(stream(order.split, seed, "stage", k), order.split, k, _room(clip, k, sizes))

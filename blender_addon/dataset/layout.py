@@ -29,6 +29,9 @@ LOWEST, HIGHEST = 0.3, 2.3
 FIELDS = 28, 72
 """Degrees between which horizontal fields of view are."""
 
+PITCHES, NEAREST = (4, 82), 0.4
+"""Degrees between which unusual cameras look down; and their least distance, as a share of the usual."""
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -144,11 +147,24 @@ def moved_view(random: Random, view: View, sizes: Sequence[Array]) -> View:
     )
 
 
-def through_another_lens(random: Random, view: View) -> View:
-    """Return a camera with another lens, from where its target is about as large in the picture."""
+def through_another_lens(random: Random, view: View, unusual: float = 0.0) -> View:
+    """Return a camera with another lens, from where its target is about as large in the picture.
+
+    Args:
+        random: draws it.
+        view: the camera that it takes the place of.
+        unusual: probability that it looks down from anywhere, and from as near as
+            one object alone fills the picture.
+    """
     field = math.radians(random.uniform(*FIELDS))
+    offset = view.position - view.target
     nearer = math.tan(view.field / 2) / math.tan(field / 2) * math.exp(random.normal(0, 0.1))
-    position = view.target + (view.position - view.target) * nearer
+    if random.random() < unusual:
+        nearer *= random.uniform(NEAREST, 1)
+        distance, pitch = float(np.linalg.norm(offset)), math.radians(random.uniform(*PITCHES))
+        flat = offset[:2] / np.linalg.norm(offset[:2])
+        offset = distance * np.array([*flat * math.cos(pitch), math.sin(pitch)])
+    position = view.target + offset * nearer
     position[2] = float(np.clip(position[2], LOWEST, HIGHEST))
     return View(position, view.target, view.roll, field)
 

@@ -39,6 +39,7 @@ class Order:
         without: objects of each frame without which its picture is rendered once more.
         lenses: whether each frame is seen through a lens of its own: a network that is to tell focal lengths
             must not learn them by heart for each scene.
+        unusual: share of those lenses that look down from anywhere and from near, in [0, 1].
 
     Raises:
         ValueError: a number makes no sense, or there is no such split, clip or family; the text names it.
@@ -59,6 +60,7 @@ class Order:
     plates: bool = True
     without: int = 1
     lenses: bool = False
+    unusual: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("frames", "samples"):
@@ -66,6 +68,8 @@ class Order:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
         if self.without < 0:
             raise ValueError(f"without: expected 0 or more, got {self.without}")
+        if not 0 <= self.unusual <= 1:
+            raise ValueError(f"unusual: expected 0 to 1, got {self.unusual}")
         if min(self.width, self.height) < 8:
             raise ValueError(f"size: expected 8 or more pixels, got {self.width} x {self.height}")
         if not 1 <= self.quality <= 100:

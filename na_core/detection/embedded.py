@@ -19,8 +19,9 @@ from na_core.detection.detection import (
     distinct_rectangles,
     overlaps,
 )
+from na_core.detection.edges import fit_to_edges, straight_edges
 from na_core.detection.network import CELL, SIDE, BoxDetector, Prediction, both_ways, cell_centres
-from na_core.detection.perspective import Look, View, fit_calibrated_look
+from na_core.detection.perspective import Look, View
 from na_core.detection.standing import Found, distinct_boxes, standing_boxes
 from na_core.detection.targets import SPREAD
 from na_core.geometry.camera import camera_of_photo
@@ -83,14 +84,16 @@ def detect(
     pictures = torch.from_numpy(small).permute(2, 0, 1)[None].to(detector.device).float() / 255
     told = None if focal is None else torch.tensor([focal], device=detector.device)
     prediction = both_ways(detector, pictures, told)
-    slope, offset = detector.config.focal_slope, detector.config.focal_offset
-    look = fit_calibrated_look(view_of(prediction, size), slope, offset, focal, pitch, roll)
     if rectangles is None:
         found = found_of(prediction, size, threshold)
-        found = found.chosen(distinct_boxes(standing_boxes(found, look, size)[0]))
     else:
         given = np.asarray(rectangles, dtype=np.float64).reshape(-1, 4)
         found = found_in(prediction, size, given * np.tile((width, height), 2) / max(width, height))
+    view, edges = view_of(prediction, size), straight_edges(photo)
+    look, yaws = fit_to_edges(view, edges, found, size, focal, pitch, roll)
+    found = replace(found, yaws=yaws)
+    if rectangles is None:
+        found = found.chosen(distinct_boxes(standing_boxes(found, look, size)))
     return detection_of(found, look, (width, height), camera_height)
 
 
@@ -102,7 +105,7 @@ def detection_of(
     side = max(size)
     above = ASSUMED_HEIGHT if camera_height is None else camera_height
     camera = camera_of_photo(look.focal * side, width, height, above, look.pitch, look.roll)
-    boxes, _ = standing_boxes(found, look, size)
+    boxes = standing_boxes(found, look, size)
     boxes[:, :3] *= above
     rectangles = np.clip(found.rectangles * side / np.tile(size, 2), 0, 1)
     objects = [
@@ -198,7 +201,7 @@ def _found(scores: Tensor, said: dict[str, Tensor]) -> Found:
     numbers = {name: values.double().cpu().numpy() for name, values in said.items()}
     quarter, front, stretch = (numbers[name] for name in ("quarter", "front", "stretch"))
     yaw = np.arctan2(quarter[:, 1], quarter[:, 0]) / 4
-    yaw += np.round((np.arctan2(front[:, 1], front[:, 0]) - yaw) / (np.pi / 2)) * np.pi / 2
+    yaw = _facing(yaw, front)
     half = stretch[:, 0] * np.cos(2 * yaw) + stretch[:, 1] * np.sin(2 * yaw)
     footprint, height = numbers["footprint"][:, 0], numbers["height"][:, 0]
     return Found(
@@ -209,3 +212,16 @@ def _found(scores: Tensor, said: dict[str, Tensor]) -> Found:
         sizes=np.exp(np.stack([footprint + half, footprint - half, height], axis=1)),
         yaws=yaw,
     )
+
+
+def _facing(yaws: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return yaws (K,) turned by quarter turns to where the front is likeliest by logits (K, 8)."""
+    candidates = yaws[:, None] + np.arange(4) * np.pi / 2
+    place = candidates * front.shape[1] / (2 * np.pi)
+    before = np.floor(place).astype(int)
+    share = place - before
+    below, above = (
+        np.take_along_axis(front, number % front.shape[1], axis=1) for number in (before, before + 1)
+    )
+    best = ((1 - share) * below + share * above).argmax(axis=1)
+    return np.take_along_axis(candidates, best[:, None], axis=1)[:, 0]

@@ -64,6 +64,23 @@ def camera_points(depth: NDArray[np.floating], focal: float) -> NDArray[np.float
     return np.asarray(rays * depth[..., None])
 
 
+def camera_over_ground(depth: NDArray[np.floating], free: NDArray[np.bool_], focal: float) -> Camera:
+    """Return the camera over the ground that a photo's depth shows.
+
+    Args:
+        depth: (H, W) metres along the viewing direction.
+        free: (H, W), where no object is.
+        focal: length in pixels.
+
+    Raises:
+        GroundError: see :func:`find_ground`.
+    """
+    height, width = depth.shape
+    usable = free & np.isfinite(depth)
+    points = camera_points(np.where(usable, depth, 0), focal)[usable]
+    return find_ground(points).camera(focal, width, height)
+
+
 def find_ground(points: NDArray[np.float64]) -> Ground:
     """Find the ground among points (N, 3) of a photo in the camera's frame, objects left out.
 

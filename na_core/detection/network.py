@@ -35,7 +35,7 @@ PARTS = {
     "footprint": 1,
     "stretch": 2,
     "quarter": 2,
-    "front": 2,
+    "front": 8,
     "tilt": 1,
     "latitude": 1,
     "doubt": 2,
@@ -72,7 +72,8 @@ class Prediction:
         footprint: (1) logarithm of the apparent square root of the footprint's area.
         stretch: (2) half the logarithm of width over depth, times cosine and sine of twice the yaw.
         quarter: (2) cosine and sine of four times the yaw.
-        front: (2) cosine and sine of the yaw, in which the front (-Y) looks at the camera at zero.
+        front: (8) logits of the yaw, at which the front (-Y) looks at the camera at zero, being nearest to
+            0, 45, 90, ... degrees.
         tilt: (1) angle of what is upright in the world, clockwise from the picture's up.
         latitude: (1) angle of the cell's ray above the horizon.
         doubt: (2) logarithms of the errors to be expected of tilt and latitude.
@@ -145,17 +146,10 @@ class BoxDetector(ModelMixin, ConfigMixin):
 
     Args:
         widths: channels of the heads at 1/4, 1/8, … of the picture's size, multiples of 8.
-        focal_slope, focal_offset: what a focal length's logarithm is multiplied by, and what is added, where
-            it was guessed: a network that errs guesses too near the middle. Measured on held-out scenes.
     """
 
     @register_to_config
-    def __init__(
-        self,
-        widths: tuple[int, ...] = (64, 80, 112, 160),
-        focal_slope: float = 1.0,
-        focal_offset: float = 0.0,
-    ) -> None:
+    def __init__(self, widths: tuple[int, ...] = (64, 80, 112, 160)) -> None:
         super().__init__()
         self.backbone = EfficientNetLite()
         self.heads = Heads(tuple(widths))
@@ -208,7 +202,7 @@ def mirrored(prediction: Prediction) -> Prediction:
         footprint=prediction.footprint.flip(3),
         stretch=flipped(prediction.stretch, 1, -1),
         quarter=flipped(prediction.quarter, 1, -1),
-        front=flipped(prediction.front, 1, -1),
+        front=prediction.front[:, [0, 7, 6, 5, 4, 3, 2, 1]].flip(3),
         tilt=flipped(prediction.tilt, -1),
         latitude=prediction.latitude.flip(3),
         doubt=prediction.doubt.flip(3),

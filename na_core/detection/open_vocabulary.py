@@ -1,8 +1,7 @@
 """Detection of whatever is named, on real photographs, with networks whose weights the user has.
 
 Text or nothing finds 2D boxes (Grounding DINO, OWLv2; RT-DETR and others without a prompt), SAM 2.1 makes
-masks of them, a metric depth network makes points, and :mod:`na_core.detection.lifting` fits boxes. All
-networks are loaded through transformers from a folder, or from the hub if that is allowed.
+masks of them, a metric depth network makes points, and :mod:`na_core.detection.lifting` fits boxes.
 """
 
 import json
@@ -16,11 +15,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
-    AutoModelForDepthEstimation,
     AutoModelForObjectDetection,
     AutoModelForZeroShotObjectDetection,
     AutoProcessor,
@@ -28,8 +25,11 @@ from transformers import (
 )
 
 from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection, distinct_rectangles
-from na_core.detection.ground import GroundError, camera_points, find_ground
+from na_core.detection.ground import GroundError, camera_over_ground
 from na_core.detection.lifting import FittingError, fit_box, points_of_depth, smoothed
+from na_core.detection.metric_depth import DepthNetwork
+from na_core.detection.pixels import normalised
+from na_core.detection.weights import WeightsError, load_published
 from na_core.geometry.camera import assumed_focal, camera_of_photo
 from na_core.scene import Camera
 
@@ -40,20 +40,15 @@ SMALLEST, LARGEST = 0.001, 0.8
 PROMPTED = ("grounding-dino", "mm-grounding-dino", "omdet-turbo", "owlv2", "owlvit")
 """Model types that are told what to look for."""
 
-DEPTH_PRO = "depth_pro"
 ASSUMED_PITCH = math.radians(15)
 
 
-class WeightsError(ValueError):
-    """Weights that are missing or of the wrong kind. The text is a sentence that names the fix."""
-
-
 class OpenVocabularyDetector:
-    """Three networks, loaded from folders or from the hub.
+    """Three networks; those of boxes and masks are loaded from folders or from the hub.
 
     Args:
         boxes: Grounding DINO, OWLv2, RT-DETR or another of transformers' object detectors.
-        depth: Depth Anything V2 metric, Depth Pro or another metric depth estimator.
+        depth: see :func:`na_core.detection.metric_depth.load_depth`.
         masks: SAM 2.1; None takes all of a 2D box that is nearer than what is around it.
         device: torch's.
         download: fetch from the hub what is not on this disk.
@@ -65,26 +60,22 @@ class OpenVocabularyDetector:
     def __init__(
         self,
         boxes: str,
-        depth: str,
+        depth: DepthNetwork,
         masks: str | None = None,
         device: str = "cpu",
         *,
         download: bool = False,
     ) -> None:
         self.device = device
-        self._offline = {"local_files_only": not download}
-        boxes_type = self._load(AutoConfig, boxes).model_type
+        boxes_type = self._load(AutoConfig, boxes, download).model_type
         self.prompted = boxes_type.replace("_", "-") in PROMPTED
         kind = AutoModelForZeroShotObjectDetection if self.prompted else AutoModelForObjectDetection
-        self._boxes = self._load(kind, boxes)
-        self._boxes_processor = self._load(AutoProcessor if self.prompted else AutoImageProcessor, boxes)
-        self._masks = None if masks is None else self._load(Sam2Model, masks)
+        self._boxes = self._load(kind, boxes, download)
+        processor = AutoProcessor if self.prompted else AutoImageProcessor
+        self._boxes_processor = self._load(processor, boxes, download)
+        self._masks = None if masks is None else self._load(Sam2Model, masks, download)
         self._masks_size = None if masks is None else _sam_size(masks, self._masks)
-        self._depth = self._load(AutoModelForDepthEstimation, depth)
-        self._depth_type = self._load(AutoConfig, depth).model_type
-        self._depth_processor = (
-            None if self._depth_type == DEPTH_PRO else self._load(AutoImageProcessor, depth)
-        )
+        self._depth = depth
 
     @torch.no_grad()
     def detect(
@@ -156,29 +147,9 @@ class OpenVocabularyDetector:
             said = [str(name) for name in result["text_labels"]]
         return distinct(said, result["scores"].tolist(), result["boxes"].double().cpu().numpy(), size[0])
 
-    @torch.no_grad()
     def find_depth(self, image: Image.Image, focal: float | None) -> tuple[NDArray[np.float32], float | None]:
         """Return depth (H, W) in metres, and the focal length in pixels if the network finds one."""
-        if self._depth_type != DEPTH_PRO:
-            assert self._depth_processor is not None
-            inputs = self._depth_processor(images=image, return_tensors="pt").to(self.device)
-            result = self._depth_processor.post_process_depth_estimation(
-                self._depth(**inputs), target_sizes=[(image.height, image.width)]
-            )[0]
-            return result["predicted_depth"].float().cpu().numpy(), None
-        config = self._depth.config
-        side = config.patch_size * round(1 / min(config.scaled_images_ratios))
-        outputs = self._depth(_normalised(image, (side, side), (0.5,) * 3, (0.5,) * 3).to(self.device))
-        found = None
-        if getattr(outputs, "field_of_view", None) is not None:
-            found = 0.5 * image.width / math.tan(0.5 * math.radians(float(outputs.field_of_view[0])))
-        used = focal or found or assumed_focal(image.width, image.height)
-        # What it predicts is inverse depth of a camera whose focal length is the picture's width.
-        inverse = (outputs.predicted_depth[0].float() * image.width / used).clamp(1e-4, 1e4)
-        depth = F.interpolate(
-            inverse[None, None], (image.height, image.width), mode="bilinear", align_corners=False
-        )[0, 0]
-        return (1 / depth).cpu().numpy(), found
+        return self._depth.find(image, focal)
 
     @torch.no_grad()
     def find_masks(
@@ -191,7 +162,7 @@ class OpenVocabularyDetector:
             return [nearer_than_around(depth, rectangle) for rectangle in rectangles]
         assert self._masks_size is not None
         rows, columns = self._masks_size
-        pixels = _normalised(image, self._masks_size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        pixels = normalised(image, self._masks_size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
         scale = np.array([columns / image.width, rows / image.height] * 2)
         boxes = torch.from_numpy(rectangles * scale).float()[None]
         outputs = self._masks(
@@ -202,18 +173,8 @@ class OpenVocabularyDetector:
         )
         return list((logits[:, 0] > 0).cpu().numpy())
 
-    def _load(self, kind: Any, place: str) -> Any:
-        try:
-            loaded = kind.from_pretrained(place, **self._offline)
-        except (OSError, ValueError, KeyError) as error:
-            fix = (
-                "Give the folder of a checkpoint as transformers saves it, or allow downloads."
-                if self._offline["local_files_only"]
-                else "Check the name, and the connection."
-            )
-            text = f"'{place}' holds no weights that can be used for this. {fix}"
-            raise WeightsError(text) from error
-        return loaded.to(self.device).eval() if isinstance(loaded, torch.nn.Module) else loaded
+    def _load(self, kind: Any, place: str, download: bool) -> Any:
+        return load_published(kind, place, self.device, download=download)
 
 
 def distinct(
@@ -258,10 +219,9 @@ def _camera(depth: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], foca
     height, width = depth.shape
     free = ~np.any(masks, axis=0) if len(masks) else np.ones(depth.shape, bool)
     try:
-        ground = find_ground(camera_points(depth, focal)[free])
+        return camera_over_ground(depth, free, focal)
     except GroundError:
         return camera_of_photo(focal, width, height, ASSUMED_HEIGHT, ASSUMED_PITCH)
-    return ground.camera(focal, width, height)
 
 
 def _sam_size(place: str, model: Any) -> tuple[int, int]:
@@ -273,12 +233,3 @@ def _sam_size(place: str, model: Any) -> tuple[int, int]:
             return int(size["height"]), int(size["width"])
     side = int(model.config.prompt_encoder_config.image_size)
     return side, side
-
-
-def _normalised(
-    image: Image.Image, size: tuple[int, int], mean: Sequence[float], deviation: Sequence[float]
-) -> Tensor:
-    """Return an image as (1, 3, rows, columns), resized and normalised."""
-    small = image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).float() / 255
-    return ((pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(deviation)[:, None, None])[None]

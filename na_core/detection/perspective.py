@@ -6,7 +6,7 @@ above the horizon is its latitude (Jin et al., "Perspective Fields for Single Im
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ FOCAL_LIMITS = 0.15, 20.0
 STEEPEST = math.radians(85)
 
 Array = NDArray[np.float64]
+
+LOWEST = np.array([math.log(FOCAL_LIMITS[0]), -STEEPEST, -math.pi])
+HIGHEST = np.array([math.log(FOCAL_LIMITS[1]), STEEPEST, math.pi])
+"""Of the logarithm of the focal length, pitch and roll."""
 
 
 @dataclass(frozen=True)
@@ -88,61 +92,58 @@ def fit_look(
     The network's three numbers are where the fit starts, and count as it is sure of them; its fields count
     by their doubts, those that contradict the rest hardly (Cauchy's loss).
     """
-    start = np.array([view.numbers[0] if focal is None else math.log(focal), 0.0, view.numbers[2]])
-    start[1] = math.atan2(view.numbers[1], math.exp(start[0])) if pitch is None else pitch
-    start[2] = view.numbers[2] if roll is None else roll
-    free = np.array([focal is None, pitch is None, roll is None])
-    low = np.array([math.log(FOCAL_LIMITS[0]), -STEEPEST, -math.pi])
-    high = np.array([math.log(FOCAL_LIMITS[1]), STEEPEST, math.pi])
-    numbers = np.where(free, np.clip(start, low, high), start)
-
-    def residuals(at: Array) -> Array:
-        tilt, latitude = perspective_fields(view.places, math.exp(at[0]), at[1], at[2])
-        off = (tilt - view.tilt + math.pi) % (2 * math.pi) - math.pi
-        horizon = math.exp(at[0]) * math.tan(at[1])
-        said = (np.array([at[0], horizon, at[2]]) - view.numbers) / view.doubts
-        fields = off / view.tilt_doubt, (latitude - view.latitude) / view.latitude_doubt
-        return np.concatenate([*(each.ravel() for each in fields), said])
-
-    weights = np.append(np.full(2 * view.tilt.size, EVIDENCE / view.tilt.size), np.ones(3))
+    numbers, free = first_numbers(view, focal, pitch, roll)
     information = np.zeros((3, 3))
     for _ in range(ROUNDS):
-        here = residuals(numbers)
-        slopes = np.stack([(residuals(numbers + STEP * axis) - here) / STEP for axis in np.eye(3)], axis=1)
-        slopes = slopes * free
-        trust = weights / (1 + here**2)
-        information = slopes.T @ (slopes * trust[:, None])
-        step = -np.linalg.pinv(information) @ (slopes.T @ (trust * here))
-        numbers = np.where(free, np.clip(numbers + np.clip(step, -0.5, 0.5), low, high), numbers)
-    focal_doubt, pitch_doubt, roll_doubt = np.sqrt(np.diag(np.linalg.pinv(information))) * free
-    return Look(
-        math.exp(numbers[0]),
-        float(numbers[1]),
-        float(numbers[2]),
-        float(focal_doubt),
-        float(pitch_doubt),
-        float(roll_doubt),
-    )
+        information, pull = pull_of_view(view, numbers)
+        information = information * np.outer(free, free)
+        step = -np.linalg.pinv(information) @ (pull * free)
+        numbers = moved(numbers, step, free)
+    return look_of(numbers, np.asarray(np.sqrt(np.diag(np.linalg.pinv(information))) * free))
 
 
-def fit_calibrated_look(
-    view: View,
-    slope: float,
-    offset: float,
-    focal: float | None = None,
-    pitch: float | None = None,
-    roll: float | None = None,
-) -> Look:
-    """Return the camera of :func:`fit_look`, a guessed focal length put right, and the rest fitted to it.
+def first_numbers(
+    view: View, focal: float | None, pitch: float | None, roll: float | None
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return where a fit starts, (3,): logarithm of the focal length, pitch, roll; and which may move."""
+    numbers = np.array([view.numbers[0] if focal is None else math.log(focal), 0.0, view.numbers[2]])
+    numbers[1] = math.atan2(view.numbers[1], math.exp(numbers[0])) if pitch is None else pitch
+    numbers[2] = view.numbers[2] if roll is None else roll
+    free = np.array([focal is None, pitch is None, roll is None])
+    return moved(numbers, np.zeros(3), free), free
 
-    Args:
-        view: what a network says.
-        slope, offset: what a guessed focal length's logarithm is multiplied by, and what is added.
-        focal, pitch, roll: what is known.
+
+def moved(numbers: Array, step: Array, free: NDArray[np.bool_]) -> Array:
+    """Return numbers (3,) after a step, not too large a one, within what cameras can be; only free ones."""
+    return np.where(free, np.clip(numbers + np.clip(step, -0.5, 0.5), LOWEST, HIGHEST), numbers)
+
+
+def look_of(numbers: Array, doubts: Array) -> Look:
+    """Return a camera of such numbers (3,), and errors (3,) to be expected of them."""
+    focal, pitch, roll = (float(number) for number in numbers)
+    return Look(math.exp(focal), pitch, roll, *(float(doubt) for doubt in doubts))
+
+
+def pull_of_view(view: View, numbers: Array) -> tuple[Array, Array]:
+    """Return how surely, (3, 3), and whereto, (3,), a network's view pulls a camera of such numbers.
+
+    They are Gauss' normal equations: the camera agrees best after a step of minus the inverse of the first
+    times the second.
     """
-    look = fit_look(view, focal, pitch, roll)
-    if focal is not None:
-        return look
-    calibrated = math.exp(slope * math.log(look.focal) + offset)
-    again = fit_look(view, min(max(calibrated, FOCAL_LIMITS[0]), FOCAL_LIMITS[1]), pitch, roll)
-    return replace(again, focal_doubt=slope * look.focal_doubt, pitch_doubt=look.pitch_doubt)
+    weights = np.append(np.full(2 * view.tilt.size, EVIDENCE / view.tilt.size), np.ones(3))
+    here = _disagreement(view, numbers)
+    slopes = np.stack(
+        [(_disagreement(view, numbers + STEP * axis) - here) / STEP for axis in np.eye(3)], axis=1
+    )
+    trust = weights / (1 + here**2)
+    return slopes.T @ (slopes * trust[:, None]), slopes.T @ (trust * here)
+
+
+def _disagreement(view: View, numbers: Array) -> Array:
+    """Return how far what a network says is from what a camera shows, (R,) in units of its doubts."""
+    focal, pitch, roll = numbers
+    tilt, latitude = perspective_fields(view.places, math.exp(focal), pitch, roll)
+    off = (tilt - view.tilt + math.pi) % (2 * math.pi) - math.pi
+    said = (np.array([focal, math.exp(focal) * math.tan(pitch), roll]) - view.numbers) / view.doubts
+    fields = off / view.tilt_doubt, (latitude - view.latitude) / view.latitude_doubt
+    return np.concatenate([*(each.ravel() for each in fields), said])

@@ -48,8 +48,8 @@ class Found:
         return Found(**each)
 
 
-def standing_boxes(found: Found, look: Look, size: tuple[int, int]) -> tuple[Array, Array]:
-    """Return boxes (K, 4, 4) on the ground, one unit below a camera, and the logarithms (K,) of their depths.
+def standing_boxes(found: Found, look: Look, size: tuple[int, int]) -> Array:
+    """Return boxes (K, 4, 4) on the ground, one unit below a camera.
 
     The camera is above the origin and faces +Y. What would stand behind it or far away is where it looks
     to be, at a factor of :data:`DOUBT`.
@@ -81,7 +81,7 @@ def standing_boxes(found: Found, look: Look, size: tuple[int, int]) -> tuple[Arr
     boxes[:, :2, 3] = (directions * depths[:, None])[:, :2]
     boxes[:, 2, 3] = dimensions[:, 2] / 2
     boxes[:, 3, 3] = 1
-    return boxes, np.log(depths)
+    return boxes
 
 
 def rotation(look: Look) -> Array:

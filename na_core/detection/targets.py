@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from na_core.detection.network import CELL, LEAST_DOUBT, Prediction, cell_centres
+from na_core.detection.network import CELL, LEAST_DOUBT, PARTS, Prediction, cell_centres
 from na_core.tensors.cameras import Cameras, camera_from_world, project_local
 
 SPREAD = 0.14
@@ -137,9 +137,16 @@ def object_numbers(camera: Cameras, boxes: Tensor, width: int, height: int) -> d
         "footprint": ((wide + deep) / 2)[..., None],
         "stretch": stretch[..., None] * turned(2),
         "quarter": turned(4),
-        "front": turned(1),
+        "front": shares_of_directions(yaw),
     }
     return {name: value.float() for name, value in values.items()}
+
+
+def shares_of_directions(yaw: Tensor) -> Tensor:
+    """Return how much of yaws (...) is at 0, 45, 90, ... degrees, (..., 8); the nearest two share it."""
+    number = PARTS["front"]
+    apart = (yaw[..., None] * number / (2 * math.pi) - torch.arange(number, device=yaw.device)) % number
+    return (1 - torch.minimum(apart, number - apart)).clamp_min(0)
 
 
 def shown_bounds(owner: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -223,9 +230,11 @@ SCALES = {
     "footprint": 0.3,
     "stretch": 0.1,
     "quarter": 0.3,
-    "front": 0.4,
 }
 """Error of each field that costs about as much as the others'."""
+
+FRONT_WEIGHT = 1.0
+"""Of the front, which is one of eight directions and no number: of two that look alike neither is between."""
 
 CAMERA_WEIGHT, FIELD_WEIGHT = 1.0, 2.0
 """Of the camera's numbers, and of tilt and latitude; their doubts set how much an error costs."""
@@ -245,8 +254,12 @@ def losses(prediction: Prediction, wanted: Targets) -> dict[str, Tensor]:
         error = F.smooth_l1_loss(
             at_cells(getattr(prediction, name)) / scale, wanted.values[name] / scale, reduction="none"
         ).mean(dim=1)
-        error = error * {"quarter": wanted.turns, "front": wanted.faces}.get(name, torch.ones_like(error))
+        if name == "quarter":
+            error = error * wanted.turns
         parts[name] = (error * wanted.weight).sum() / number
+    likely = at_cells(prediction.front).log_softmax(dim=1)
+    unlike = F.kl_div(likely, wanted.values["front"], reduction="none").sum(dim=1)
+    parts["front"] = FRONT_WEIGHT * (unlike * wanted.faces * wanted.weight).sum() / number
     tilt, latitude = prediction.doubt.split(1, dim=1)
     parts["tilt"] = FIELD_WEIGHT * _doubted(prediction.tilt - wanted.tilt, tilt)
     parts["latitude"] = FIELD_WEIGHT * _doubted(prediction.latitude - wanted.latitude, latitude)

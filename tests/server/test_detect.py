@@ -14,13 +14,14 @@ from PIL import Image
 
 from na_core.data.scenes import scenes
 from na_core.evaluation.evaluate import BENCH
-from na_core.geometry.camera import focal_from_35mm
+from na_core.geometry.camera import camera_of_photo, focal_from_35mm, pitch_and_roll
 from na_core.scene import Box, Camera
 from server import commands
 from server.detection import DetectionRequest, Detectors
 from server.detector_settings import DetectorSettings
 from server.failures import Failure
 from server.photos import decode_photo, focal_length
+from tests.na_core.detection.tiny_point_map import METRES, photo_of_ground, write_tiny_point_map
 from tests.server.conftest import ROOT, environment
 
 
@@ -199,3 +200,18 @@ def test_every_kind_of_picture_is_searched(scripted, data) -> None:
     status, found = detect(scripted, data)
     assert status == 200, found
     Camera.from_dict(found["camera"])
+
+
+def test_a_depth_network_alone_tells_the_camera_to_the_embedded_detector(tmp_path) -> None:
+    width, height = 192, 128
+    camera = camera_of_photo(1.1 * width, width, height, 1.0, 0.5, 0.05)
+    picture = photo_of_ground(camera, width, height)
+    settings = DetectorSettings(depth=str(write_tiny_point_map(tmp_path / "tiny.onnx")))
+    found = Detectors("cpu", settings).detect(DetectionRequest(photo="0" * 64), picture)
+    assert found.camera.fx == pytest.approx(1.1, rel=0.03)
+    assert pitch_and_roll(found.camera.world_from_camera[2, :3]) == pytest.approx((0.5, 0.05), abs=0.02)
+    assert found.camera.world_from_camera[2, 3] == pytest.approx(METRES, rel=0.05)
+    assert found.metric
+    assert found.doubt is None
+    told = Detectors("cpu", settings).detect(DetectionRequest(photo="0" * 64, pitch=0.3, roll=0.0), picture)
+    assert pitch_and_roll(told.camera.world_from_camera[2, :3])[0] == pytest.approx(0.3)

@@ -221,6 +221,18 @@ def test_another_lens_shows_its_target_about_as_large_from_elsewhere(seed):
         assert 0.6 < shares[1] / shares[0] < 1.6
 
 
+def test_unusual_cameras_look_down_from_anywhere_and_from_near():
+    random = stream("train", 0, "lenses")
+    view = View(np.array([0.3, -1.6, 1.0]), np.array([0.1, 0.0, 0.1]), 0.02, 0.9)
+    others = [through_another_lens(random, view, unusual=1.0) for _ in range(200)]
+    pitches = [math.degrees(math.asin(other.world_from_camera()[2, 2])) for other in others]
+    assert min(pitches) < 15 and max(pitches) > 70
+    reach = np.linalg.norm(view.position - view.target) * math.tan(view.field / 2)
+    near = [np.linalg.norm(o.position - o.target) * math.tan(o.field / 2) / reach for o in others]
+    assert min(near) < 0.6
+    assert all(0.3 <= other.position[2] <= 2.3 for other in others)
+
+
 def test_turned_footprints_are_told_apart():
     size = np.array([1.0, 0.2, 0.3])
     along, across = corners(Pose(0, 0, 0), size), corners(Pose(0.45, 0.3, 0), size)

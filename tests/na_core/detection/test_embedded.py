@@ -67,7 +67,10 @@ def as_predicted(wanted: Targets) -> Prediction:
         doubt=torch.full((1, 2, rows, columns), LEAST_DOUBT),
         camera=wanted.camera,
         camera_doubt=torch.full((1, 3), LEAST_DOUBT),
-        **{name: spread(values) for name, values in wanted.values.items()},
+        **{
+            name: spread(values.clamp_min(1e-9).log() if name == "front" else values)
+            for name, values in wanted.values.items()
+        },
     )
 
 

@@ -30,12 +30,9 @@ from transformers import (
 )
 
 from na_core.data.scenes import scenes
-from na_core.detection.open_vocabulary import (
-    OpenVocabularyDetector,
-    WeightsError,
-    distinct,
-    nearer_than_around,
-)
+from na_core.detection.metric_depth import load_depth
+from na_core.detection.open_vocabulary import OpenVocabularyDetector, distinct, nearer_than_around
+from na_core.detection.weights import WeightsError
 from na_core.evaluation.box_overlap import box_iou
 from na_core.evaluation.evaluate import BENCH
 
@@ -223,7 +220,7 @@ def grounding_dino(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 class TestLoading:
     def test_without_a_prompt_and_with_masks(self, rt_detr, depth_anything, sam, photo) -> None:
-        detector = OpenVocabularyDetector(rt_detr, depth_anything, sam)
+        detector = OpenVocabularyDetector(rt_detr, load_depth(depth_anything), sam)
         assert not detector.prompted
         found = detector.detect(photo, threshold=0.0)
         assert found.metric
@@ -233,12 +230,12 @@ class TestLoading:
             assert np.isfinite(thing.box.world_from_box).all()
 
     def test_a_prompt_filters_what_a_fixed_list_of_names_finds(self, rt_detr, depth_anything, photo) -> None:
-        detector = OpenVocabularyDetector(rt_detr, depth_anything)
+        detector = OpenVocabularyDetector(rt_detr, load_depth(depth_anything))
         names, _, _ = detector.find_boxes(Image.fromarray(photo), "tin", 0.0)
         assert set(names) <= {"tin"}
 
     def test_text_finds_boxes(self, grounding_dino, depth_anything, photo) -> None:
-        detector = OpenVocabularyDetector(grounding_dino, depth_anything)
+        detector = OpenVocabularyDetector(grounding_dino, load_depth(depth_anything))
         assert detector.prompted
         names, scores, boxes = detector.find_boxes(Image.fromarray(photo), "Mug. laptop", 0.0)
         assert len(names) == len(scores) == len(boxes)
@@ -248,7 +245,7 @@ class TestLoading:
             detector.detect(photo, "  ")
 
     def test_depth_pro_tells_the_focal_length_and_obeys_a_known_one(self, rt_detr, depth_pro, photo) -> None:
-        detector = OpenVocabularyDetector(rt_detr, depth_pro)
+        detector = OpenVocabularyDetector(rt_detr, load_depth(depth_pro))
         image = Image.fromarray(photo)
         depth, focal = detector.find_depth(image, None)
         assert depth.shape == photo.shape[:2]
@@ -263,17 +260,19 @@ class TestLoading:
         assert np.median((known / depth)[near]) == pytest.approx(2, rel=1e-3)
 
     def test_masks_are_of_their_boxes_pictures(self, rt_detr, depth_anything, sam, photo) -> None:
-        detector = OpenVocabularyDetector(rt_detr, depth_anything, sam)
+        detector = OpenVocabularyDetector(rt_detr, load_depth(depth_anything), sam)
         boxes = np.array([[5.0, 5, 60, 50], [10, 20, 90, 60]])
         masks = detector.find_masks(Image.fromarray(photo), boxes, np.ones(photo.shape[:2], np.float32))
         assert [mask.shape for mask in masks] == [photo.shape[:2]] * 2
         assert detector.find_masks(Image.fromarray(photo), boxes[:0], np.ones((1, 1), np.float32)) == []
 
-    def test_what_is_not_there_is_named_and_nothing_is_downloaded(self, tmp_path: Path) -> None:
+    def test_what_is_not_there_is_named_and_nothing_is_downloaded(
+        self, depth_anything, tmp_path: Path
+    ) -> None:
         with pytest.raises(WeightsError, match="allow downloads"):
-            OpenVocabularyDetector(str(tmp_path), str(tmp_path))
+            load_depth(str(tmp_path))
         with pytest.raises(WeightsError, match="someone/something"):
-            OpenVocabularyDetector("someone/something", "someone/else")
+            OpenVocabularyDetector("someone/something", load_depth(depth_anything))
 
 
 def test_with_true_depth_and_masks_boxes_and_camera_are_right(monkeypatch: pytest.MonkeyPatch) -> None:

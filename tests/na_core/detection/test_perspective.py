@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na_core.detection.network import CELL, cell_centres
-from na_core.detection.perspective import View, fit_calibrated_look, fit_look, perspective_fields
+from na_core.detection.perspective import View, fit_look, perspective_fields
 from na_core.geometry.camera import camera_of_photo, project_points, rays
 
 SIZE = (192, 128)
@@ -80,12 +80,3 @@ def test_a_level_camera_tells_no_focal_length_but_does_no_harm() -> None:
     look = fit_look(view)
     assert math.isfinite(look.focal)
     assert look.pitch == pytest.approx(0, abs=0.05)
-
-
-def test_a_guessed_focal_length_is_put_right_and_the_horizon_stays() -> None:
-    view = seen(1.2, 0.5, 0.1)
-    look, plain = fit_calibrated_look(view, 1.3, 0.05), fit_look(view)
-    assert math.log(look.focal) == pytest.approx(1.3 * math.log(plain.focal) + 0.05)
-    assert look.focal * math.tan(look.pitch) == pytest.approx(plain.focal * math.tan(plain.pitch), rel=0.15)
-    assert look.focal_doubt == pytest.approx(1.3 * plain.focal_doubt)
-    assert fit_calibrated_look(view, 1.3, 0.05, focal=1.5).focal == pytest.approx(1.5)

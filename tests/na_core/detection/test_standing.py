@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from na_core.detection.perspective import Look
 from na_core.detection.standing import (
@@ -36,6 +37,11 @@ def things(count: int, seed: int = 0) -> Found:
     )
 
 
+def depths_of(boxes: NDArray[np.float64], found: Found, focal: float) -> NDArray[np.float64]:
+    """Return the depths (K,) at which boxes look as large as they should."""
+    return focal * boxes[:, 2, 2] / found.sizes[:, 2]
+
+
 @given(st.floats(0.7, 2.0), st.floats(0.3, 0.8), st.floats(-0.2, 0.2))
 def test_centres_are_seen_where_they_were_and_bases_are_on_the_ground(
     focal: float, pitch: float, roll: float
@@ -43,25 +49,26 @@ def test_centres_are_seen_where_they_were_and_bases_are_on_the_ground(
     found, look = things(5), Look(focal, pitch, roll)
     camera = camera_of_photo(focal * SIZE[0], *SIZE, 1.0, pitch, roll)
     np.testing.assert_allclose(rotation(look), camera.world_from_camera[:3, :3], atol=1e-12)
-    boxes, depths = standing_boxes(found, look, SIZE)
+    boxes = standing_boxes(found, look, SIZE)
+    depths = depths_of(boxes, found, focal)
     seen = project_points(camera, boxes[:, :3, 3])
-    stands = np.abs(depths - np.log(found.depths * focal)) < math.log(DOUBT) - 1e-9
+    stands = np.abs(np.log(depths / (found.depths * focal))) < math.log(DOUBT) - 1e-9
     np.testing.assert_allclose(seen[stands, :2] * SIZE / max(SIZE), found.centres[stands], atol=1e-9)
-    np.testing.assert_allclose(np.log(seen[stands, 2]), depths[stands], atol=1e-9)
+    np.testing.assert_allclose(seen[stands, 2], depths[stands], rtol=1e-9)
     np.testing.assert_allclose(boxes[:, 2, 3], boxes[:, 2, 2] / 2)
 
 
 def test_apparent_sizes_are_sizes_over_depth() -> None:
     found, look = things(4), Look(1.2, 0.5, 0.0)
-    boxes, depths = standing_boxes(found, look, SIZE)
+    boxes = standing_boxes(found, look, SIZE)
     sizes = np.linalg.norm(boxes[:, :3, :3], axis=1)
-    np.testing.assert_allclose(sizes * 1.2 / np.exp(depths)[:, None], found.sizes)
+    np.testing.assert_allclose(sizes * 1.2 / depths_of(boxes, found, 1.2)[:, None], found.sizes)
 
 
 def test_what_would_stand_beyond_the_horizon_is_where_it_looks_to_be_more_or_less() -> None:
     found, look = things(3), Look(1.2, -0.5, 0.0)  # looking up: no ground is seen
-    _, depths = standing_boxes(found, look, SIZE)
-    np.testing.assert_allclose(np.exp(depths), found.depths * 1.2 * DOUBT)
+    boxes = standing_boxes(found, look, SIZE)
+    np.testing.assert_allclose(depths_of(boxes, found, 1.2), found.depths * 1.2 * DOUBT)
 
 
 def test_some_of_the_objects() -> None:
