@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/detected_photographs.py [PHOTO ...]
 
 The photographs come with scikit-image and scikit-learn (pip install scikit-learn, if it is not there), and
-whatever others you name. Writes docs/images/detected.webp, and
-prints of each what was found, which camera, and how long it took (median of five).
+whatever others you name. Writes docs/images/detected.webp, and prints of each what was found, which camera,
+and how long it took (median of five).
 """
 
 from __future__ import annotations

@@ -153,8 +153,7 @@ def through_another_lens(random: Random, view: View, unusual: float = 0.0) -> Vi
     Args:
         random: draws it.
         view: the camera that it takes the place of.
-        unusual: probability that it looks down from anywhere, and from as near as
-            one object alone fills the picture.
+        unusual: probability that it looks down from anywhere and from near; see :data:`PITCHES`.
     """
     field = math.radians(random.uniform(*FIELDS))
     offset = view.position - view.target

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from na_core.detection.perspective import Look, View, first_numbers, fit_look, look_of, moved, pull_of_view
+from na_core.detection.perspective import Look, View, fit_look, look_of, moved, pull_of_view
 from na_core.detection.standing import Found, rotation
 
 SIDE = 512
@@ -113,7 +113,7 @@ def fit_to_edges(
     look = fit_look(view, focal, pitch, roll)
     if not len(edges.lengths):
         return look, found.yaws
-    free = first_numbers(view, focal, pitch, roll)[1]
+    free = np.array([known is None for known in (focal, pitch, roll)])
     numbers = np.array([math.log(look.focal), look.pitch, look.roll])
     centres = found.centres - np.array(size) / max(size) / 2
     shares = _shares(edges, found.rectangles - np.tile(np.array(size) / max(size) / 2, 2))

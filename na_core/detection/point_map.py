@@ -114,11 +114,11 @@ def focal_and_shift(
     places = (pixel_centres(width, height) - 0.5) * (width, height) / max(width, height)
     rows = np.unique(np.linspace(0, height - 1, SAMPLES).round().astype(int))
     columns = np.unique(np.linspace(0, width - 1, SAMPLES).round().astype(int))
-    window = np.ix_(rows, columns)
-    chosen = valid[window]
-    window = window if chosen.any() else (slice(None), slice(None))
-    chosen = valid[window]
-    seen, there = places[window][chosen], points[window][chosen]
+    chosen = np.zeros_like(valid)
+    chosen[np.ix_(rows, columns)] = valid[np.ix_(rows, columns)]
+    if not chosen.any():
+        chosen = valid
+    seen, there = places[chosen], points[chosen]
     nearest = there[:, 2].min()
     deep = max(float(np.median(there[:, 2]) - nearest), 1e-6)
     low, high = np.log(NEAREST), np.log(FARTHEST)

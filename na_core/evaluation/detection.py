@@ -37,7 +37,7 @@ object's own symmetry, of yaw of those that have none, and of the axes alone. Of
 length, relative; of pitch and roll in degrees."""
 
 FOCAL_DOUBT, PITCH_DOUBT = 0.1, np.radians(2)
-"""Of a camera under which one box in two is where it should be."""
+"""Of a camera, either of which makes its boxes half as sure."""
 
 RIGHT_IOUS = (0.25, 0.5)
 """IoU of 3D boxes from which a detection is right."""

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from na_core.geometry.camera import rays
+from na_core.geometry.camera import pixel_centres, rays
 from na_core.scene import Camera
 
 REACH = 4.0
@@ -63,8 +63,7 @@ def write_tiny_point_map(
 
 def photo_of_ground(camera: Camera, width: int, height: int) -> NDArray[np.uint8]:
     """Return the photo (H, W, 3) in which that network sees the ground under a camera (units, not metres)."""
-    columns, rows = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-    directions = rays(camera, np.stack([columns, rows], axis=-1))
+    directions = rays(camera, pixel_centres(width, height))
     eye = camera.world_from_camera[2, 3]
     with np.errstate(divide="ignore"):
         depth = np.where(directions[..., 2] < 0, -eye / directions[..., 2], np.inf)
