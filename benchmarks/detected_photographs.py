@@ -22,7 +22,7 @@ from skimage import data
 from sklearn.datasets import load_sample_image
 
 from na_core.data.contact_sheet import draw_boxes, laid_out
-from na_core.detection.embedded import detect, load_detector
+from na_core.detection.embedded import detect, load_detector, load_refiner
 from na_core.geometry.camera import pitch_and_roll
 from na_core.scene import Picture
 
@@ -48,7 +48,7 @@ def photograph(name: str) -> Picture:
 
 def main(files: list[str]) -> None:
     """Detect, print and draw."""
-    detector = load_detector()
+    detector, refiner = load_detector(), load_refiner()
     photos = {name: photograph(name) for name in NAMES}
     photos |= {Path(name).stem: np.array(load_sample_image(name)) for name in SAMPLES}
     photos |= {name: photograph(name) for name in EMPTY}
@@ -58,7 +58,7 @@ def main(files: list[str]) -> None:
         seconds = []
         for _ in range(ROUNDS):
             start = time.perf_counter()
-            found = detect(detector, picture)
+            found = detect(detector, refiner, picture)
             seconds.append(time.perf_counter() - start)
         pitch, roll = np.degrees(pitch_and_roll(found.camera.world_from_camera[2, :3]))
         field = 2 * math.degrees(math.atan(0.5 / found.camera.fx))

@@ -84,9 +84,13 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """EfficientNet-Lite0 without its classifier."""
+    """EfficientNet-Lite0 without its classifier.
 
-    def __init__(self) -> None:
+    Args:
+        depth: how many of its 16 blocks there are, from the first.
+    """
+
+    def __init__(self, depth: int = 16) -> None:
         super().__init__()
         self.stem = SameConv(3, STEM, 3, 2)
         blocks, inputs = [], STEM
@@ -94,7 +98,7 @@ class EfficientNetLite(nn.Module):
             for number in range(stage.blocks):
                 blocks.append(InvertedResidual(stage, inputs, stage.stride if number == 0 else 1))
                 inputs = stage.channels
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(blocks[:depth])
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Return the features of pictures.
@@ -103,13 +107,14 @@ class EfficientNetLite(nn.Module):
             pixels: (B, 3, H, W) sRGB in [0, 1], of any size.
 
         Returns:
-            (B, C, h, w) for each of :data:`CHANNELS`, from fine to coarse.
+            (B, C, h, w) for each of :data:`CHANNELS`, from fine to coarse; with fewer blocks, for those that
+            there are and for the last block.
         """
         x = F.relu6(self.stem((pixels * 255 - 127) / 128))
         features = []
         for number, block in enumerate(self.blocks):
             x = block(x)
-            if number in TAPS:
+            if number in TAPS or number + 1 == len(self.blocks):
                 features.append(x)
         return features
 

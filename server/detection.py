@@ -115,6 +115,7 @@ class Detectors:
             height = float(seen.world_from_camera[2, 3]) if height is None else height
         found = embedded.detect(
             embedded.load_detector(device=self._device),
+            embedded.load_refiner(device=self._device),
             picture,
             focal=focal,
             pitch=pitch,

@@ -25,6 +25,8 @@ class DetectedObject:
         rectangle: (x0, y0, x1, y1) around what is seen of it, in image coordinates.
         box: around all of it; upright, on its support, its front (local -Y) where it was seen to be.
         mask: (H, W), the photo's pixels that show it; None if the detector finds none.
+        doubt: how far the box may be off where it stands, in units of its own size, because the camera is not
+            known for sure; 0 where the detector does not say.
     """
 
     name: str
@@ -32,6 +34,7 @@ class DetectedObject:
     rectangle: tuple[float, float, float, float]
     box: Box
     mask: NDArray[np.bool_] | None = None
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Detection:
                 {
                     "name": thing.name,
                     "score": round(thing.score, 4),
+                    "doubt": round(thing.doubt, 4),
                     "rectangle": list(thing.rectangle),
                     **thing.box.to_dict(),
                 }
@@ -103,11 +107,14 @@ def overlaps(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(shared / np.maximum(areas[0] + areas[1] - shared, 1e-12))
 
 
-def distinct_rectangles(rectangles: NDArray[np.float64]) -> list[int]:
-    """Return the numbers of rectangles (K, 4), the surest first, that no surer kept one overlaps much."""
+def distinct_rectangles(rectangles: NDArray[np.float64], overlap: float = OVERLAP) -> list[int]:
+    """Return the numbers of rectangles (K, 4), the surest first, that no surer kept one overlaps much.
+
+    That is by more than ``overlap``, intersection over union.
+    """
     table = overlaps(rectangles, rectangles)
     kept: list[int] = []
     for number in range(len(rectangles)):
-        if not (table[number, kept] > OVERLAP).any():
+        if not (table[number, kept] > overlap).any():
             kept.append(number)
     return kept

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from na_core.detection.found import Found
 from na_core.detection.perspective import Look, View, fit_look, look_of, moved, pull_of_view
-from na_core.detection.standing import Found, rotation
+from na_core.detection.standing import rotation
 
 SIDE = 512
 """Longer side in pixels at which edges are looked for."""

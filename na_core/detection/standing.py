@@ -1,12 +1,11 @@
 """Objects that stand on the ground: from what a picture shows of them to boxes under a camera."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from na_core.detection.found import Array, Found
 from na_core.detection.perspective import Look
 from na_core.geometry.camera import camera_of_photo
 
@@ -18,34 +17,6 @@ GRID = 6
 
 SHARED = 0.5
 """Share of the smaller one's volume from which two boxes are of one object."""
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The objects of one photo as numbers; lengths in the picture in units of its longer side.
-
-    Attributes:
-        scores: (K,), the surest first.
-        rectangles: (K, 4) of 2D boxes.
-        centres: (K, 2), where 3D boxes' centres are seen.
-        depths: (K,) in camera heights, over the focal length.
-        sizes: (K, 3), apparent width, depth and height: times focal length over depth.
-        yaws: (K,) radians; 0 faces the camera.
-    """
-
-    scores: Array
-    rectangles: Array
-    centres: Array
-    depths: Array
-    sizes: Array
-    yaws: Array
-
-    def chosen(self, numbers: Sequence[int]) -> "Found":
-        """Return some of the objects, in their order."""
-        each = {of.name: getattr(self, of.name)[list(numbers)] for of in fields(self)}
-        return Found(**each)
 
 
 def standing_boxes(found: Found, look: Look, size: tuple[int, int]) -> Array:
@@ -82,6 +53,26 @@ def standing_boxes(found: Found, look: Look, size: tuple[int, int]) -> Array:
     boxes[:, 2, 3] = dimensions[:, 2] / 2
     boxes[:, 3, 3] = 1
     return boxes
+
+
+def box_doubts(found: Found, look: Look, size: tuple[int, int]) -> Array:
+    """Return how far boxes (K,) may be off where they stand, in units of their own size.
+
+    That is what the camera's doubts move them by, as the camera sees them; the size is the cube root of the
+    volume. The arguments are those of :func:`standing_boxes`.
+    """
+    others = (
+        replace(look, focal=look.focal * (1 + look.focal_doubt)),
+        replace(look, pitch=look.pitch + look.pitch_doubt),
+        replace(look, roll=look.roll + look.roll_doubt),
+    )
+    boxes = standing_boxes(found, look, size)
+    middles, *moved = (
+        (standing_boxes(found, each, size)[:, :3, 3] - (0, 0, 1)) @ rotation(each) for each in (look, *others)
+    )
+    shift = np.linalg.norm(np.stack(moved) - middles, axis=-1)
+    volume = np.abs(np.linalg.det(boxes[:, :3, :3]))
+    return np.linalg.norm(shift, axis=0) / np.cbrt(np.maximum(volume, 1e-12))
 
 
 def rotation(look: Look) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na_core.data.scenes import Scene
-from na_core.detection.detection import CameraDoubt, Detection, overlaps
+from na_core.detection.detection import Detection, overlaps
 from na_core.detection.embedded import THRESHOLD
 from na_core.detection.targets import MIN_OBJECT_PIXELS, MIN_VISIBLE_SHARE
 from na_core.evaluation.box_overlap import box_ious
@@ -36,8 +36,8 @@ ERRORS = (
 object's own symmetry, of yaw of those that have none, and of the axes alone. Of the camera: of the focal
 length, relative; of pitch and roll in degrees."""
 
-FOCAL_DOUBT, PITCH_DOUBT = 0.1, np.radians(2)
-"""Of a camera, either of which makes its boxes half as sure."""
+HALF_SURE = 0.4
+"""Doubt of a box, in units of its size, that makes it half as sure as one whose place is known."""
 
 RIGHT_IOUS = (0.25, 0.5)
 """IoU of 3D boxes from which a detection is right."""
@@ -48,7 +48,7 @@ class Matches:
     """What was found in a photo beside what there is: K detections, the surest first, and G objects.
 
     Attributes:
-        scores: (K,), how sure it is that there is an object, and of the camera that it stands under.
+        scores: (K,), how sure it is that there is an object, and that it stands where it was found.
         overlaps: (K, G) IoU of 3D boxes.
         wanted: (G,) bool, objects that are to be found.
         false: detections that an artist would see and that are of no object, or of one that is found already.
@@ -71,7 +71,7 @@ def match(scene: Scene, number: int, detection: Detection) -> Matches:
     mine = _in_camera(frame.camera, true)
     found = _in_camera(detection.camera, [thing.box.world_from_box for thing in detection.objects])
     scores = np.array([thing.score for thing in detection.objects])
-    sure = _sureness(detection.doubt)
+    sure = np.array([1 / (1 + (thing.doubt / HALF_SURE) ** 2) for thing in detection.objects])
     rectangles = [thing.rectangle for thing in detection.objects]
     shown = scores >= THRESHOLD  # to an artist
     flat = overlaps(rectangles, [frame.boxes_2d[i] for i in there]) * shown[:, None]
@@ -147,13 +147,6 @@ def average_precision(matches: Sequence[Matches], threshold: float) -> float:
     best = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-12)
     return float(np.where(at < len(best), best[np.minimum(at, len(best) - 1)], 0).mean())
-
-
-def _sureness(doubt: CameraDoubt | None) -> float:
-    """Return how likely boxes are where they should be, in [0, 1], as far as that is the camera's matter."""
-    if doubt is None:
-        return 1.0
-    return 1 / (1 + (doubt.focal / FOCAL_DOUBT) ** 2 + (doubt.pitch / PITCH_DOUBT) ** 2)
 
 
 def _in_camera(camera: Camera, boxes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from na_core.data.contact_sheet import draw_boxes, laid_out
 from na_core.data.scenes import Scene
-from na_core.detection.embedded import detect, load_detector
+from na_core.detection.embedded import detect, load_detector, load_refiner
 from na_core.detection.lifting import (
     Footprint,
     closeness_yaw,
@@ -52,12 +52,13 @@ def measure_detector(chosen: Sequence[Scene], told: Told) -> Scores:
         told: of each photo: its focal length, as EXIF does for real ones; or the camera, as it is when
             someone matched it.
     """
-    detector = load_detector()
+    detector, refiner = load_detector(), load_refiner()
     found = []
     for scene in chosen:
         for number in range(len(scene.labels.frames)):
             detection = detect(
                 detector,
+                refiner,
                 scene.picture(number),
                 threshold=MIN_DETECTION_SCORE,
                 **known_of(scene, number, told),
@@ -73,7 +74,7 @@ def measure_drag(chosen: Sequence[Scene], told: Told) -> Scores:
         chosen: held-out scenes.
         told: of each photo, see :func:`measure_detector`.
     """
-    detector = load_detector()
+    detector, refiner = load_detector(), load_refiner()
     ious: list[float] = []
     for scene in chosen:
         for number, frame in enumerate(scene.labels.frames):
@@ -83,6 +84,7 @@ def measure_drag(chosen: Sequence[Scene], told: Told) -> Scores:
                 continue
             detection = detect(
                 detector,
+                refiner,
                 scene.picture(number),
                 rectangles=[frame.boxes_2d[i] for i in there],
                 **known_of(scene, number, told),
@@ -173,11 +175,12 @@ def measure(chosen: Sequence[Scene], sheet: Path, sheet_rows: int) -> dict[str, 
 
 def write_detection_sheet(chosen: Sequence[Scene], file: Path, rows: int) -> None:
     """Write the first pictures of scenes, each with the true boxes beside those that were found."""
-    detector = load_detector()
+    detector, refiner = load_detector(), load_refiner()
     cells = []
     for scene in list(chosen)[: 2 * rows]:
         frame, picture = scene.labels.frames[0], scene.picture(0)
-        found = detect(detector, picture, camera_height=float(frame.camera.world_from_camera[2, 3]))
+        height = float(frame.camera.world_from_camera[2, 3])
+        found = detect(detector, refiner, picture, camera_height=height)
         boxes = [thing.box for thing in found.objects]
         for camera, each in ((frame.camera, frame.boxes), (found.camera, boxes)):
             cells.append(Image.fromarray(picture))

@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Number = Annotated[int, Field(ge=0, strict=True)]
 Start = Literal["noise", "residual", "uncertainty"]
 
-TASKS = ("vae", "photo_network", "detector", "decoder")
+TASKS = ("vae", "photo_network", "detector", "refiner", "decoder")
 """Tables of what can be trained, in the order in which a run trains them."""
 
 VALIDATION_SCENES = Path(__file__).resolve().parent.parent / "evaluation" / "scenes" / "validation.tar"
@@ -168,6 +168,46 @@ class DetectorConfig(Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class RefinerConfig(Optimisation):
+    """How the detector's second look is trained, on what the detector sees at the first. It should not have
+    been trained on the same scenes: it is surer of those than of others. A run that trains nothing else has
+    no ``preset`` and no ``size``. Its groups of weights are "backbone" and "heads".
+
+    Attributes:
+        size: size of a new network ("tiny" is for tests); its backbone begins as the detector's.
+        initial: folder of a network to start from in its place.
+        detector: folder of the detector whose first looks are looked at again; left out, the embedded one.
+        frozen_blocks: blocks of the backbone, from the first, that keep their weights; 0 trains them all.
+        tell_focal: share of photos of whose camera the focal length alone is told.
+        tell_camera: share of photos of whose camera all is told.
+        wrong_rectangle: standard deviation of given 2D boxes' edges, as a share of their sides.
+        shift: largest shift of what is cut out, as a share of its side.
+        resize: largest factor by which it is larger or smaller.
+        mirror: probability of an object to be mirrored left to right.
+        recolour: probability of an object to have its colour channels exchanged.
+        degrade: probability of an object to be blurred, noisy and compressed.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("backbone", "heads")
+
+    size: Literal["tiny", "mini"] = "mini"
+    initial: Path | None = None
+    detector: Path | None = None
+    frozen_blocks: Annotated[int, Field(ge=0, le=16, strict=True)] = 5
+    tell_focal: Share = 0.33
+    tell_camera: Share = 0.33
+    wrong_rectangle: Share = 0.02
+    shift: Share = 0.05
+    resize: Annotated[float, Field(ge=1, allow_inf_nan=False, strict=True)] = 1.15
+    mirror: Share = 0.5
+    recolour: Share = 0.5
+    degrade: Share = 0.3
+    clip_norm: Amount = 10.0
+    ema_decay: Share = 0.998
+    weight_decay: Amount = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class DecoderConfig(Optimisation):
     """How the decoder is trained. Its groups of weights are "unet", "encoder" and "tokens" (the tokenizer,
     whose weights do not decay).
@@ -259,7 +299,7 @@ class TrainingConfig:
         seed: seed of every random number.
         scenes: data to train on: a split's folder, a shard or a folder of shards.
         output: folder of the run.
-        preset: preset of the model; a run that trains a detector alone has none.
+        preset: preset of the model; a run that trains a detector or its second look alone has none.
         size: size of a model with random weights ("tiny" is for tests). Give this or ``initial``.
         initial: folder or embedded name of the checkpoint to start from.
         processes: number of processes that train together; 0 is one for each GPU, or one on the CPU.
@@ -274,6 +314,7 @@ class TrainingConfig:
         photo_network: how the photo network is trained, or where it is taken from; None leaves the
             checkpoint's, or goes without.
         detector: how the embedded detector is trained.
+        refiner: how its second look is trained.
         decoder: how encoder, tokenizer and UNet are trained.
         conditions: what the decoder sees; None is what ``guided`` always sees, or the checkpoint's.
         augmentation: how the decoder's pairs are changed.
@@ -296,6 +337,7 @@ class TrainingConfig:
     vae: Annotated[Annotated[VaeConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
     photo_network: Annotated[Annotated[PhotoNetworkConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
     detector: DetectorConfig | None = None
+    refiner: RefinerConfig | None = None
     decoder: DecoderConfig | None = None
     conditions: ConditionsConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -327,16 +369,17 @@ def _contradictions(config: TrainingConfig) -> Iterator[str]:
     """Yield what is wrong with keys that are well-formed alone and contradict each other."""
     trained, decoder, conditions = config.trained, config.decoder, config.conditions
     if not trained:
-        yield "nothing to train: give tables [vae], [photo_network], [detector] or [decoder]"
+        yield "nothing to train: give tables [vae], [photo_network], [detector], [refiner] or [decoder]"
     for name, table in trained.items():
         for group in table.group_rates:
             if group not in table.groups:
                 known = ", ".join(f"'{name}'" for name in table.groups) or "none"
                 yield f"{name}: group_rates: unknown key '{group}'; there are: {known}"
-    if trained.keys() == {"detector"}:
+    if trained.keys() <= {"detector", "refiner"}:
+        tables = " and ".join(f"[{name}]" for name in trained)
         for key in ("preset", "size", "initial", "validation", "vae", "photo_network", "conditions"):
             if getattr(config, key) is not None:
-                yield f"'{key}' does not go with [detector] alone"
+                yield f"'{key}' does not go with {tables} alone"
         return
     if config.preset is None:
         yield "missing key 'preset'"

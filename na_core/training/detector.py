@@ -1,6 +1,6 @@
 """The task that trains the embedded detector: objects' 3D boxes and the camera, from photos alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from na_core.data.scenes import Scene
 from na_core.detection.network import BoxDetector
 from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, shown_bounds, targets
 from na_core.tensors.cameras import Cameras
 from na_core.training.config import DetectorConfig
 from na_core.training.initial import give_published, load_part
-from na_core.training.labelled import LabelledFrames, photo_views
+from na_core.training.labelled import photo_views
 from na_core.training.photo_augmentation import Photos, degrade, mirror, recolour, turn
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run
-from na_core.training.scene_shards import load_images
+from na_core.training.shown import Shown, load_shown
 from na_core.training.task import ParameterGroup, TrainingTask
 
 WIDTHS = {"tiny": (8, 8, 8, 8), "mini": (64, 80, 112, 160)}
@@ -27,27 +26,6 @@ WIDTHS = {"tiny": (8, 8, 8, 8), "mini": (64, 80, 112, 160)}
 
 NARROWEST = 0.55
 """Shorter over longer side of the narrowest photos."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What M labelled frames show of their objects, N slots each.
-
-    Attributes:
-        frames: pictures, cameras and boxes.
-        masks: (M, H, W) uint8, 0 the background, n object n - 1.
-        visible: (M, N) float32, the share of each silhouette that shows; 0 where there is none.
-        symmetry: (M, N) int64, turns after which shapes look the same; 0 any.
-        plates: (E, H, W, 3) uint8, pictures without any object.
-        plate_rows: (E,) int64, the frames that those are of.
-    """
-
-    frames: LabelledFrames
-    masks: Tensor
-    visible: Tensor
-    symmetry: Tensor
-    plates: Tensor
-    plate_rows: Tensor
 
 
 class DetectorObjective(nn.Module):
@@ -107,36 +85,6 @@ class DetectorTask(TrainingTask[DetectorConfig]):
         half.load_state_dict(self.network.state_dict())
         half.register_to_config(_name_or_path="")  # not where the run began, on whosever machine
         half.half().save_pretrained(folder, safe_serialization=True)
-
-
-def load_shown(run: Run) -> Shown:
-    """Return what all frames of a run's scenes show, in order.
-
-    Raises:
-        OSError: a file cannot be read; the text names it.
-    """
-    shape = run.frames.there.shape
-    visible, symmetry = np.zeros(shape, np.float32), np.ones(shape, np.int64)
-    plates, plate_rows, row = [np.zeros((0, *run.frames.pictures.shape[1:]), np.uint8)], [], 0
-    for scene in run.scenes:
-        things = scene.labels.objects
-        for number, frame in enumerate(scene.labels.frames):
-            present = [box is not None for box in frame.boxes]
-            visible[row, : len(things)] = np.where(present, frame.visible, 0)
-            symmetry[row, : len(things)] = [thing.symmetry for thing in things]
-            if (plate := scene.plate(number)) is not None:
-                plates.append(plate[None])
-                plate_rows.append(row)
-            row += 1
-    masks = load_images(run.scenes, Scene.mask, torch.uint8, "masks")
-    return Shown(
-        run.frames,
-        masks,
-        torch.from_numpy(visible),
-        torch.from_numpy(symmetry),
-        torch.from_numpy(np.concatenate(plates)),
-        torch.tensor(plate_rows, dtype=torch.int64),
-    )
 
 
 def draw_labelled(

@@ -12,6 +12,7 @@ from torch import nn
 from na_core.backbone import EfficientNetLite
 from na_core.backbone_weights import load_published
 from na_core.detection.network import BoxDetector
+from na_core.detection.refiner import BoxRefiner
 from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
 from na_core.model.latents import latent_channels, latent_factor
@@ -25,6 +26,7 @@ PARTS: dict[str, tuple[Any, ...]] = {
     "vae": (PatchAutoencoder, AutoencoderKL),
     "photo_network": (PhotoNetwork,),
     "detector": (BoxDetector,),
+    "refiner": (BoxRefiner,),
 }
 """Classes of the parts that a run can start from, by their folders in a checkpoint."""
 

@@ -140,33 +140,49 @@ def turn(photos: Photos, random: np.random.Generator, angle: float, zoom: float)
 
 
 def recolour(photos: Photos, random: np.random.Generator, probability: float, gain: float = 0.2) -> Photos:
-    """Exchange colour channels, each photo's with the given probability, and make them brighter or darker.
-
-    ``gain`` is by how much, at most, a channel is brightened or darkened.
-    """
+    """Recolour photos and their plates alike; see :func:`recoloured`."""
     views = photos.views
-    count, device = len(views.pictures), views.pictures.device
+    both = [views.pictures] if photos.plate is None else [views.pictures, photos.plate]
+    made = recoloured(torch.cat(both, dim=2), random, probability, gain).split(views.pictures.shape[2], dim=2)
+    return replace(
+        photos,
+        views=replace(views, pictures=made[0]),
+        plate=None if photos.plate is None else made[1],
+    )
+
+
+def recoloured(
+    pictures: Tensor, random: np.random.Generator, probability: float, gain: float = 0.2
+) -> Tensor:
+    """Exchange colour channels of pictures (B, H, W, 3) uint8, and make them brighter or darker.
+
+    Each picture's channels are exchanged with the given probability; ``gain`` is by how much, at most, a
+    channel is brightened or darkened.
+    """
+    count, device = len(pictures), pictures.device
     orders = np.argsort(random.random((count, 3)), axis=1)
     kept = random.random(count) >= probability
     orders[kept] = (0, 1, 2)
-    order = torch.from_numpy(orders).to(device)[:, None, None, :].expand(views.pictures.shape)
+    order = torch.from_numpy(orders).to(device)[:, None, None, :].expand(pictures.shape)
     gains = torch.from_numpy(1 + gain * (2 * random.random((count, 1, 1, 3)) - 1)).float().to(device)
-
-    def changed(pictures: Tensor) -> Tensor:
-        return (pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
-
-    plate = None if photos.plate is None else changed(photos.plate)
-    return replace(photos, views=replace(views, pictures=changed(views.pictures)), plate=plate)
+    return (pictures.gather(-1, order) * gains).round().clamp(0, 255).to(torch.uint8)
 
 
 def degrade(photos: Photos, random: np.random.Generator, probability: float) -> Photos:
-    """Make photos as bad as cameras do, each with the given probability: soft, noisy, compressed.
+    """Make photos as bad as cameras do; see :func:`degraded`."""
+    return replace(
+        photos,
+        views=replace(photos.views, pictures=degraded(photos.views.pictures, random, probability)),
+    )
+
+
+def degraded(pictures: Tensor, random: np.random.Generator, probability: float) -> Tensor:
+    """Make pictures (B, H, W, 3) uint8 as bad as cameras do, each with the given probability.
 
     A lens's or a hand's blur, a sensor's noise (its variance grows with the light), and JPEG's artefacts.
     """
-    pictures = photos.views.pictures.cpu().numpy()
     made = []
-    for picture in pictures:
+    for picture in pictures.cpu().numpy():
         chosen, share, shots, read, quality, half = random.random(6)
         noise = random.standard_normal(picture.shape, np.float32)
         if chosen >= probability:
@@ -182,8 +198,7 @@ def degrade(photos: Photos, random: np.random.Generator, probability: float) -> 
         how += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
         _, file = cv2.imencode(".jpg", noisy, how)
         made.append(cv2.imdecode(file, cv2.IMREAD_COLOR))
-    pictures_made = torch.from_numpy(np.stack(made)).to(photos.views.pictures.device)
-    return replace(photos, views=replace(photos.views, pictures=pictures_made))
+    return torch.from_numpy(np.stack(made)).to(pictures.device)
 
 
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:

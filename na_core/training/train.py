@@ -20,6 +20,7 @@ from na_core.training.detector import DetectorTask
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.loop import train_task
 from na_core.training.photo_network import PhotoNetworkTask
+from na_core.training.refiner import RefinerTask
 from na_core.training.run import Run, mixed_precision
 from na_core.training.run_folder import claim_folder, export_folder
 from na_core.training.scene_shards import shard_of
@@ -28,7 +29,7 @@ from na_core.training.training_state import first_step, saved_steps
 from na_core.training.vae import VaeTask
 
 REGISTRY: Mapping[str, Callable[[Run, Any], TrainingTask]] = {
-    task.name: task for task in (VaeTask, PhotoNetworkTask, DetectorTask, DecoderTask)
+    task.name: task for task in (VaeTask, PhotoNetworkTask, DetectorTask, RefinerTask, DecoderTask)
 }
 """The tasks, by their tables in the configuration."""
 

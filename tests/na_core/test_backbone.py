@@ -22,6 +22,16 @@ def test_features_shrink_by_two_from_level_to_level(height: int, width: int) -> 
         assert found.shape == (2, channels, -(-height // 2**level), -(-width // 2**level))
 
 
+def test_of_fewer_blocks_the_last_ones_features_come_last() -> None:
+    whole, part = EfficientNetLite().eval(), EfficientNetLite(13).eval()
+    part.load_state_dict(whole.state_dict(), strict=False)
+    picture = torch.rand(1, 3, 64, 64)
+    features = part(picture)
+    assert [of.shape[1] for of in features] == [*CHANNELS[:-1], 192]
+    for mine, other in zip(features[:-1], whole(picture), strict=False):
+        assert torch.equal(mine, other)
+
+
 @pytest.mark.parametrize("size", [7, 8])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_odd_pixel_of_padding_is_below_and_on_the_right(size: int, stride: int) -> None:

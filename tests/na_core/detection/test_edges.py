@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from na_core.detection.edges import LEAST_LENGTH, Edges, fit_to_edges, straight_edges
+from na_core.detection.found import Found
 from na_core.detection.network import CELL, cell_centres
 from na_core.detection.perspective import View, fit_look, perspective_fields
-from na_core.detection.standing import Found
 from na_core.geometry.boxes import box_corners, box_matrix
 from na_core.geometry.camera import camera_of_photo, project_points
 from na_core.scene import Camera

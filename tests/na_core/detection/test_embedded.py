@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from na_core.detection.detection import DetectedObject, Detection
-from na_core.detection.embedded import detect, detection_of, found_in, found_of, view_of
+from na_core.detection.embedded import detect, detection_of
 from na_core.detection.network import CELL, LEAST_DOUBT, BoxDetector, Prediction, cell_centres, mirrored
 from na_core.detection.perspective import fit_look, perspective_fields
+from na_core.detection.reading import found_in, found_of, view_of
+from na_core.detection.refiner import BoxRefiner
 from na_core.detection.targets import (
     LabelledPhotos,
     Targets,
@@ -33,6 +35,7 @@ from tests.na_core.reference import nearest_boxes
 
 SIZE = (192, 128)
 WIDTHS = (8, 8, 8, 8)
+REFINER = BoxRefiner(width=8, hidden=16).eval()
 
 
 def photographed(camera: Camera, *boxes: np.ndarray) -> LabelledPhotos:
@@ -184,7 +187,7 @@ def test_photos_of_every_shape_are_looked_at(shape: tuple[int, int], tmp_path: P
     torch.manual_seed(0)
     detector = BoxDetector(widths=WIDTHS).eval()
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    found = detect(detector, photo, threshold=0.0)
+    found = detect(detector, REFINER, photo, threshold=0.0)
     assert not found.metric
     rectangles = np.array([thing.rectangle for thing in found.objects])
     assert ((rectangles >= 0) & (rectangles <= 1)).all()
@@ -197,7 +200,7 @@ def test_photos_of_every_shape_are_looked_at(shape: tuple[int, int], tmp_path: P
 def test_a_known_focal_length_is_kept() -> None:
     torch.manual_seed(0)
     detector = BoxDetector(widths=WIDTHS).eval()
-    found = detect(detector, np.zeros((100, 200, 3), np.uint8), focal=1.6, camera_height=2.5)
+    found = detect(detector, REFINER, np.zeros((100, 200, 3), np.uint8), focal=1.6, camera_height=2.5)
     assert found.camera.fx == pytest.approx(1.6)
     assert found.camera.world_from_camera[2, 3] == 2.5
     assert found.metric
@@ -212,7 +215,7 @@ def test_what_is_in_given_rectangles_is_said_in_their_order_and_nothing_else() -
     detector = BoxDetector(widths=WIDTHS).eval()
     photo = np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8)
     rectangles = [(0.6, 0.5, 0.9, 0.9), (0.1, 0.4, 0.3, 0.8), (0.1, 0.4, 0.3, 0.8)]
-    found = detect(detector, photo, rectangles=rectangles, pitch=0.6, roll=0.0, focal=1.2)
+    found = detect(detector, REFINER, photo, rectangles=rectangles, pitch=0.6, roll=0.0, focal=1.2)
     np.testing.assert_allclose([thing.rectangle for thing in found.objects], rectangles, atol=1e-9)
     first, second, third = (thing.box.world_from_box for thing in found.objects)
     assert not np.allclose(first, second)

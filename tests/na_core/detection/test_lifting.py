@@ -36,7 +36,7 @@ boxes = st.builds(
     st.floats(3, 4.5),
     st.floats(0.6, 1.2),
     st.floats(0.7, 1),
-    st.floats(0.4, 1),
+    st.floats(0.4, 0.75),  # their tops are seen well: what nothing shows of a depth, no fit can tell
     st.floats(0, math.pi),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from na_core.detection.found import Found
 from na_core.detection.perspective import Look
 from na_core.detection.standing import (
     DOUBT,
-    Found,
+    box_doubts,
     distinct_boxes,
     rotation,
     shared_volumes,
@@ -69,6 +71,25 @@ def test_what_would_stand_beyond_the_horizon_is_where_it_looks_to_be_more_or_les
     found, look = things(3), Look(1.2, -0.5, 0.0)  # looking up: no ground is seen
     boxes = standing_boxes(found, look, SIZE)
     np.testing.assert_allclose(depths_of(boxes, found, 1.2), found.depths * 1.2 * DOUBT)
+
+
+def test_doubts_of_boxes_are_what_the_cameras_doubts_move_them_by() -> None:
+    found = things(6)
+    sure = Look(1.2, 0.5, 0.0)
+    assert box_doubts(found, sure, SIZE).tolist() == [0] * 6
+    doubts = [box_doubts(found, replace(sure, pitch_doubt=doubt), SIZE) for doubt in (0.01, 0.02, 0.04)]
+    assert (doubts[0] > 0).all()
+    assert (doubts[0] < doubts[1]).all() and (doubts[1] < doubts[2]).all()
+    assert (box_doubts(found, replace(sure, pitch_doubt=0.01, focal_doubt=0.1), SIZE) > doubts[0]).all()
+
+
+def test_what_is_seen_near_the_horizon_stands_less_surely() -> None:
+    found = things(2)
+    far, near = found.centres.copy(), found.centres.copy()
+    far[:, 1], near[:, 1] = 0.2, 0.6
+    look = Look(1.2, 0.4, 0.0, pitch_doubt=0.01)
+    doubts = [box_doubts(replace(found, centres=at), look, SIZE) for at in (far, near)]
+    assert (doubts[0] > doubts[1]).all()
 
 
 def test_some_of_the_objects() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from na_core.data.scenes import Scene, scenes
-from na_core.detection.detection import CameraDoubt, DetectedObject, Detection
+from na_core.detection.detection import DetectedObject, Detection
 from na_core.evaluation.detection import Matches, average_precision, match, summarise
 from na_core.geometry.boxes import box_matrix
 from na_core.scene import Box, Camera
@@ -59,15 +59,16 @@ def test_what_is_found_twice_or_is_nothing_is_false(scene: Scene) -> None:
     assert match(scene, 0, wrong).false == 2
 
 
-def test_of_photos_the_one_whose_camera_is_surer_comes_first(scene: Scene) -> None:
+def test_of_boxes_the_one_whose_place_is_surer_comes_first(scene: Scene) -> None:
     true = true_detection(scene)
-    known, sure, unsure = (
-        match(scene, 0, replace(true, doubt=doubt)).scores
-        for doubt in (CameraDoubt(0, 0, 0), CameraDoubt(0.03, 0.01, 0.01), CameraDoubt(0.2, 0.05, 0.01))
-    )
+
+    def doubted(doubt: float) -> Detection:
+        return replace(true, objects=tuple(replace(thing, doubt=doubt) for thing in true.objects))
+
+    known, sure, unsure = (match(scene, 0, doubted(doubt)).scores for doubt in (0, 0.1, 2))
     assert (known > sure).all() and (sure > unsure).all()
     np.testing.assert_allclose(known, match(scene, 0, true).scores)
-    assert match(scene, 0, replace(true, doubt=CameraDoubt(0.5, 0.5, 0))).false == 0  # found all the same
+    assert match(scene, 0, doubted(9)).false == 0  # found all the same
 
 
 def test_a_turn_of_a_box_is_its_yaw_error_but_for_symmetries(scene: Scene) -> None:

@@ -149,7 +149,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_tasks_come_in_their_order(write_config: WriteConfig) -> None:
     optimisation = {"steps": 1, "batch_size": 1, "learning_rate": 0.1, "warmup_steps": 0}
-    config = load_config(write_config(detector=optimisation, photo_network=optimisation))
+    each = dict.fromkeys(("detector", "refiner", "photo_network"), optimisation)
+    config = load_config(write_config(**each))
     assert tuple(config.trained) == tuple(REGISTRY) == TASKS
     assert all(isinstance(table, Optimisation) for table in config.trained.values())
     taken = load_config(write_config("taken", detector=optimisation, photo_network={"from": "mini"}))

@@ -31,7 +31,8 @@ def test_tables_are_in_the_order_of_the_configuration() -> None:
     titles = [line for line in key_tables().splitlines() if line.startswith("###")]
     assert titles[:2] == ["### Before the first table", "### Each table that trains"]
     assert [title.strip("#` []") for title in titles[2:]] == [
-        *("validation", "vae", "photo_network", "detector", "decoder", "conditions", "augmentation")
+        *("validation", "vae", "photo_network", "detector", "refiner", "decoder"),
+        *("conditions", "augmentation"),
     ]
 
 

@@ -1,0 +1,238 @@
+"""The second look: each object that the detector found, cut out of the photo and enlarged.
+
+A region network (Ren et al., "Faster R-CNN", 2015) that corrects what was seen at the first look, as cascades
+do (Cai and Vasconcelos, "Cascade R-CNN", 2018): whether there is an object, its 2D box, and the numbers and
+the front of its 3D box. It is told what was seen at first and how the camera looks at the place.
+
+Places in pictures are from their middle, x and y (down) in units of the longer side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from na_core.backbone import EfficientNetLite
+from na_core.detection.found import NUMBERS
+from na_core.detection.network import PARTS
+
+CUT_SIDE = 128
+"""Side in pixels of the pictures of single objects."""
+
+DEPTH, FEATURES = 13, 112 + 192
+"""Blocks of the backbone, and channels of its features at 1/16 and 1/32 of the size."""
+
+CELLS = CUT_SIDE // 16
+"""Along a side of the features that corrections are made from."""
+
+ROOM = 1.25
+"""Side of what is cut out, over the longer side of the 2D box."""
+
+LEAST_SIDE = 0.04
+"""Of what is cut out, in units of the photo's longer side."""
+
+TOLD = 20
+"""Numbers that the network is told of each object; see :func:`told_of`."""
+
+CORRECTIONS = {"rectangle": 4, "numbers": sum(NUMBERS.values()), "front": PARTS["front"], "logit": 1}
+"""What the network says of each object, in its order."""
+
+LEAST_SCORE = 1e-3
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """What is seen of K objects of photos.
+
+    Attributes:
+        rectangles: (K, 4) 2D boxes.
+        numbers: (K, 8), see :data:`na_core.detection.found.NUMBERS`.
+        front: (K, 8) logits of directions.
+        logits: (K,) of there being an object.
+    """
+
+    rectangles: Tensor
+    numbers: Tensor
+    front: Tensor
+    logits: Tensor
+
+    def __getitem__(self, rows: Tensor) -> "Sightings":
+        """Return some of them."""
+        return Sightings(**{of.name: getattr(self, of.name)[rows] for of in fields(self)})
+
+    def to(self, device: torch.device) -> "Sightings":
+        """Return them on a device."""
+        return Sightings(**{of.name: getattr(self, of.name).to(device) for of in fields(self)})
+
+
+class BoxRefiner(ModelMixin, ConfigMixin):
+    """Looks at single objects and corrects what was said of them.
+
+    Args:
+        width: channels of the features that corrections are made from, a multiple of 8.
+        hidden: numbers between them and the corrections.
+        dropout: share of those features that is left out at random in training.
+    """
+
+    @register_to_config
+    def __init__(self, width: int = 128, hidden: int = 256, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite(DEPTH)
+        self.near = nn.Conv2d(FEATURES + 2, width, 3, padding=1)
+        self.told = nn.Linear(TOLD, width)
+        self.down = nn.Conv2d(width, width, 3, 2, padding=1)
+        self.norms = nn.ModuleList(nn.GroupNorm(width // 8, width) for _ in range(2))
+        self.joined = nn.Linear(width * (CELLS // 2) ** 2 + TOLD, hidden)
+        self.left_out = nn.Dropout(dropout)
+        self.last = nn.Linear(hidden, sum(CORRECTIONS.values()))
+        self.last.weight = nn.Parameter(0.1 * self.last.weight.detach())
+        self.last.bias = nn.Parameter(torch.zeros_like(self.last.bias))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, cuts: Tensor, told: Tensor) -> Tensor:
+        """Return corrections (K, 21), see :data:`CORRECTIONS`.
+
+        Args:
+            cuts: (K, 3, 128, 128) sRGB in [0, 1].
+            told: (K, 20), see :func:`told_of`.
+        """
+        told = told.to(self.dtype)
+        features = self.backbone(cuts.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        fine, coarse = features[-2:]
+        place = (torch.arange(CELLS, device=told.device) + 0.5) / CELLS * 2 - 1
+        across, down = (place.abs() <= told[:, :2, None]).to(told.dtype).unbind(1)
+        shape = -1, CELLS, CELLS
+        box = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], dim=1)
+        x = torch.cat([fine, F.interpolate(coarse, fine.shape[2:], mode="nearest"), box], dim=1)
+        x = F.silu(self.norms[0](self.near(x)) + self.told(told)[:, :, None, None])
+        x = F.silu(self.norms[1](self.down(x)))
+        x = F.silu(self.joined(self.left_out(torch.cat([x.flatten(1), told], dim=1))))
+        return self.last(x).float()
+
+
+def windows(rectangles: Tensor) -> Tensor:
+    """Return the squares (K, 3) that are cut out for 2D boxes (K, 4): x and y of the middle, and side."""
+    low, high = rectangles.split(2, dim=1)
+    side = ROOM * (high - low).amax(dim=1, keepdim=True)
+    return torch.cat([(low + high) / 2, side.clamp_min(LEAST_SIDE)], dim=1)
+
+
+def cut_out(pictures: Sequence[Tensor], squares: Tensor) -> Tensor:
+    """Return what squares (K, 3) show of pictures (3, H, W) in [0, 1], one each: (K, 3, 128, 128).
+
+    What is beyond a picture's edge is black.
+    """
+    place = (torch.arange(CUT_SIDE, device=squares.device) + 0.5) / CUT_SIDE - 0.5
+    cuts = []
+    for picture, (x, y, side) in zip(pictures, squares, strict=True):
+        size = torch.tensor(picture.shape[:0:-1], device=squares.device)
+        across, down = (2 * max(picture.shape[1:]) / size)[:, None] * (
+            torch.stack([x, y])[:, None] + place * side
+        )
+        grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)[None].float()
+        cuts.append(F.grid_sample(picture[None], grid, align_corners=False))
+    return torch.cat(cuts) if cuts else squares.new_zeros((0, 3, CUT_SIDE, CUT_SIDE)).float()
+
+
+def told_of(sightings: Sightings, cameras: Tensor, given: Tensor, squares: Tensor) -> Tensor:
+    """Return what the network is told (K, 20) of objects, all of it about as large as 1.
+
+    That is how their 2D boxes and their centres are in the squares (K, 3) that are cut out of the photos, the
+    numbers of their 3D boxes, how sure they are, how the camera looks at them, how sure that is, and whether
+    someone gave their 2D boxes.
+
+    Args:
+        sightings: at the first look.
+        cameras: (K, 5), focal length, pitch, roll, and the doubts of the first two; see
+            :class:`na_core.detection.perspective.Look`.
+        given: (K,) 0 or 1.
+        squares: see :func:`windows`.
+    """
+    middle, side = squares[:, :2], squares[:, 2:]
+    low, high = sightings.rectangles.split(2, dim=1)
+    at = (low + high) / 2
+    centre, height, footprint, stretch, quarter = sightings.numbers.split([*NUMBERS.values()], dim=1)
+    focal, pitch, roll = cameras[:, :3].unbind(1)
+    x, y = at.unbind(1)
+    right, up, back = roll.sin() * pitch.cos(), roll.cos() * pitch.cos(), pitch.sin()
+    tilt = torch.atan2(focal * right + x * back, focal * up - y * back)
+    latitude = torch.asin(((right * x - up * y) / focal - back) / (1 + (x**2 + y**2) / focal**2).sqrt())
+    focal_doubt, pitch_doubt = cameras[:, 3:].clamp(max=0.5).unbind(1)
+    size = side.log()
+    columns = [
+        (high - low) / side,
+        4 * (at - middle) / side,
+        4 * (centre - middle) / side,
+        height - size,
+        footprint - size,
+        3 * stretch,
+        quarter,
+        size + 1.5,
+        (sightings.logits * (1 - given) / 3)[:, None],
+        torch.stack([3 * tilt, 2 * latitude, focal.log(), given], dim=1),
+        torch.stack([4 * focal_doubt, 20 * pitch_doubt], dim=1),
+    ]
+    return torch.cat(columns, dim=1).float()
+
+
+def corrected(sightings: Sightings, corrections: Tensor, squares: Tensor) -> Sightings:
+    """Return sightings at the second look: the first with corrections (K, 21), which are relative to squares.
+
+    The front and whether there is an object are not corrected but said anew.
+    """
+    rectangle, numbers, front, logit = corrections.split([*CORRECTIONS.values()], dim=1)
+    side = squares[:, 2:]
+    scale = torch.cat([side.expand(-1, 2) / 4, torch.ones_like(numbers[:, 2:])], dim=1)
+    scale[:, 4:6] /= 3
+    return Sightings(
+        sightings.rectangles + rectangle * side / 4,
+        sightings.numbers + numbers * scale,
+        front,
+        logit[:, 0],
+    )
+
+
+def mirrored(sightings: Sightings) -> Sightings:
+    """Return what is seen in the same photos mirrored left to right."""
+    left, top, right, bottom = sightings.rectangles.unbind(1)
+    signs = torch.tensor([-1, 1, 1, 1, 1, -1, 1, -1], device=left.device)
+    return Sightings(
+        torch.stack([-right, top, -left, bottom], dim=1),
+        sightings.numbers * signs,
+        sightings.front[:, [0, 7, 6, 5, 4, 3, 2, 1]],
+        sightings.logits,
+    )
+
+
+@torch.no_grad()
+def look_again(
+    refiner: BoxRefiner, picture: Tensor, first: Sightings, camera: Sequence[float], given: bool
+) -> Sightings:
+    """Return objects (K,) of a photo at the second look, the average of the photo's and its mirror image's.
+
+    Args:
+        refiner: the network.
+        picture: (3, H, W) sRGB in [0, 1].
+        first: the same objects at the first look.
+        camera: see :func:`told_of`.
+        given: whether someone gave the 2D boxes, which are kept then.
+    """
+    squares = windows(first.rectangles)
+    cuts = cut_out([picture] * len(squares), squares)
+    known = torch.full((len(squares),), float(given))
+    cameras = torch.tensor([list(camera)] * len(squares)).reshape(-1, 5).to(squares)
+    flip = torch.tensor([-1.0, 1.0, 1.0]).to(squares)
+    others = mirrored(first), cameras * torch.tensor([1.0, 1.0, -1.0, 1.0, 1.0]).to(squares), squares * flip
+    told = [
+        told_of(first, cameras, known, squares),
+        told_of(others[0], others[1], known, others[2]),
+    ]
+    plain, turned = refiner(torch.cat([cuts, cuts.flip(3)]), torch.cat(told)).chunk(2)
+    one = corrected(first, plain.to(squares), squares)
+    other = mirrored(corrected(others[0], turned.to(squares), others[2]))
+    both = {of.name: (getattr(one, of.name) + getattr(other, of.name)) / 2 for of in fields(Sightings)}
+    return Sightings(**both | ({"rectangles": first.rectangles} if given else {}))

@@ -1,0 +1,215 @@
+"""What a trained detector sees in labelled photos at its first look, beside what there is."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate.utils import tqdm
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from na_core.detection.detection import overlaps
+from na_core.detection.embedded import FIRST_THRESHOLD, Known, look_at, sightings_of
+from na_core.detection.found import NUMBERS
+from na_core.detection.network import BoxDetector
+from na_core.detection.perspective import Look
+from na_core.detection.reading import found_in, found_of
+from na_core.detection.refiner import Sightings
+from na_core.detection.targets import (
+    MIN_OBJECT_PIXELS,
+    MIN_VISIBLE_SHARE,
+    camera_numbers,
+    object_numbers,
+    shown_bounds,
+)
+from na_core.training.atomic_folder import disk_errors
+from na_core.training.shown import Shown
+
+LEAST_IOU, SURE_IOU = 0.3, 0.7
+"""IoU of 2D boxes from which a box is taught to fit the object, and from which it is one for sure."""
+
+
+NESTED = ("first", "truth")
+"""Fields of proposals that hold sightings."""
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """P boxes that were seen at the first look, and the objects that they are of.
+
+    Attributes:
+        rows: (P,) int64, the photos.
+        first: what was seen.
+        cameras: (P, 5), focal length, pitch and roll as they were seen or known, and the first two's doubts.
+        given: (P,) 0 or 1, whether someone gave the 2D box.
+        truth: what there is; front holds shares of directions, logits the share in [0, 1] of an object that
+            the box is.
+        counted: (P,) 0 or 1, whether it matters if there is an object.
+        boxed: (P,) 0 or 1, whether there is one to fit a box to.
+        turns, faces: (P,) 0 or 1, whether its yaw modulo a quarter turn, and its front, can be told.
+    """
+
+    rows: Tensor
+    first: Sightings
+    cameras: Tensor
+    given: Tensor
+    truth: Sightings
+    counted: Tensor
+    boxed: Tensor
+    turns: Tensor
+    faces: Tensor
+
+    def __getitem__(self, rows: Tensor) -> "Proposals":
+        """Return some of them."""
+        return Proposals(**{of.name: getattr(self, of.name)[rows] for of in fields(self)})
+
+    def to(self, device: torch.device) -> "Proposals":
+        """Return them on a device."""
+        return Proposals(**{of.name: getattr(self, of.name).to(device) for of in fields(self)})
+
+
+def proposals_of(
+    shown: Shown, detector: BoxDetector, tell: tuple[float, float], random: np.random.Generator
+) -> Proposals:
+    """Return what a detector sees in frames, and in the true 2D boxes of what they show.
+
+    Args:
+        shown: the frames.
+        detector: in evaluation mode.
+        tell: the shares of frames of which it is told the focal length alone, and the whole camera.
+        random: chooses them.
+    """
+    parts: list[Proposals] = []
+    frames = shown.frames
+    for row in tqdm(range(len(shown.masks)), desc="first looks", unit="photo"):
+        photo = frames.pictures[row].cpu().numpy()
+        height, width = photo.shape[:2]
+        first = look_at(detector, photo, _known(shown, row, tell, random.random()))
+        there = _there(shown, row)
+        truth = _truth(shown, row)
+        rectangles = truth.rectangles.double().numpy() + np.tile((width, height), 2) / max(width, height) / 2
+        wanted = _wanted(shown, row).numpy()
+        own = np.flatnonzero(wanted)
+        for given in (False, True):
+            if given:
+                found = found_in(first.prediction, first.size, rectangles[own])
+                owner, iou = own, np.ones(len(own))
+            else:
+                found = found_of(first.prediction, first.size, FIRST_THRESHOLD)
+                table = overlaps(found.rectangles, rectangles) * there.numpy()
+                owner, iou = table.argmax(axis=1), table.max(axis=1)
+            look, found = first.fitted(found)
+            seen = sightings_of(found, first.size)
+            parts.append(_matched(shown, row, seen, look, given, truth, owner, iou, wanted[owner]))
+    return _joined(parts)
+
+
+def _known(shown: Shown, row: int, tell: tuple[float, float], chance: float) -> Known:
+    height, width = shown.masks.shape[1:]
+    log_focal, horizon, roll = camera_numbers(shown.frames.camera[row : row + 1], width, height)[0].tolist()
+    focal = float(np.exp(log_focal))
+    if chance < tell[1]:
+        return Known(focal, float(np.arctan2(horizon, focal)), roll)
+    return Known(focal) if chance < sum(tell) else Known()
+
+
+def _there(shown: Shown, row: int) -> Tensor:
+    """Return which objects (N,) a frame shows anything of."""
+    return shown.frames.there[row].cpu() & (shown.visible[row] > 0)
+
+
+def _wanted(shown: Shown, row: int) -> Tensor:
+    """Return which objects (N,) of a frame are to be found."""
+    mask = shown.masks[row].long() - 1
+    number = shown_bounds(mask[None], shown.visible.shape[1])[1][0]
+    enough = (number * 65536 >= MIN_OBJECT_PIXELS * mask.numel()) & (shown.visible[row] >= MIN_VISIBLE_SHARE)
+    return enough & _there(shown, row)
+
+
+def _truth(shown: Shown, row: int) -> Sightings:
+    """Return what there is to see of a frame's N objects, from its middle."""
+    frames = shown.frames
+    height, width = shown.masks.shape[1:]
+    size = torch.tensor([width, height]) / max(width, height)
+    values = object_numbers(frames.camera[row : row + 1], frames.boxes[row : row + 1], width, height)
+    named = {name: value[0].cpu() for name, value in values.items()}
+    rectangles = (frames.rectangles[row].cpu() - 0.5) * size.repeat(2)
+    named["centre"] = named["centre"] - size / 2
+    numbers = torch.cat([named[name] for name in NUMBERS], dim=1)
+    return Sightings(rectangles.float(), numbers, named["front"], torch.ones(len(rectangles)))
+
+
+def _matched(
+    shown: Shown,
+    row: int,
+    seen: Sightings,
+    look: Look,
+    given: bool,
+    truth: Sightings,
+    owner: NDArray[np.int64],
+    iou: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+) -> Proposals:
+    """Return what was seen of objects that have such numbers, at such overlaps."""
+    count = len(owner)
+    camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
+    numbers, overlap = torch.from_numpy(owner), torch.from_numpy(iou).float()
+    find = torch.from_numpy(wanted)
+    mine = truth[numbers]
+    share = ((overlap - LEAST_IOU) / (SURE_IOU - LEAST_IOU)).clamp(0, 1) * find
+    symmetry = shown.symmetry[row][numbers]
+    boxed = find & (overlap >= LEAST_IOU)
+    ignored = ~find & (overlap > LEAST_IOU)
+    return Proposals(
+        rows=torch.full((count,), row),
+        first=seen,
+        cameras=torch.tensor([camera]).float().repeat(count, 1),
+        given=torch.full((count,), float(given)),
+        truth=replace(mine, logits=share),
+        counted=(~ignored).float() * (not given),
+        boxed=boxed.float(),
+        turns=(symmetry != 0).float(),
+        faces=(symmetry == 1).float(),
+    )
+
+
+def save_proposals(proposals: Proposals, file: Path) -> None:
+    """Write proposals to a file, whole or not at all.
+
+    Raises:
+        DiskFull: the disk is full.
+    """
+    tensors = {of.name: getattr(proposals, of.name) for of in fields(Proposals) if of.name not in NESTED}
+    for name in NESTED:
+        nested = getattr(proposals, name)
+        tensors |= {f"{name}.{of.name}": getattr(nested, of.name).contiguous() for of in fields(Sightings)}
+    with disk_errors(file.parent):
+        partial = file.with_suffix(".partial")
+        save_file(tensors, partial)
+        partial.replace(file)
+
+
+def load_proposals(file: Path) -> Proposals:
+    """Read what :func:`save_proposals` wrote."""
+    tensors = load_file(file)
+    first, truth = (
+        Sightings(**{of.name: tensors.pop(f"{name}.{of.name}") for of in fields(Sightings)})
+        for name in NESTED
+    )
+    return Proposals(first=first, truth=truth, **tensors)
+
+
+def _joined(parts: list[Proposals]) -> Proposals:
+    def sightings(each: list[Sightings]) -> Sightings:
+        return Sightings(
+            **{of.name: torch.cat([getattr(one, of.name) for one in each]) for of in fields(Sightings)}
+        )
+
+    tensors = [of.name for of in fields(Proposals) if of.name not in NESTED]
+    return Proposals(
+        first=sightings([part.first for part in parts]),
+        truth=sightings([part.truth for part in parts]),
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors},
+    )
