@@ -33,7 +33,6 @@ PAIRS_PER_SUITE = 4
 SUITES = tuple(suite for suite in PAIR_SUITES if suite not in ("duplicate", "orbit"))
 PHOTOGRAPHS = 60 - PAIRS_PER_SUITE * len(SUITES)
 
-
 def frozen_frames() -> Iterator[tuple[str, Frame, Mapping[str, Picture], tuple[int, int]]]:
     """Yield each frame's name, message, photos by SHA-256, and width and height in pixels."""
     held_out = list(scenes(BENCH))

@@ -41,7 +41,6 @@ SHEET = IMAGES / "photographs.webp"
 SHEET_WIDTH = 1920
 """Pixels: a row holds nine pictures."""
 
-
 @dataclass(frozen=True)
 class Subject:
     """A photograph with assets; the first one is edited."""

@@ -32,7 +32,7 @@ CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 WEIGHTS, REFINER_WEIGHTS = CHECKPOINTS / "detector", CHECKPOINTS / "refiner"
 """Of the networks of the first and the second look."""
 
-THRESHOLD = 0.42
+THRESHOLD = 0.4
 """Score from which an object is reported."""
 
 FIRST_THRESHOLD = 0.08
@@ -168,7 +168,8 @@ def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, 
     )
     middle = np.array(first.size) / max(first.size) / 2
     numbers[:, :2] += middle
-    scores = found.scores if given else 1 / (1 + np.exp(-logits))
+    both = (logits + seen.logits.double().numpy()) / 2  # what one of them has never seen the other may know
+    scores = found.scores if given else 1 / (1 + np.exp(-both))
     refined = found_from_numbers(scores, rectangles + np.tile(middle, 2), found.depths, numbers, front)
     return refined if given else refined.chosen(np.argsort(-scores, kind="stable").tolist())
 

@@ -221,18 +221,19 @@ def look_again(
         camera: see :func:`told_of`.
         given: whether someone gave the 2D boxes, which are kept then.
     """
+    first = first.to(picture.device)
     squares = windows(first.rectangles)
+    cameras = torch.tensor(camera).to(squares).expand(len(squares), -1)
+    known = squares.new_full((len(squares),), float(given))
+    mirror = squares.new_tensor([-1, 1, 1])
+    ways = (
+        (first, cameras, squares),
+        (mirrored(first), cameras * cameras.new_tensor([1, 1, -1, 1, 1]), squares * mirror),
+    )
     cuts = cut_out([picture] * len(squares), squares)
-    known = torch.full((len(squares),), float(given))
-    cameras = torch.tensor([list(camera)] * len(squares)).reshape(-1, 5).to(squares)
-    flip = torch.tensor([-1.0, 1.0, 1.0]).to(squares)
-    others = mirrored(first), cameras * torch.tensor([1.0, 1.0, -1.0, 1.0, 1.0]).to(squares), squares * flip
-    told = [
-        told_of(first, cameras, known, squares),
-        told_of(others[0], others[1], known, others[2]),
-    ]
-    plain, turned = refiner(torch.cat([cuts, cuts.flip(3)]), torch.cat(told)).chunk(2)
-    one = corrected(first, plain.to(squares), squares)
-    other = mirrored(corrected(others[0], turned.to(squares), others[2]))
+    told = torch.cat([told_of(seen, looks, known, places) for seen, looks, places in ways])
+    said = refiner(torch.cat([cuts, cuts.flip(3)]), told).to(squares).chunk(2)
+    one, other = (corrected(way[0], each, way[2]) for way, each in zip(ways, said, strict=True))
+    other = mirrored(other)
     both = {of.name: (getattr(one, of.name) + getattr(other, of.name)) / 2 for of in fields(Sightings)}
     return Sightings(**both | ({"rectangles": first.rectangles} if given else {}))

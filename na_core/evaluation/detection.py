@@ -36,7 +36,7 @@ ERRORS = (
 object's own symmetry, of yaw of those that have none, and of the axes alone. Of the camera: of the focal
 length, relative; of pitch and roll in degrees."""
 
-HALF_SURE = 0.4
+HALF_SURE = 0.6
 """Doubt of a box, in units of its size, that makes it half as sure as one whose place is known."""
 
 RIGHT_IOUS = (0.25, 0.5)

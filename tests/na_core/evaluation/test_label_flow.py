@@ -155,3 +155,4 @@ def test_a_scene_without_depth_has_no_view(film: Scene) -> None:
     frames = tuple(replace(frame, depth=None) for frame in film.labels.frames)
     without = replace(film, labels=replace(film.labels, frames=frames))
     assert labelled_view(without, 0) is None
+

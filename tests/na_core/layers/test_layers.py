@@ -104,3 +104,4 @@ class TestObjectColours:
         large, there = self.colours_of(*twice)
         torch.testing.assert_close(there[0, 0], place[0, 0] * torch.tensor([4, 4, 1 / 4]))
         assert float((large[0] - small[0]).abs().mean()) < 0.08
+
