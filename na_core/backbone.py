@@ -118,6 +118,11 @@ class EfficientNetLite(nn.Module):
                 features.append(x)
         return features
 
+    def freeze(self, blocks: int) -> None:
+        """Keep the weights of the stem and of so many blocks, from the first; 0 lets all of them learn."""
+        for part in (self.stem, *self.blocks[:blocks]):
+            part.requires_grad_(blocks == 0)
+
     def load_published(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of a published checkpoint of the ``efficientnet-pytorch`` layout.
 

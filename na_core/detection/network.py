@@ -42,6 +42,9 @@ PARTS = {
 }
 """Channels of :class:`Prediction`'s fields of cells, in their order."""
 
+MIRRORED_FRONT = [0, 7, 6, 5, 4, 3, 2, 1]
+"""Directions of the front, in the order in which a mirrored photo shows them."""
+
 CAMERA_NUMBERS = 3
 TOLD = 4
 """Channels beside the features: position, whether the focal length is known, and its logarithm."""
@@ -202,7 +205,7 @@ def mirrored(prediction: Prediction) -> Prediction:
         footprint=prediction.footprint.flip(3),
         stretch=flipped(prediction.stretch, 1, -1),
         quarter=flipped(prediction.quarter, 1, -1),
-        front=prediction.front[:, [0, 7, 6, 5, 4, 3, 2, 1]].flip(3),
+        front=prediction.front[:, MIRRORED_FRONT].flip(3),
         tilt=flipped(prediction.tilt, -1),
         latitude=prediction.latitude.flip(3),
         doubt=prediction.doubt.flip(3),

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from na_core.backbone import EfficientNetLite
 from na_core.detection.found import NUMBERS
-from na_core.detection.network import PARTS
+from na_core.detection.network import MIRRORED_FRONT, PARTS
 
 CUT_SIDE = 128
 """Side in pixels of the pictures of single objects."""
@@ -203,7 +203,7 @@ def mirrored(sightings: Sightings) -> Sightings:
     return Sightings(
         torch.stack([-right, top, -left, bottom], dim=1),
         sightings.numbers * signs,
-        sightings.front[:, [0, 7, 6, 5, 4, 3, 2, 1]],
+        sightings.front[:, MIRRORED_FRONT],
         sightings.logits,
     )
 

@@ -175,13 +175,18 @@ def shown_bounds(owner: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return torch.stack([x0, y0, x1, y1], dim=-1).float(), number
 
 
+def can_be_found(pixels: Tensor, visible: Tensor, area: int) -> Tensor:
+    """Return of which objects (...) enough shows, by their pixels of a picture of that area."""
+    return (pixels * 65536 >= MIN_OBJECT_PIXELS * area) & (visible >= MIN_VISIBLE_SHARE)
+
+
 def targets(photos: LabelledPhotos) -> Targets:
     """Return what a detector should predict for photos."""
     height, width = photos.owner.shape[1:]
     rows, columns = -(-height // CELL), -(-width // CELL)
     side = max(width, height)
     bounds, number = shown_bounds(photos.owner, photos.boxes.shape[1])
-    found = (number * 65536 >= MIN_OBJECT_PIXELS * height * width) & (photos.visible >= MIN_VISIBLE_SHARE)
+    found = can_be_found(number, photos.visible, height * width)
     ignored = (number > 0) & ~found
     middle = (bounds[..., :2] + bounds[..., 2:]) / 2
     extent = (bounds[..., 2:] - bounds[..., :2]).clamp_min(1)

@@ -18,7 +18,7 @@ from na_core.training.photo_augmentation import Photos, degrade, mirror, recolou
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run
 from na_core.training.shown import Shown, load_shown
-from na_core.training.task import ParameterGroup, TrainingTask
+from na_core.training.task import ParameterGroup, TrainingTask, save_half
 
 WIDTHS = {"tiny": (8, 8, 8, 8), "mini": (64, 80, 112, 160)}
 """Of the heads of new networks, by size."""
@@ -60,8 +60,7 @@ class DetectorTask(TrainingTask[DetectorConfig]):
         else:
             network = load_part("detector", str(settings.initial), f"{run.file}: detector: 'initial'")
         backbone = network.backbone
-        for part in (backbone.stem, *backbone.blocks[: settings.frozen_blocks]):
-            part.requires_grad_(settings.frozen_blocks == 0)
+        backbone.freeze(settings.frozen_blocks)
         groups = [ParameterGroup("heads", network.heads), ParameterGroup("backbone", backbone)]
         super().__init__(run, settings, DetectorObjective(network), groups)
 
@@ -81,10 +80,7 @@ class DetectorTask(TrainingTask[DetectorConfig]):
 
     def export(self, folder: Path) -> None:
         """Save the detector in float16."""
-        half = BoxDetector.from_config(self.network.config)
-        half.load_state_dict(self.network.state_dict())
-        half.register_to_config(_name_or_path="")  # not where the run began, on whosever machine
-        half.half().save_pretrained(folder, safe_serialization=True)
+        save_half(self.network, folder)
 
 
 def draw_labelled(

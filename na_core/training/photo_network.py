@@ -92,8 +92,7 @@ class PhotoNetworkTask(TrainingTask[PhotoNetworkConfig]):
     def __init__(self, run: Run, settings: PhotoNetworkConfig) -> None:
         network: Any = run.pipeline.photo_network
         backbone, heads = network.backbone, network.heads
-        for part in (backbone.stem, *backbone.blocks[: settings.frozen_blocks]):
-            part.requires_grad_(settings.frozen_blocks == 0)
+        backbone.freeze(settings.frozen_blocks)
         groups = [ParameterGroup("heads", heads), ParameterGroup("backbone", backbone)]
         super().__init__(run, settings, PhotoObjective(network), groups)
         check_truth(run.scenes)

@@ -18,9 +18,8 @@ from na_core.detection.perspective import Look
 from na_core.detection.reading import found_in, found_of
 from na_core.detection.refiner import Sightings
 from na_core.detection.targets import (
-    MIN_OBJECT_PIXELS,
-    MIN_VISIBLE_SHARE,
     camera_numbers,
+    can_be_found,
     object_numbers,
     shown_bounds,
 )
@@ -124,8 +123,7 @@ def _wanted(shown: Shown, row: int) -> Tensor:
     """Return which objects (N,) of a frame are to be found."""
     mask = shown.masks[row].long() - 1
     number = shown_bounds(mask[None], shown.visible.shape[1])[1][0]
-    enough = (number * 65536 >= MIN_OBJECT_PIXELS * mask.numel()) & (shown.visible[row] >= MIN_VISIBLE_SHARE)
-    return enough & _there(shown, row)
+    return can_be_found(number, shown.visible[row], mask.numel()) & _there(shown, row)
 
 
 def _truth(shown: Shown, row: int) -> Sightings:

@@ -18,7 +18,7 @@ from na_core.training.proposals import Proposals, load_proposals, proposals_of, 
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run
 from na_core.training.shown import load_shown
-from na_core.training.task import ParameterGroup, TrainingTask
+from na_core.training.task import ParameterGroup, TrainingTask, save_half
 
 SCALES = {
     "rectangle": 0.1,
@@ -113,8 +113,7 @@ class RefinerTask(TrainingTask[RefinerConfig]):
         else:
             network = load_part("refiner", str(settings.initial), f"{key}: 'initial'")
         backbone = network.backbone
-        for part in (backbone.stem, *backbone.blocks[: settings.frozen_blocks]):
-            part.requires_grad_(settings.frozen_blocks == 0)
+        backbone.freeze(settings.frozen_blocks)
         heads = nn.ModuleList(part for name, part in network.named_children() if name != "backbone")
         groups = [ParameterGroup("heads", heads), ParameterGroup("backbone", backbone)]
         super().__init__(run, settings, RefinerObjective(network), groups)
@@ -126,30 +125,24 @@ class RefinerTask(TrainingTask[RefinerConfig]):
 
     def prepare(self, begins: bool) -> None:
         """Look at all pictures with the detector, or read what it saw when the run began."""
-        device, settings = self.run.device, self.settings
-        shown = load_shown(self.run)
-        self._pictures = shown.frames.pictures
-        detector = self._detector.to(device)
-        tell = settings.tell_focal, settings.tell_camera
-        random = np.random.default_rng(self.run.config.seed)
         accelerator = self.run.accelerator  # each process has its own scenes
         name = f"first_looks_{accelerator.process_index + 1}_of_{accelerator.num_processes}.safetensors"
         seen = self.run.config.output / self.name / name
         if not seen.is_file():
-            save_proposals(proposals_of(shown, detector.requires_grad_(False), tell, random), seen)
+            detector = self._detector.to(self.run.device).requires_grad_(False)
+            tell = self.settings.tell_focal, self.settings.tell_camera
+            random = np.random.default_rng(self.run.config.seed)
+            save_proposals(proposals_of(load_shown(self.run), detector, tell, random), seen)
         self._proposals = load_proposals(seen)
 
     def draw(self, key: DrawKey) -> Cuts:
         """Return objects; see :func:`draw_cuts`."""
         count = self.run.share(self.settings)
-        return draw_cuts(self._pictures, self._proposals, count, self.settings, key, self.run.device)
+        return draw_cuts(self.run.pictures, self._proposals, count, self.settings, key, self.run.device)
 
     def export(self, folder: Path) -> None:
         """Save the network in float16."""
-        half = BoxRefiner.from_config(self.network.config)
-        half.load_state_dict(self.network.state_dict())
-        half.register_to_config(_name_or_path="")  # not where the run began, on whosever machine
-        half.half().save_pretrained(folder, safe_serialization=True)
+        save_half(self.network, folder)
 
 
 def draw_cuts(

@@ -98,3 +98,11 @@ class TrainingTask(ABC, Generic[Settings]):
     def load(self, folder: Path) -> None:
         """Read the averaged weights back, in every process, for the tasks that follow."""
         self.network.load_state_dict(load_file(folder / SAFETENSORS_WEIGHTS_NAME))
+
+
+def save_half(network: Any, folder: Path) -> None:
+    """Save a diffusers network in float16, without the place that its run began from."""
+    half = type(network).from_config(network.config)
+    half.load_state_dict(network.state_dict())
+    half.register_to_config(_name_or_path="")  # of whosever machine
+    half.half().save_pretrained(folder, safe_serialization=True)
