@@ -22,7 +22,7 @@ from na_core.detection.found import Found, found_from_numbers, numbers_of
 from na_core.detection.network import CELL, PARTS, SIDE, BoxDetector, Prediction, both_ways
 from na_core.detection.perspective import Look, View
 from na_core.detection.reading import found_in, found_of, view_of
-from na_core.detection.refiner import LEAST_SCORE, BoxRefiner, Sightings, look_again
+from na_core.detection.refiner import LEAST_SCORE, OBJECTS, BoxRefiner, Sightings, look_again
 from na_core.detection.standing import box_doubts, distinct_boxes, standing_boxes
 from na_core.geometry.camera import camera_of_photo
 from na_core.scene import Box
@@ -38,7 +38,7 @@ THRESHOLD = 0.4
 FIRST_THRESHOLD = 0.08
 """Score at the first look from which an object is looked at again."""
 
-SECOND_OVERLAP = 0.4
+SECOND_OVERLAP = 0.5
 """IoU of 2D boxes from which, at the second look, the less sure one is the same object."""
 
 
@@ -159,7 +159,10 @@ def look_at(detector: BoxDetector, photo: NDArray[np.uint8], known: Known) -> Fi
 
 
 def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, *, given: bool) -> Found:
-    """Return objects as they are at the second look, the surest first; given ones in their order."""
+    """Return objects as they are at the second look, the surest first; given ones in their order.
+
+    Where no one gave their 2D boxes there are twice as many: each look may show two.
+    """
     seen = sightings_of(found, first.size)
     camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
     again = look_again(refiner, first.picture, seen, camera, given)
@@ -167,11 +170,16 @@ def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, 
         getattr(again, of.name).double().cpu().numpy() for of in fields(Sightings)
     )
     middle = np.array(first.size) / max(first.size) / 2
-    numbers[:, :2] += middle
-    both = (logits + seen.logits.double().numpy()) / 2  # what one of them has never seen the other may know
-    scores = found.scores if given else 1 / (1 + np.exp(-both))
-    refined = found_from_numbers(scores, rectangles + np.tile(middle, 2), found.depths, numbers, front)
-    return refined if given else refined.chosen(np.argsort(-scores, kind="stable").tolist())
+    numbers[..., :2] += middle
+    rectangles += np.tile(middle, 2)
+    if given:
+        return found_from_numbers(found.scores, rectangles[:, 0], found.depths, numbers[:, 0], front[:, 0])
+    logits[:, 0] = (logits[:, 0] + seen.logits.double().numpy()) / 2  # what one never saw the other may know
+    said = (of.swapaxes(0, 1).reshape(-1, *of.shape[2:]) for of in (rectangles, numbers, front))
+    rectangles, numbers, front = said
+    scores = 1 / (1 + np.exp(-logits.T.ravel()))
+    refined = found_from_numbers(scores, rectangles, np.tile(found.depths, OBJECTS), numbers, front)
+    return refined.chosen(np.argsort(-scores, kind="stable").tolist())
 
 
 def sightings_of(found: Found, size: tuple[int, int]) -> Sightings:

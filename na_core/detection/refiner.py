@@ -2,13 +2,16 @@
 
 A region network (Ren et al., "Faster R-CNN", 2015) that corrects what was seen at the first look, as cascades
 do (Cai and Vasconcelos, "Cascade R-CNN", 2018): whether there is an object, its 2D box, and the numbers and
-the front of its 3D box. It is told what was seen at first and how the camera looks at the place.
+the front of its 3D box. It is told what was seen at first and how the camera looks at the place. Where the
+object shows is predicted pixel by pixel beside it, as Mask R-CNN does (He et al., 2017): what bounds a mask
+bounds the 2D box. Where objects touch or hide one another, one look shows two of them, and the network says
+both (Chu et al., "Detection in Crowded Scenes: One Proposal, Multiple Predictions", 2020).
 
 Places in pictures are from their middle, x and y (down) in units of the longer side.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +19,10 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from na_core.backbone import EfficientNetLite
+from na_core.backbone import CHANNELS, EfficientNetLite
 from na_core.detection.found import NUMBERS
 from na_core.detection.network import MIRRORED_FRONT, PARTS
+from na_core.tensors.perspective import perspective_at
 
 CUT_SIDE = 128
 """Side in pixels of the pictures of single objects."""
@@ -29,7 +33,16 @@ DEPTH, FEATURES = 13, 112 + 192
 CELLS = CUT_SIDE // 16
 """Along a side of the features that corrections are made from."""
 
-ROOM = 1.25
+OBJECTS = 2
+"""That one look shows at most."""
+
+OUTLINE_SIDE = CUT_SIDE // 4
+"""Of what is predicted pixel by pixel."""
+
+OUTLINE_WIDTHS = 48, 24
+"""Channels of the features that it is predicted from, at 1/8 and 1/4 of the size."""
+
+ROOM = 1.5
 """Side of what is cut out, over the longer side of the 2D box."""
 
 LEAST_SIDE = 0.04
@@ -39,20 +52,20 @@ TOLD = 20
 """Numbers that the network is told of each object; see :func:`told_of`."""
 
 CORRECTIONS = {"rectangle": 4, "numbers": sum(NUMBERS.values()), "front": PARTS["front"], "logit": 1}
-"""What the network says of each object, in its order."""
+"""What the network says of each object, in this order."""
 
 LEAST_SCORE = 1e-3
 
 
 @dataclass(frozen=True)
 class Sightings:
-    """What is seen of K objects of photos.
+    """What is seen of objects of photos, of any number of dimensions.
 
     Attributes:
-        rectangles: (K, 4) 2D boxes.
-        numbers: (K, 8), see :data:`na_core.detection.found.NUMBERS`.
-        front: (K, 8) logits of directions.
-        logits: (K,) of there being an object.
+        rectangles: (..., 4) 2D boxes.
+        numbers: (..., 8), see :data:`na_core.detection.found.NUMBERS`.
+        front: (..., 8) logits of directions.
+        logits: (...) of there being an object.
     """
 
     rectangles: Tensor
@@ -67,6 +80,29 @@ class Sightings:
     def to(self, device: torch.device) -> "Sightings":
         """Return them on a device."""
         return Sightings(**{of.name: getattr(self, of.name).to(device) for of in fields(self)})
+
+
+class Outline(nn.Module):
+    """Predicts where each object shows, fine from coarse.
+
+    Args:
+        width: channels of the coarse features, at 1/16 of the size.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        coarse, fine = OUTLINE_WIDTHS
+        self.coarse = nn.Conv2d(width + CHANNELS[2], coarse, 3, padding=1)
+        self.fine = nn.Conv2d(coarse + CHANNELS[1], fine, 3, padding=1)
+        self.norms = nn.ModuleList(nn.GroupNorm(channels // 8, channels) for channels in OUTLINE_WIDTHS)
+        self.last = nn.Conv2d(fine, OBJECTS, 1)
+
+    def forward(self, x: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Return logits (K, 2, 32, 32) from coarse features (K, width, 8, 8) and the backbone's, 1/8, 1/4."""
+        for finer, layer, norm in zip(features, (self.coarse, self.fine), self.norms, strict=True):
+            x = torch.cat([F.interpolate(x, finer.shape[2:], mode="nearest"), finer], dim=1)
+            x = F.silu(norm(layer(x)))
+        return self.last(x)
 
 
 class BoxRefiner(ModelMixin, ConfigMixin):
@@ -86,15 +122,17 @@ class BoxRefiner(ModelMixin, ConfigMixin):
         self.told = nn.Linear(TOLD, width)
         self.down = nn.Conv2d(width, width, 3, 2, padding=1)
         self.norms = nn.ModuleList(nn.GroupNorm(width // 8, width) for _ in range(2))
+        self.outline = Outline(width)
+        self.extent = nn.Linear(2 * OBJECTS * OUTLINE_SIDE, hidden, bias=False)
         self.joined = nn.Linear(width * (CELLS // 2) ** 2 + TOLD, hidden)
         self.left_out = nn.Dropout(dropout)
-        self.last = nn.Linear(hidden, sum(CORRECTIONS.values()))
+        self.last = nn.Linear(hidden, OBJECTS * sum(CORRECTIONS.values()))
         self.last.weight = nn.Parameter(0.1 * self.last.weight.detach())
         self.last.bias = nn.Parameter(torch.zeros_like(self.last.bias))
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, cuts: Tensor, told: Tensor) -> Tensor:
-        """Return corrections (K, 21), see :data:`CORRECTIONS`.
+    def forward(self, cuts: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """Return corrections (K, 2, 21), see :data:`CORRECTIONS`, and logits (K, 2, 32, 32) of what shows.
 
         Args:
             cuts: (K, 3, 128, 128) sRGB in [0, 1].
@@ -109,9 +147,12 @@ class BoxRefiner(ModelMixin, ConfigMixin):
         box = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], dim=1)
         x = torch.cat([fine, F.interpolate(coarse, fine.shape[2:], mode="nearest"), box], dim=1)
         x = F.silu(self.norms[0](self.near(x)) + self.told(told)[:, :, None, None])
+        outline = self.outline(x, (features[2], features[1]))
+        shown = outline.sigmoid()
+        extent = self.extent(torch.cat([shown.amax(dim=2), shown.amax(dim=3)], dim=1).flatten(1))
         x = F.silu(self.norms[1](self.down(x)))
-        x = F.silu(self.joined(self.left_out(torch.cat([x.flatten(1), told], dim=1))))
-        return self.last(x).float()
+        x = F.silu(self.joined(self.left_out(torch.cat([x.flatten(1), told], dim=1))) + extent)
+        return self.last(x).float().unflatten(1, (OBJECTS, -1)), outline.float()
 
 
 def windows(rectangles: Tensor) -> Tensor:
@@ -122,7 +163,7 @@ def windows(rectangles: Tensor) -> Tensor:
 
 
 def cut_out(pictures: Sequence[Tensor], squares: Tensor) -> Tensor:
-    """Return what squares (K, 3) show of pictures (3, H, W) in [0, 1], one each: (K, 3, 128, 128).
+    """Return what squares (K, 3) show of pictures (C, H, W) in [0, 1], one each: (K, C, 128, 128).
 
     What is beyond a picture's edge is black.
     """
@@ -157,10 +198,8 @@ def told_of(sightings: Sightings, cameras: Tensor, given: Tensor, squares: Tenso
     at = (low + high) / 2
     centre, height, footprint, stretch, quarter = sightings.numbers.split([*NUMBERS.values()], dim=1)
     focal, pitch, roll = cameras[:, :3].unbind(1)
-    x, y = at.unbind(1)
-    right, up, back = roll.sin() * pitch.cos(), roll.cos() * pitch.cos(), pitch.sin()
-    tilt = torch.atan2(focal * right + x * back, focal * up - y * back)
-    latitude = torch.asin(((right * x - up * y) / focal - back) / (1 + (x**2 + y**2) / focal**2).sqrt())
+    up = torch.stack([roll.sin() * pitch.cos(), roll.cos() * pitch.cos(), pitch.sin()])
+    tilt, latitude = perspective_at(at.T, focal, up)
     focal_doubt, pitch_doubt = cameras[:, 3:].clamp(max=0.5).unbind(1)
     size = side.log()
     columns = [
@@ -180,39 +219,51 @@ def told_of(sightings: Sightings, cameras: Tensor, given: Tensor, squares: Tenso
 
 
 def corrected(sightings: Sightings, corrections: Tensor, squares: Tensor) -> Sightings:
-    """Return sightings at the second look: the first with corrections (K, 21), which are relative to squares.
+    """Return sightings (K, N) at the second look: the first (K) with corrections (K, N, 21).
 
-    The front and whether there is an object are not corrected but said anew.
+    Those are relative to squares (K, 3). The front, and whether there is an object, are said anew.
     """
-    rectangle, numbers, front, logit = corrections.split([*CORRECTIONS.values()], dim=1)
-    side = squares[:, 2:]
-    scale = torch.cat([side.expand(-1, 2) / 4, torch.ones_like(numbers[:, 2:])], dim=1)
-    scale[:, 4:6] /= 3
+    rectangle, numbers, front, logit = corrections.split([*CORRECTIONS.values()], dim=-1)
+    side = squares[:, None, 2:]
+    scale = torch.cat([side.expand(-1, -1, 2) / 4, torch.ones_like(numbers[:, :1, 2:])], dim=2)
+    scale[..., 4:6] /= 3
     return Sightings(
-        sightings.rectangles + rectangle * side / 4,
-        sightings.numbers + numbers * scale,
+        sightings.rectangles[:, None] + rectangle * side / 4,
+        sightings.numbers[:, None] + numbers * scale,
         front,
-        logit[:, 0],
+        logit[..., 0],
     )
 
 
 def mirrored(sightings: Sightings) -> Sightings:
     """Return what is seen in the same photos mirrored left to right."""
-    left, top, right, bottom = sightings.rectangles.unbind(1)
+    left, top, right, bottom = sightings.rectangles.unbind(-1)
     signs = torch.tensor([-1, 1, 1, 1, 1, -1, 1, -1], device=left.device)
     return Sightings(
-        torch.stack([-right, top, -left, bottom], dim=1),
+        torch.stack([-right, top, -left, bottom], dim=-1),
         sightings.numbers * signs,
-        sightings.front[:, MIRRORED_FRONT],
+        sightings.front[..., MIRRORED_FRONT],
         sightings.logits,
     )
+
+
+def each_iou(some: Tensor, others: Tensor) -> Tensor:
+    """Return the IoU (...) of each of some 2D boxes (..., 4) with the other in its place."""
+    low = torch.maximum(some[..., :2], others[..., :2])
+    high = torch.minimum(some[..., 2:], others[..., 2:])
+    both = (high - low).clamp_min(0).prod(dim=-1)
+    areas = ((of[..., 2:] - of[..., :2]).clamp_min(0).prod(dim=-1) for of in (some, others))
+    return both / (sum(areas) - both).clamp_min(1e-9)
 
 
 @torch.no_grad()
 def look_again(
     refiner: BoxRefiner, picture: Tensor, first: Sightings, camera: Sequence[float], given: bool
 ) -> Sightings:
-    """Return objects (K,) of a photo at the second look, the average of the photo's and its mirror image's.
+    """Return objects (K, 2) of a photo at the second look, the average of the photo's and its mirror image's.
+
+    The first of each two is the one that was seen at the first look, where someone gave its 2D box; which of
+    two that no one gave comes first is chance.
 
     Args:
         refiner: the network.
@@ -232,8 +283,28 @@ def look_again(
     )
     cuts = cut_out([picture] * len(squares), squares)
     told = torch.cat([told_of(seen, looks, known, places) for seen, looks, places in ways])
-    said = refiner(torch.cat([cuts, cuts.flip(3)]), told).to(squares).chunk(2)
+    said = refiner(torch.cat([cuts, cuts.flip(3)]), told)[0].to(squares).chunk(2)
     one, other = (corrected(way[0], each, way[2]) for way, each in zip(ways, said, strict=True))
     other = mirrored(other)
-    both = {of.name: (getattr(one, of.name) + getattr(other, of.name)) / 2 for of in fields(Sightings)}
-    return Sightings(**both | ({"rectangles": first.rectangles} if given else {}))
+    if given:
+        one = replace(one, rectangles=first.rectangles[:, None].expand_as(one.rectangles))
+        other = replace(other, rectangles=one.rectangles)
+    else:
+        crossed = each_iou(one.rectangles, exchanged(other).rectangles).sum(dim=1)
+        exchange = crossed > each_iou(one.rectangles, other.rectangles).sum(dim=1)
+        other = chosen(exchange, exchanged(other), other)
+    return Sightings(*((getattr(one, of.name) + getattr(other, of.name)) / 2 for of in fields(Sightings)))
+
+
+def exchanged(sightings: Sightings) -> Sightings:
+    """Return (K, N) sightings with each N the other way round."""
+    return Sightings(*(getattr(sightings, of.name).flip(1) for of in fields(Sightings)))
+
+
+def chosen(rows: Tensor, some: Sightings, others: Sightings) -> Sightings:
+    """Return some sightings where rows (K,) say so, and others elsewhere."""
+
+    def where(one: Tensor, other: Tensor) -> Tensor:
+        return torch.where(rows.view(-1, *[1] * (one.dim() - 1)), one, other)
+
+    return Sightings(*(where(getattr(some, of.name), getattr(others, of.name)) for of in fields(Sightings)))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from na_core.detection.network import CELL, LEAST_DOUBT, PARTS, Prediction, cell_centres
 from na_core.tensors.cameras import Cameras, camera_from_world, project_local
+from na_core.tensors.perspective import perspective_at
 
 SPREAD = 0.14
 """Standard deviation of an object's weight over its 2D box's sides."""
@@ -90,16 +91,12 @@ def perspective_fields(
 ) -> tuple[Tensor, Tensor]:
     """Return the tilt and the latitude (B, 1, h, w) float32 in radians of cells in pictures of a size.
 
-    See :func:`na_core.detection.perspective.perspective_fields`, which says the same of one camera.
+    See :func:`na_core.tensors.perspective.perspective_at`.
     """
-    side = max(size)
-    x, y = cell_centres(size, cells, camera.intrinsics.device).double()
-    x, y = x - size[0] / side / 2, y - size[1] / side / 2
-    focal = focal_lengths(camera, *size)[:, None, None]
-    right, up, back = (of[:, None, None] for of in camera.world_from_camera[..., 2, :3].unbind(-1))
-    tilt = torch.atan2(focal * right + x * back, focal * up - y * back)
-    height = (right * x - up * y) / focal - back
-    latitude = torch.asin(height / (1 + (x.square() + y.square()) / focal.square()).sqrt())
+    places = cell_centres(size, cells, camera.intrinsics.device).double()
+    places = places - torch.tensor(size, device=places.device)[:, None, None] / 2 / max(size)
+    up = camera.world_from_camera[:, 2, :3].T[..., None, None]
+    tilt, latitude = perspective_at(places, focal_lengths(camera, *size)[:, None, None], up)
     return tilt[:, None].float(), latitude[:, None].float()
 
 

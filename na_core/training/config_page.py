@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from na_core.training import config
-from na_core.training.config import VALIDATION_SCENES, Optimisation, Taken, TrainingConfig
+from na_core.training import tables
+from na_core.training.config import TrainingConfig
+from na_core.training.tables import VALIDATION_SCENES, Optimisation, Taken
 
 BEGIN, END = "<!-- keys: begin -->\n", "<!-- keys: end -->\n"
 """Lines between which a page has its tables."""
@@ -35,12 +36,12 @@ def key_tables() -> str:
     """Return a section for the keys before the first table, what tables share, and each table."""
     keys = TypeAdapter(TrainingConfig).json_schema()["properties"]
     named = {name: re.findall(r"#/\$defs/(\w+)", str(entry)) for name, entry in keys.items()}
-    tables = {name: kinds for name, kinds in named.items() if kinds}
-    sections = [_section("### Before the first table", TrainingConfig, tables)]
+    parts = {name: kinds for name, kinds in named.items() if kinds}
+    sections = [_section("### Before the first table", TrainingConfig, parts)]
     sections.append(_section("### Each table that trains", Optimisation))
-    for name, (kind, *others) in tables.items():
+    for name, (kind, *others) in parts.items():
         note = f" Or `from` alone: {_text(_attributes(Taken)['origin'])}" if others else ""
-        sections.append(_section(f"### `[{name}]`", getattr(config, kind), note=note))
+        sections.append(_section(f"### `[{name}]`", getattr(tables, kind), note=note))
     return "\n".join(sections)
 
 

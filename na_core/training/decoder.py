@@ -15,12 +15,12 @@ from na_core.model.encoder import encode_features
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.residual import fit_variance, residual_scale
 from na_core.model.switches import seen_poses, seen_spatial
-from na_core.training.config import DecoderConfig
 from na_core.training.errors import ConfigError
 from na_core.training.pair_batches import PairBatches, TrainingBatch
 from na_core.training.randomness import DrawKey
 from na_core.training.run import Run
 from na_core.training.run_log import RunLog
+from na_core.training.tables import DecoderConfig
 from na_core.training.task import ParameterGroup, TrainingTask
 from na_core.training.validation import Validation
 

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from na_core.detection.network import BoxDetector
 from na_core.detection.targets import LabelledPhotos, focal_lengths, losses, shown_bounds, targets
 from na_core.tensors.cameras import Cameras
-from na_core.training.config import DetectorConfig
 from na_core.training.initial import give_published, load_part
 from na_core.training.labelled import photo_views
 from na_core.training.photo_augmentation import Photos, degrade, mirror, recolour, turn
 from na_core.training.randomness import DrawKey, generator, seed_torch
 from na_core.training.run import Run
 from na_core.training.shown import Shown, load_shown
+from na_core.training.tables import DetectorConfig
 from na_core.training.task import ParameterGroup, TrainingTask, save_half
 
 WIDTHS = {"tiny": (8, 8, 8, 8), "mini": (64, 80, 112, 160)}

@@ -19,8 +19,9 @@ from na_core.model.latents import latent_channels, latent_factor
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import SCALES, build_pipeline
-from na_core.training.config import PhotoNetworkConfig, Taken, TrainingConfig, VaeConfig
+from na_core.training.config import TrainingConfig
 from na_core.training.errors import ConfigError
+from na_core.training.tables import PhotoNetworkConfig, Taken, VaeConfig
 
 PARTS: dict[str, tuple[Any, ...]] = {
     "vae": (PatchAutoencoder, AutoencoderKL),

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from na_core.training.atomic_folder import atomic_folder
-from na_core.training.config import Optimisation
 from na_core.training.randomness import DrawKey, seed_torch
 from na_core.training.recorder import Recorder, Stopwatch
 from na_core.training.run_log import RunLog
+from na_core.training.tables import Optimisation
 from na_core.training.task import ParameterGroup, TrainingTask
 from na_core.training.training_state import Progress, Trainees, load_state, save_state
 

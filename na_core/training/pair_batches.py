@@ -22,11 +22,11 @@ from na_core.model.latents import to_latents
 from na_core.model.poses import frame_poses
 from na_core.tensors.frames import FrameBatch
 from na_core.training import frame_augmentation as augment
-from na_core.training.config import DecoderConfig
 from na_core.training.errors import TrainingError
 from na_core.training.labelled import LabelledFrames, labelled_frames, pair_frames, photo_views
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
+from na_core.training.tables import DecoderConfig
 from na_core.training.vae import encode_pictures
 from na_core.training.wrong_layers import wrong_layers
 

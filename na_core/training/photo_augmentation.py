@@ -107,21 +107,26 @@ def crop(photos: Photos, random: np.random.Generator, smallest: float) -> Photos
 def turn(photos: Photos, random: np.random.Generator, angle: float, zoom: float) -> Photos:
     """Turn each photo's camera about its centre and change its lens; what it had not seen repeats the edge.
 
+    The longer the lens becomes, the farther the camera turns: to anywhere in what the photo shows.
+
     Args:
         photos: to turn; without depths, which are along other directions then.
-        angle: radians of the largest pan and tilt; roll is a third of it.
+        angle: radians of the largest pan and tilt beyond that; roll is a third of it.
         zoom: largest factor that the focal length grows by; were it to shrink, the border that repeats the
             edge would give it away.
     """
     views = photos.views
     count, height, width = views.pictures.shape[:3]
     device = views.boxes.device
-    tilt, pan, roll = (2 * random.random((3, count)) - 1) * angle * np.array([[1], [1], [1 / 3]])
+    turns, factors = 2 * random.random((3, count)) - 1, zoom ** random.random(count)
+    fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
+    lenses = torch.stack([fy, fx]).cpu().numpy()  # of tilt, and of pan
+    room = np.arctan(0.5 / lenses) - np.arctan(0.5 / (lenses * factors))
+    tilt, pan, roll = turns * np.stack([angle + room[0], angle + room[1], np.full(count, angle / 3)])
     rotation = torch.from_numpy(Rotation.from_euler("xyz", np.stack([tilt, pan, roll], axis=1)).as_matrix())
-    factor = torch.from_numpy(zoom ** random.random(count)).to(device)
+    factor = torch.from_numpy(factors).to(device)
     world_from_camera = views.camera.world_from_camera.clone()
     world_from_camera[:, :3, :3] = world_from_camera[:, :3, :3] @ rotation.to(device)
-    fx, fy, cx, cy = views.camera.intrinsics.unbind(-1)
     camera = Cameras(world_from_camera, torch.stack([fx * factor, fy * factor, cx, cy], dim=-1))
     before = image_from_camera(views.camera) @ rotation.to(device) @ camera_from_pixel(camera, width, height)
     columns, rows = torch.arange(width, device=device), torch.arange(height, device=device)

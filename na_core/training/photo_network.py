@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from na_core.layers.photo_network import Inputs, PhotoNetwork, network_inputs
-from na_core.training.config import PhotoNetworkConfig
 from na_core.training.frame_augmentation import wrong_boxes
 from na_core.training.labelled import LabelledFrames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, degrade, mirror, recolour
 from na_core.training.photo_truth import Truth, check_truth, load_truth, log_ratio, normals
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
+from na_core.training.tables import PhotoNetworkConfig
 from na_core.training.task import ParameterGroup, TrainingTask
 
 WAY_WEIGHT, NORMAL_WEIGHT, PLATE_WEIGHT, SHADOW_WEIGHT = 2.0, 0.2, 2.0, 1.0

@@ -1,6 +1,6 @@
 """What a trained detector sees in labelled photos at its first look, beside what there is."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from na_core.detection.detection import overlaps
 from na_core.detection.embedded import FIRST_THRESHOLD, Known, look_at, sightings_of
 from na_core.detection.found import NUMBERS
 from na_core.detection.network import BoxDetector
-from na_core.detection.perspective import Look
 from na_core.detection.reading import found_in, found_of
 from na_core.detection.refiner import Sightings
 from na_core.detection.targets import (
@@ -26,9 +25,11 @@ from na_core.detection.targets import (
 from na_core.training.atomic_folder import disk_errors
 from na_core.training.shown import Shown
 
-LEAST_IOU, SURE_IOU = 0.3, 0.7
-"""IoU of 2D boxes from which a box is taught to fit the object, and from which it is one for sure."""
+LEAST_IOU = 0.25
+"""IoU of 2D boxes from which a box is taught to fit the object."""
 
+SECOND_IOU, SECOND_SHARE = 0.2, 0.6
+"""IoU, or share of the object's 2D box, from which what is seen shows it as a second object."""
 
 NESTED = ("first", "truth")
 """Fields of proposals that hold sightings."""
@@ -36,21 +37,22 @@ NESTED = ("first", "truth")
 
 @dataclass(frozen=True)
 class Proposals:
-    """P boxes that were seen at the first look, and the objects that they are of.
+    """P boxes that were seen at the first look, and for each the object that it is of and one beside it.
 
     Attributes:
         rows: (P,) int64, the photos.
+        slots: (P, 2) int64, the objects, by number in their photos.
         first: what was seen.
         cameras: (P, 5), focal length, pitch and roll as they were seen or known, and the first two's doubts.
         given: (P,) 0 or 1, whether someone gave the 2D box.
-        truth: what there is; front holds shares of directions, logits the share in [0, 1] of an object that
-            the box is.
-        counted: (P,) 0 or 1, whether it matters if there is an object.
-        boxed: (P,) 0 or 1, whether there is one to fit a box to.
-        turns, faces: (P,) 0 or 1, whether its yaw modulo a quarter turn, and its front, can be told.
+        truth: (P, 2), what there is; front holds shares of directions, logits 1.
+        counted: (P, 2) 0 or 1, whether it matters if there is an object.
+        boxed: (P, 2) 0 or 1, whether there is one to fit a box to.
+        turns, faces: (P, 2) 0 or 1, whether its yaw modulo a quarter turn, and its front, can be told.
     """
 
     rows: Tensor
+    slots: Tensor
     first: Sightings
     cameras: Tensor
     given: Tensor
@@ -94,15 +96,60 @@ def proposals_of(
         for given in (False, True):
             if given:
                 found = found_in(first.prediction, first.size, rectangles[own])
-                owner, iou = own, np.ones(len(own))
+                pairs, boxed = np.stack([own, own], axis=1), np.tile((True, False), (len(own), 1))
+                counted = np.zeros_like(boxed)  # whoever gave a box is sure
             else:
                 found = found_of(first.prediction, first.size, FIRST_THRESHOLD)
-                table = overlaps(found.rectangles, rectangles) * there.numpy()
-                owner, iou = table.argmax(axis=1), table.max(axis=1)
+                pairs, boxed, counted = pairs_of(found.rectangles, rectangles, there.numpy(), wanted)
             look, found = first.fitted(found)
-            seen = sightings_of(found, first.size)
-            parts.append(_matched(shown, row, seen, look, given, truth, owner, iou, wanted[owner]))
+            slots, symmetry = torch.from_numpy(pairs), shown.symmetry[row][torch.from_numpy(pairs)]
+            camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
+            parts.append(
+                Proposals(
+                    rows=torch.full((len(pairs),), row),
+                    slots=slots,
+                    first=sightings_of(found, first.size),
+                    cameras=torch.tensor([camera]).float().repeat(len(pairs), 1),
+                    given=torch.full((len(pairs),), float(given)),
+                    truth=truth[slots],
+                    counted=torch.from_numpy(counted).float(),
+                    boxed=torch.from_numpy(boxed).float(),
+                    turns=(symmetry != 0).float(),
+                    faces=(symmetry == 1).float(),
+                )
+            )
     return _joined(parts)
+
+
+def pairs_of(
+    seen: NDArray[np.float64],
+    true: NDArray[np.float64],
+    there: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the two objects (K, 2) that each 2D box shows, whether it does, and whether that matters.
+
+    The first is the one that it overlaps most. The second is another that is to be found and that it
+    overlaps or that is mostly within it.
+
+    Args:
+        seen: (K, 4) 2D boxes.
+        true: (N, 4) the objects', N at least 1.
+        there: (N,), objects of which anything shows.
+        wanted: (N,), objects that are to be found.
+    """
+    table = overlaps(seen, true) * there
+    first = table.argmax(axis=1)
+    iou = table.max(axis=1)
+    boxed, ignored = wanted[first] & (iou >= LEAST_IOU), ~wanted[first] & (iou > LEAST_IOU)
+    low, high = np.maximum(seen[:, None, :2], true[:, :2]), np.minimum(seen[:, None, 2:], true[:, 2:])
+    area = np.prod(true[:, 2:] - true[:, :2], axis=1).clip(1e-9)
+    within = np.prod((high - low).clip(0), axis=2) / area
+    beside = np.where((table >= SECOND_IOU) | (within >= SECOND_SHARE), table, 0) * wanted
+    np.put_along_axis(beside, first[:, None], 0, axis=1)
+    second, two = beside.argmax(axis=1), boxed & (beside.max(axis=1) > 0)
+    pairs = np.stack([first, second], axis=1)
+    return pairs, np.stack([boxed, two], axis=1), np.stack([~ignored, ~ignored], axis=1)
 
 
 def _known(shown: Shown, row: int, tell: tuple[float, float], chance: float) -> Known:
@@ -137,40 +184,6 @@ def _truth(shown: Shown, row: int) -> Sightings:
     named["centre"] = named["centre"] - size / 2
     numbers = torch.cat([named[name] for name in NUMBERS], dim=1)
     return Sightings(rectangles.float(), numbers, named["front"], torch.ones(len(rectangles)))
-
-
-def _matched(
-    shown: Shown,
-    row: int,
-    seen: Sightings,
-    look: Look,
-    given: bool,
-    truth: Sightings,
-    owner: NDArray[np.int64],
-    iou: NDArray[np.float64],
-    wanted: NDArray[np.bool_],
-) -> Proposals:
-    """Return what was seen of objects that have such numbers, at such overlaps."""
-    count = len(owner)
-    camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
-    numbers, overlap = torch.from_numpy(owner), torch.from_numpy(iou).float()
-    find = torch.from_numpy(wanted)
-    mine = truth[numbers]
-    share = ((overlap - LEAST_IOU) / (SURE_IOU - LEAST_IOU)).clamp(0, 1) * find
-    symmetry = shown.symmetry[row][numbers]
-    boxed = find & (overlap >= LEAST_IOU)
-    ignored = ~find & (overlap > LEAST_IOU)
-    return Proposals(
-        rows=torch.full((count,), row),
-        first=seen,
-        cameras=torch.tensor([camera]).float().repeat(count, 1),
-        given=torch.full((count,), float(given)),
-        truth=replace(mine, logits=share),
-        counted=(~ignored).float() * (not given),
-        boxed=boxed.float(),
-        turns=(symmetry != 0).float(),
-        faces=(symmetry == 1).float(),
-    )
 
 
 def save_proposals(proposals: Proposals, file: Path) -> None:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from na_core.data.scenes import Scene
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.training.config import Optimisation, TrainingConfig
+from na_core.training.config import TrainingConfig
 from na_core.training.initial import starting_pipeline
 from na_core.training.labelled import LabelledFrames, labelled_frames
 from na_core.training.scene_shards import load_pictures
+from na_core.training.tables import Optimisation
 
 
 @dataclass

@@ -10,11 +10,11 @@ from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file
 from torch import nn
 
-from na_core.training.config import Optimisation
 from na_core.training.randomness import DrawKey
 from na_core.training.run import Run
 from na_core.training.run_folder import export_folder
 from na_core.training.run_log import RunLog
+from na_core.training.tables import Optimisation
 
 Settings = TypeVar("Settings", bound=Optimisation)
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from na_core.model.latents import to_latents
 from na_core.model.patch_autoencoder import PatchAutoencoder
-from na_core.training.config import VaeConfig
 from na_core.training.errors import ConfigError
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
+from na_core.training.tables import VaeConfig
 from na_core.training.task import ParameterGroup, TrainingTask
 
 GRADIENT_WEIGHT = 0.5

@@ -20,9 +20,9 @@ from na_core.evaluation.suite_pairs import spread
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.scene import Picture, Sampling
 from na_core.training.atomic_folder import disk_errors
-from na_core.training.config import ValidationConfig
 from na_core.training.errors import TrainingError
 from na_core.training.run_log import RunLog
+from na_core.training.tables import ValidationConfig
 
 REPORTED = ("object_psnr", "image_psnr", "sharpness")
 """Metrics of the bench that the log holds."""

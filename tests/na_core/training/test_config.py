@@ -8,16 +8,9 @@ from typing import Any
 
 import pytest
 
-from na_core.training.config import (
-    TASKS,
-    ConditionsConfig,
-    DecoderConfig,
-    Optimisation,
-    Taken,
-    VaeConfig,
-    load_config,
-)
+from na_core.training.config import TASKS, load_config
 from na_core.training.errors import ConfigError
+from na_core.training.tables import ConditionsConfig, DecoderConfig, Optimisation, Taken, VaeConfig
 from na_core.training.train import REGISTRY
 from tests.na_core.training.conftest import WriteConfig
 

@@ -10,13 +10,14 @@ import torch
 from na_core.detection.embedded import load_detector
 from na_core.detection.network import BoxDetector
 from na_core.detection.targets import targets
-from na_core.training.config import DetectorConfig, load_config
+from na_core.training.config import load_config
 from na_core.training.detector import draw_labelled
 from na_core.training.errors import ConfigError
 from na_core.training.randomness import DrawKey
 from na_core.training.run_folder import export_folder
 from na_core.training.run_log import read_log
 from na_core.training.shown import load_shown
+from na_core.training.tables import DetectorConfig
 from na_core.training.train import main
 from tests.na_core.training.conftest import Configure, MakeRun, WriteConfig, equal, weights
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from na_core.raster.boxmap import box_map
+from na_core.tensors.cameras import camera_from_pixel, image_from_camera
 from na_core.training.labelled import labelled_frames, photo_views
 from na_core.training.photo_augmentation import Photos, crop, mirror, recolour, turn
 from na_core.training.photo_truth import load_truth
@@ -72,6 +73,19 @@ def test_a_turned_camera_sees_boxes_where_its_own_box_map_has_them(photos: Photo
     assert (boxes.index[0] == changed.owner)[changed.owner >= 0].float().mean() > 0.95
     before, after = (p.views.pictures[p.owner == 0].float().mean(dim=0) for p in (photos, changed))
     assert (before - after).abs().max() < 20  # levels: the same colours, other shares of the stripes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_longer_lens_looks_anywhere_in_the_photo_and_not_beyond(photos: Photos, seed: int) -> None:
+    changed = turn(replace(photos, depths=()), np.random.default_rng(seed), 0.0, 2.0)
+    before, after = photos.views.camera, changed.views.camera
+    rotation = before.world_from_camera[:, :3, :3].mT @ after.world_from_camera[:, :3, :3]
+    middle = camera_from_pixel(after, 1, 1) @ torch.tensor([0, 0, 1.0], dtype=torch.float64)
+    x, y, depth = (image_from_camera(before) @ rotation @ middle[..., None])[..., 0].unbind(-1)
+    share = before.intrinsics[:, 0] / after.intrinsics[:, 0]  # of the photo's width that it still sees
+    for place in (x / depth, y / depth):
+        assert ((place - 0.5).abs() <= (1 - share) / 2 + 0.05).all()
+    assert (torch.stack([x, y]) / depth - 0.5).abs().max() > 0.02
 
 
 def test_nothing_asked_for_changes_nothing(photos: Photos) -> None:

@@ -14,7 +14,6 @@ from na_core.data.labels import LABELS_FILE
 from na_core.layers.photo_network import Inputs, Output
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.presets import build_pipeline
-from na_core.training.config import PhotoNetworkConfig
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.labelled import labelled_frames
 from na_core.training.loop import train_task
@@ -29,6 +28,7 @@ from na_core.training.randomness import DrawKey
 from na_core.training.run_folder import export_folder
 from na_core.training.run_log import read_log
 from na_core.training.scene_shards import load_pictures, shard_of
+from na_core.training.tables import PhotoNetworkConfig
 from na_core.training.train import main
 from tests.na_core.training.conftest import Configure, MakeRun, WriteConfig, equal, weights
 

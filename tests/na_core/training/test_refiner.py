@@ -11,21 +11,23 @@ import torch
 from torch import Tensor
 
 from na_core.detection.network import BoxDetector
-from na_core.detection.refiner import BoxRefiner, windows
-from na_core.training.config import RefinerConfig, load_config
+from na_core.detection.refiner import CUT_SIDE, OUTLINE_SIDE, BoxRefiner, windows
+from na_core.training.config import load_config
 from na_core.training.errors import ConfigError
-from na_core.training.proposals import Proposals, load_proposals, proposals_of, save_proposals
+from na_core.training.proposals import Proposals, load_proposals, pairs_of, proposals_of, save_proposals
 from na_core.training.randomness import DrawKey
 from na_core.training.refiner import Cuts, draw_cuts, losses
 from na_core.training.run_log import read_log
 from na_core.training.shown import Shown, load_shown
+from na_core.training.tables import RefinerConfig
 from na_core.training.train import main
 from tests.na_core.training.conftest import Configure, MakeRun, WriteConfig, equal, weights
 
 CPU = torch.device("cpu")
 ALONE = {"vae": None, "decoder": None}
 TOP = {"preset": None, "size": None, "save_every": 20, "log_every": 10}
-PLAIN = {"shift": 0.0, "resize": 1.0, "wrong_rectangle": 0.0, "mirror": 0.0, "recolour": 0.0, "degrade": 0.0}
+PLAIN = {"shift": 0.0, "resize": 1.0, "wrong_rectangle": 0.0, "cover": 0.0}
+PLAIN |= {"mirror": 0.0, "recolour": 0.0, "degrade": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +90,10 @@ def test_every_object_is_looked_at_in_its_own_2d_box(shown: Shown, proposals: Pr
     given = proposals.given == 1
     assert given.sum() > 0
     torch.testing.assert_close(
-        proposals.first.rectangles[given], proposals.truth.rectangles[given], atol=1e-6, rtol=0
+        proposals.first.rectangles[given], proposals.truth.rectangles[given, 0], atol=1e-6, rtol=0
     )
-    assert proposals.boxed[given].min() == 1
+    assert proposals.boxed[given, 0].min() == 1
+    assert proposals.boxed[given, 1].max() == 0
     assert proposals.counted[given].max() == 0  # whoever gave a box is sure
     assert set(proposals.rows.tolist()) <= set(range(len(shown.masks)))
 
@@ -109,31 +112,93 @@ def test_what_was_seen_is_kept_with_the_run(proposals: Proposals, tmp_path: Path
 
 def corrections_to(proposals: Proposals, squares: Tensor) -> Tensor:
     """Return the corrections that lead from the first look to the truth."""
-    first, truth, side = proposals.first, proposals.truth, squares[:, 2:]
-    numbers = truth.numbers - first.numbers
-    numbers[:, :2] *= 4 / side
-    numbers[:, 4:6] *= 3
+    first, truth, side = proposals.first, proposals.truth, squares[:, None, 2:]
+    numbers = truth.numbers - first.numbers[:, None]
+    numbers[..., :2] *= 4 / side
+    numbers[..., 4:6] *= 3
     front = truth.front.clamp_min(1e-9).log()
-    logit = torch.logit(truth.logits.clamp(1e-6, 1 - 1e-6))
-    rectangles = (truth.rectangles - first.rectangles) * 4 / side
-    return torch.cat([rectangles, numbers, front, logit[:, None]], dim=1)
+    logit = 20 * (2 * proposals.boxed - 1)
+    rectangles = (truth.rectangles - first.rectangles[:, None]) * 4 / side
+    return torch.cat([rectangles, numbers, front, logit[..., None]], dim=2)
 
 
-def test_the_loss_of_the_truth_is_only_the_doubt_about_objects(proposals: Proposals) -> None:
+def nothing_but(proposals: Proposals) -> Cuts:
+    """Return the proposals as if black were cut out of the photos."""
     squares = windows(proposals.first.rectangles)
-    cuts = Cuts(torch.zeros(len(squares), 128, 128, 3, dtype=torch.uint8), squares, proposals)
-    parts = losses(corrections_to(proposals, squares), cuts)
-    assert all(float(loss) < 1e-4 for name, loss in parts.items() if name != "object")
+    count = len(squares)
+    pictures = torch.zeros(count, CUT_SIDE, CUT_SIDE, 3, dtype=torch.uint8)
+    return Cuts(pictures, torch.zeros(count, 2, OUTLINE_SIDE, OUTLINE_SIDE), squares, proposals)
+
+
+def test_the_truth_costs_nothing(proposals: Proposals) -> None:
+    cuts = nothing_but(proposals)
+    right = corrections_to(proposals, cuts.squares)
+    no_outlines = torch.full_like(cuts.shown, -30)
+    parts = losses(right, no_outlines, cuts)
+    assert all(float(loss) < 1e-4 for loss in parts.values())
     wrong = replace(proposals, first=replace(proposals.first, numbers=proposals.first.numbers + 0.5))
-    off = losses(corrections_to(proposals, squares), replace(cuts, of=wrong))
+    off = losses(right, no_outlines, replace(cuts, of=wrong))
     assert min(float(off[name]) for name in ("centre", "height", "footprint", "stretch", "quarter")) > 0.1
+    assert float(losses(right, -no_outlines, cuts)["outline"]) > 1
+
+
+def test_what_misses_the_2d_box_is_no_object(proposals: Proposals) -> None:
+    seen = proposals[proposals.boxed[:, 0] == 1]
+    seen = replace(seen, counted=torch.ones_like(seen.boxed), given=torch.zeros_like(seen.given))
+    cuts = nothing_but(seen)
+    right = corrections_to(seen, cuts.squares)
+    wrong = right.clone()
+    wrong[..., :4] += 4  # a whole square beside it
+    sure = [losses(each, cuts.shown, cuts)["object"] for each in (right, wrong)]
+    assert float(sure[0]) < 1e-4
+    assert float(sure[1]) > 1
+
+
+def test_which_of_two_objects_comes_first_is_the_networks_choice(proposals: Proposals) -> None:
+    one = proposals[proposals.boxed[:, 0] == 1]
+    flags = {name: getattr(one, name)[:, :1].repeat(1, 2) for name in ("boxed", "turns", "faces")}
+    truth = replace(one.truth, numbers=one.truth.numbers + torch.tensor([[0.0], [0.5]]))
+    two = replace(one, truth=truth, **flags, counted=flags["boxed"], given=torch.zeros_like(one.given))
+    cuts = nothing_but(two)
+    right, none = corrections_to(two, cuts.squares), torch.full_like(cuts.shown, -30)
+    for order in (right, right.flip(1)):
+        assert all(float(loss) < 1e-4 for loss in losses(order, none, cuts).values())
+    given = replace(two, given=torch.ones_like(two.given))
+    assert float(losses(right.flip(1), none, replace(cuts, of=given))["height"]) > 0.1
+
+
+def test_a_box_around_two_objects_shows_both_and_one_around_one_shows_it_alone() -> None:
+    true = np.array(
+        [[0.1, 0.1, 0.3, 0.3], [0.3, 0.1, 0.45, 0.3], [0.8, 0.8, 0.9, 0.9], [0.12, 0.12, 0.2, 0.2]]
+    )
+    there, wanted = np.array([True] * 4), np.array([True, True, True, False])
+    seen = np.array(
+        [[0.1, 0.1, 0.45, 0.3], [0.79, 0.8, 0.9, 0.9], [0.5, 0.5, 0.6, 0.6], [0.12, 0.12, 0.2, 0.21]]
+    )
+    pairs, boxed, counted = pairs_of(seen, true, there, wanted)
+    assert pairs[0].tolist() == [0, 1]
+    assert boxed.tolist() == [[True, True], [True, False], [False, False], [False, False]]
+    assert pairs[1, 0] == 2
+    assert counted.tolist() == [[True] * 2] * 3 + [[False] * 2]  # the last is of one that need not be found
+
+
+def test_outlines_are_where_objects_show(shown: Shown, proposals: Proposals) -> None:
+    seen = proposals[proposals.boxed[:, 0] == 1]
+    plain = RefinerConfig(steps=1, batch_size=32, learning_rate=1e-3, warmup_steps=1, **PLAIN)
+    cuts = draw_cuts(shown.frames.pictures, shown.masks, seen, 32, plain, DrawKey(0, 1), CPU)
+    place = (torch.arange(OUTLINE_SIDE) + 0.5) / OUTLINE_SIDE - 0.5
+    x, y = (cuts.squares[:, None, axis, None] + place * cuts.squares[:, None, 2:] for axis in (0, 1))
+    x0, y0, x1, y1 = (edge[..., None] for edge in cuts.of.truth.rectangles.unbind(2))
+    inside = ((x > x0) & (x < x1))[:, :, None, :] & ((y > y0) & (y < y1))[..., None]
+    assert (cuts.shown * ~inside).sum() < 0.1 * cuts.shown.sum()
+    assert ((cuts.shown.sum(dim=(2, 3)) > 0) == (cuts.of.boxed == 1)).all()
 
 
 def test_objects_are_a_function_of_their_key(shown: Shown, proposals: Proposals) -> None:
     base = RefinerConfig(steps=1, batch_size=4, learning_rate=1e-3, warmup_steps=1)
     pictures = shown.frames.pictures
     first, again, other = (
-        draw_cuts(pictures, proposals, 4, base, DrawKey(0, step), CPU) for step in (7, 7, 8)
+        draw_cuts(pictures, shown.masks, proposals, 4, base, DrawKey(0, step), CPU) for step in (7, 7, 8)
     )
     assert torch.equal(first.pictures, again.pictures)
     assert torch.equal(first.of.truth.numbers, again.of.truth.numbers)
@@ -147,6 +212,7 @@ def test_a_mirrored_object_is_taught_as_the_mirror_image_of_the_same(
     plain, turned = (
         draw_cuts(
             pictures,
+            shown.masks,
             proposals,
             6,
             RefinerConfig(
@@ -158,6 +224,7 @@ def test_a_mirrored_object_is_taught_as_the_mirror_image_of_the_same(
         for mirror in (0.0, 1.0)
     )
     assert (plain.pictures.int() - turned.pictures.flip(2).int()).abs().max() <= 1
+    torch.testing.assert_close(plain.shown, turned.shown.flip(3))
     torch.testing.assert_close(plain.squares * torch.tensor([-1, 1, 1]), turned.squares)
-    torch.testing.assert_close(plain.of.truth.rectangles[:, 0], -turned.of.truth.rectangles[:, 2])
+    torch.testing.assert_close(plain.of.truth.rectangles[..., 0], -turned.of.truth.rectangles[..., 2])
     torch.testing.assert_close(plain.of.cameras[:, 2], -turned.of.cameras[:, 2])

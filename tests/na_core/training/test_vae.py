@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from na_core.model.patch_autoencoder import PatchAutoencoder
-from na_core.training.config import VaeConfig
 from na_core.training.errors import ConfigError
 from na_core.training.loop import train_task
 from na_core.training.randomness import DrawKey
 from na_core.training.run_log import read_log
+from na_core.training.tables import VaeConfig
 from na_core.training.vae import VaeTask, draw_crops, encode_pictures, reconstruction_loss
 from tests.na_core.conftest import write_scenes
 from tests.na_core.training.conftest import Configure, MakeRun, equal, weights

@@ -17,9 +17,9 @@ from na_core.evaluation.scoring import score
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from na_core.model.presets import build_pipeline
-from na_core.training.config import ValidationConfig
 from na_core.training.errors import TrainingError
 from na_core.training.run_log import RunLog
+from na_core.training.tables import ValidationConfig
 from na_core.training.validation import REPORTED, Validation, held_out_pairs
 from tests.na_core.training.conftest import equal, weights
 
