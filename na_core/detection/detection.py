@@ -99,12 +99,23 @@ class Detection:
 
 def overlaps(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Return the intersection over union (K, M) of rectangles (K, 4) and (M, 4): x0, y0, x1, y1."""
+    shared = intersections(first, second)
+    union = areas(first)[:, None] + areas(second) - shared
+    return np.asarray(shared / np.maximum(union, 1e-12))
+
+
+def intersections(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Return the areas (K, M) that rectangles (K, 4) and (M, 4) share."""
     a = np.asarray(first, dtype=np.float64).reshape(-1, 1, 4)
     b = np.asarray(second, dtype=np.float64).reshape(1, -1, 4)
     low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = [np.prod(np.maximum(of[..., 2:] - of[..., :2], 0), axis=-1) for of in (a, b)]
-    return np.asarray(shared / np.maximum(areas[0] + areas[1] - shared, 1e-12))
+    return np.asarray(np.prod(np.maximum(high - low, 0), axis=-1))
+
+
+def areas(rectangles: ArrayLike) -> NDArray[np.float64]:
+    """Return the areas (K,) of rectangles (K, 4)."""
+    of = np.asarray(rectangles, dtype=np.float64).reshape(-1, 4)
+    return np.asarray(np.prod(np.maximum(of[:, 2:] - of[:, :2], 0), axis=-1))
 
 
 def distinct_rectangles(rectangles: NDArray[np.float64], overlap: float = OVERLAP) -> list[int]:

@@ -175,10 +175,9 @@ def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, 
     if given:
         return found_from_numbers(found.scores, rectangles[:, 0], found.depths, numbers[:, 0], front[:, 0])
     logits[:, 0] = (logits[:, 0] + seen.logits.double().numpy()) / 2  # what one never saw the other may know
-    said = (of.swapaxes(0, 1).reshape(-1, *of.shape[2:]) for of in (rectangles, numbers, front))
-    rectangles, numbers, front = said
-    scores = 1 / (1 + np.exp(-logits.T.ravel()))
-    refined = found_from_numbers(scores, rectangles, np.tile(found.depths, OBJECTS), numbers, front)
+    rectangles, numbers, front = (of.reshape(-1, of.shape[-1]) for of in (rectangles, numbers, front))
+    scores = 1 / (1 + np.exp(-logits.ravel()))
+    refined = found_from_numbers(scores, rectangles, found.depths.repeat(OBJECTS), numbers, front)
     return refined.chosen(np.argsort(-scores, kind="stable").tolist())
 
 

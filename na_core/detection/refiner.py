@@ -286,14 +286,13 @@ def look_again(
     said = refiner(torch.cat([cuts, cuts.flip(3)]), told)[0].to(squares).chunk(2)
     one, other = (corrected(way[0], each, way[2]) for way, each in zip(ways, said, strict=True))
     other = mirrored(other)
-    if given:
-        one = replace(one, rectangles=first.rectangles[:, None].expand_as(one.rectangles))
-        other = replace(other, rectangles=one.rectangles)
-    else:
+    if not given:
         crossed = each_iou(one.rectangles, exchanged(other).rectangles).sum(dim=1)
         exchange = crossed > each_iou(one.rectangles, other.rectangles).sum(dim=1)
         other = chosen(exchange, exchanged(other), other)
-    return Sightings(*((getattr(one, of.name) + getattr(other, of.name)) / 2 for of in fields(Sightings)))
+    both = Sightings(*((getattr(one, of.name) + getattr(other, of.name)) / 2 for of in fields(Sightings)))
+    kept = first.rectangles[:, None].expand_as(both.rectangles)
+    return replace(both, rectangles=kept) if given else both
 
 
 def exchanged(sightings: Sightings) -> Sightings:

@@ -26,19 +26,19 @@ class CutOut:
         pictures: (K, 3, S, S) in [0, 1].
         shown: (K, N, S, S) in [0, 1], where objects show; zero of what is none.
         rectangles: (K, N, 4) bounds of what shows, x and y (down) of the photo.
-        covered: (K,) bool, of which something else was put in front.
     """
 
     pictures: Tensor
     shown: Tensor
     rectangles: Tensor
-    covered: Tensor
 
 
-def covered(cuts: CutOut, squares: Tensor, chosen: Tensor, random: np.random.Generator) -> CutOut:
-    """Return parts of which each chosen one has the first object of the one before it in front.
+def covered(
+    cuts: CutOut, squares: Tensor, chosen: Tensor, random: np.random.Generator
+) -> tuple[CutOut, Tensor]:
+    """Return parts of which each chosen one has the first object of the one before it in front, if that fits.
 
-    It is somewhere there, and of another size.
+    It is somewhere there, and of another size. Where it is in front is returned as well, (K,) bool.
 
     Args:
         cuts: the parts.
@@ -64,7 +64,7 @@ def covered(cuts: CutOut, squares: Tensor, chosen: Tensor, random: np.random.Gen
     edges = (squares[:, None, :2].to(device) - side / 2).repeat(1, 1, 2) + bounds * side
     moved = used[:, None, None] & (_bounds(cuts.shown) != bounds)
     rectangles = torch.where(moved, edges, cuts.rectangles.to(device))
-    return CutOut(cuts.pictures * (1 - front) + colours * front, shown, rectangles, used)
+    return CutOut(cuts.pictures * (1 - front) + colours * front, shown, rectangles), used
 
 
 def _bounds(shown: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from na_core.detection.detection import overlaps
+from na_core.detection.detection import areas, intersections, overlaps
 from na_core.detection.embedded import FIRST_THRESHOLD, Known, look_at, sightings_of
 from na_core.detection.found import NUMBERS
 from na_core.detection.network import BoxDetector
@@ -142,9 +142,7 @@ def pairs_of(
     first = table.argmax(axis=1)
     iou = table.max(axis=1)
     boxed, ignored = wanted[first] & (iou >= LEAST_IOU), ~wanted[first] & (iou > LEAST_IOU)
-    low, high = np.maximum(seen[:, None, :2], true[:, :2]), np.minimum(seen[:, None, 2:], true[:, 2:])
-    area = np.prod(true[:, 2:] - true[:, :2], axis=1).clip(1e-9)
-    within = np.prod((high - low).clip(0), axis=2) / area
+    within = intersections(seen, true) / areas(true).clip(1e-9)
     beside = np.where((table >= SECOND_IOU) | (within >= SECOND_SHARE), table, 0) * wanted
     np.put_along_axis(beside, first[:, None], 0, axis=1)
     second, two = beside.argmax(axis=1), boxed & (beside.max(axis=1) > 0)

@@ -181,12 +181,15 @@ class RefinerTask(TrainingTask[RefinerConfig]):
         accelerator = self.run.accelerator  # each process has its own scenes
         name = f"first_looks_{accelerator.process_index + 1}_of_{accelerator.num_processes}.safetensors"
         seen = self.run.config.output / self.name / name
-        if not seen.is_file():
+        if seen.is_file():
+            self._masks = load_images(self.run.scenes, Scene.mask, torch.uint8, "masks")
+        else:
             detector = self._detector.to(self.run.device).requires_grad_(False)
             tell = self.settings.tell_focal, self.settings.tell_camera
             random = np.random.default_rng(self.run.config.seed)
-            save_proposals(proposals_of(load_shown(self.run), detector, tell, random), seen)
-        self._masks = load_images(self.run.scenes, Scene.mask, torch.uint8, "masks")
+            shown = load_shown(self.run)
+            save_proposals(proposals_of(shown, detector, tell, random), seen)
+            self._masks = shown.masks
         self._proposals = load_proposals(seen)
 
     def draw(self, key: DrawKey) -> Cuts:
@@ -239,11 +242,10 @@ def draw_cuts(
     ]
     places = squares.to(device)
     shown = cut_out(objects, places) * of.boxed.to(device)[..., None, None]
-    none = torch.zeros(count, dtype=torch.bool)
-    cuts = CutOut(cut_out(seen, places), shown, of.truth.rectangles, none)
+    cuts = CutOut(cut_out(seen, places), shown, of.truth.rectangles)
     hidden = torch.from_numpy(random.random(count) < settings.cover) & (of.given == 0)
-    cuts = covered(cuts, squares, hidden, random)
-    counted = of.counted * torch.stack([torch.ones(count), 1 - cuts.covered.cpu().float()], dim=1)
+    cuts, hidden = covered(cuts, squares, hidden, random)
+    counted = of.counted * torch.stack([torch.ones(count), 1 - hidden.cpu().float()], dim=1)
     of = replace(of, counted=counted, truth=replace(of.truth, rectangles=cuts.rectangles.cpu()))
     outlines = F.avg_pool2d(cuts.shown, CUT_SIDE // OUTLINE_SIDE)
     flip = torch.from_numpy(random.random(count) < settings.mirror)

@@ -104,5 +104,5 @@ def save_half(network: Any, folder: Path) -> None:
     """Save a diffusers network in float16, without the place that its run began from."""
     half = type(network).from_config(network.config)
     half.load_state_dict(network.state_dict())
-    half.register_to_config(_name_or_path="")  # of whosever machine
+    half.register_to_config(_name_or_path="")
     half.half().save_pretrained(folder, safe_serialization=True)
