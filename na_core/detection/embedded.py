@@ -35,11 +35,14 @@ WEIGHTS, REFINER_WEIGHTS = CHECKPOINTS / "detector", CHECKPOINTS / "refiner"
 THRESHOLD = 0.4
 """Score from which an object is reported."""
 
-FIRST_THRESHOLD = 0.08
-"""Score at the first look from which an object is looked at again."""
+FIRST_THRESHOLD, NEXT_THRESHOLD = 0.08, 0.05
+"""Scores at the first look, and at the next one, from which an object is looked at again."""
 
-SECOND_OVERLAP = 0.5
-"""IoU of 2D boxes from which, at the second look, the less sure one is the same object."""
+LOOKS_AGAIN = 1
+"""How often each object is looked at again."""
+
+NEXT_OVERLAP, LAST_OVERLAP = 0.7, 0.5
+"""IoU of 2D boxes above which the less sure one is the same object, after each look and in the end."""
 
 
 @functools.lru_cache(maxsize=2)
@@ -135,10 +138,10 @@ def detect(
         scale = np.tile((width, height), 2) / max(width, height)
         found = found_in(first.prediction, first.size, given * scale)
     look, found = first.fitted(found)
-    found = seen_again(refiner, first, look, found, given=rectangles is not None)
+    for _ in range(LOOKS_AGAIN):
+        found = seen_again(refiner, first, look, found, given=rectangles is not None)
     if rectangles is None:
-        found = found.chosen([number for number, score in enumerate(found.scores) if score >= threshold])
-        found = found.chosen(distinct_rectangles(found.rectangles, SECOND_OVERLAP))
+        found = sure(found, threshold, LAST_OVERLAP)
     look, found = first.fitted(found)
     if rectangles is None:
         found = found.chosen(distinct_boxes(standing_boxes(found, look, first.size)))
@@ -159,9 +162,9 @@ def look_at(detector: BoxDetector, photo: NDArray[np.uint8], known: Known) -> Fi
 
 
 def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, *, given: bool) -> Found:
-    """Return objects as they are at the second look, the surest first; given ones in their order.
+    """Return objects as they are at another look, the surest first; given ones in their order.
 
-    Where no one gave their 2D boxes there are twice as many: each look may show two.
+    Where no one gave their 2D boxes there may be more: each look may show two.
     """
     seen = sightings_of(found, first.size)
     camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
@@ -178,7 +181,13 @@ def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, 
     rectangles, numbers, front = (of.reshape(-1, of.shape[-1]) for of in (rectangles, numbers, front))
     scores = 1 / (1 + np.exp(-logits.ravel()))
     refined = found_from_numbers(scores, rectangles, found.depths.repeat(OBJECTS), numbers, front)
-    return refined.chosen(np.argsort(-scores, kind="stable").tolist())
+    return sure(refined.chosen(np.argsort(-scores, kind="stable").tolist()), NEXT_THRESHOLD, NEXT_OVERLAP)
+
+
+def sure(found: Found, threshold: float, overlap: float) -> Found:
+    """Return objects at least as sure as a threshold, and of those whose 2D boxes overlap more the surest."""
+    found = found.chosen([number for number, score in enumerate(found.scores) if score >= threshold])
+    return found.chosen(distinct_rectangles(found.rectangles, overlap))
 
 
 def sightings_of(found: Found, size: tuple[int, int]) -> Sightings:

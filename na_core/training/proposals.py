@@ -1,4 +1,4 @@
-"""What a trained detector sees in labelled photos at its first look, beside what there is."""
+"""What a trained detector sees in labelled photos, at the first look and after it, beside what there is."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from na_core.detection.detection import areas, intersections, overlaps
-from na_core.detection.embedded import FIRST_THRESHOLD, Known, look_at, sightings_of
-from na_core.detection.found import NUMBERS
+from na_core.detection.embedded import FIRST_THRESHOLD, FirstLook, Known, look_at, seen_again, sightings_of
+from na_core.detection.found import NUMBERS, Found
 from na_core.detection.network import BoxDetector
+from na_core.detection.perspective import Look
 from na_core.detection.reading import found_in, found_of
-from na_core.detection.refiner import Sightings
+from na_core.detection.refiner import BoxRefiner, Sightings
 from na_core.detection.targets import (
     camera_numbers,
     can_be_found,
@@ -72,53 +73,83 @@ class Proposals:
 
 
 def proposals_of(
-    shown: Shown, detector: BoxDetector, tell: tuple[float, float], random: np.random.Generator
+    shown: Shown,
+    detector: BoxDetector,
+    refiner: BoxRefiner | None,
+    tell: tuple[float, float],
+    random: np.random.Generator,
 ) -> Proposals:
     """Return what a detector sees in frames, and in the true 2D boxes of what they show.
 
     Args:
         shown: the frames.
         detector: in evaluation mode.
-        tell: the shares of frames of which it is told the focal length alone, and the whole camera.
-        random: chooses them.
+        refiner: if there is one, in evaluation mode, all of that as it sees it is returned too.
+        tell: the shares of frames of which they are told the focal length alone, and the whole camera.
+        random: chooses those.
     """
     parts: list[Proposals] = []
-    frames = shown.frames
     for row in tqdm(range(len(shown.masks)), desc="first looks", unit="photo"):
-        photo = frames.pictures[row].cpu().numpy()
-        height, width = photo.shape[:2]
+        photo = shown.frames.pictures[row].cpu().numpy()
         first = look_at(detector, photo, _known(shown, row, tell, random.random()))
         there = _there(shown, row)
-        truth = _truth(shown, row)
-        rectangles = truth.rectangles.double().numpy() + np.tile((width, height), 2) / max(width, height) / 2
-        wanted = _wanted(shown, row).numpy()
-        own = np.flatnonzero(wanted)
         for given in (False, True):
             if given:
-                found = found_in(first.prediction, first.size, rectangles[own])
-                pairs, boxed = np.stack([own, own], axis=1), np.tile((True, False), (len(own), 1))
-                counted = np.zeros_like(boxed)  # whoever gave a box is sure
+                found = found_in(first.prediction, first.size, there.rectangles[there.wanted])
             else:
                 found = found_of(first.prediction, first.size, FIRST_THRESHOLD)
-                pairs, boxed, counted = pairs_of(found.rectangles, rectangles, there.numpy(), wanted)
             look, found = first.fitted(found)
-            slots, symmetry = torch.from_numpy(pairs), shown.symmetry[row][torch.from_numpy(pairs)]
-            camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
-            parts.append(
-                Proposals(
-                    rows=torch.full((len(pairs),), row),
-                    slots=slots,
-                    first=sightings_of(found, first.size),
-                    cameras=torch.tensor([camera]).float().repeat(len(pairs), 1),
-                    given=torch.full((len(pairs),), float(given)),
-                    truth=truth[slots],
-                    counted=torch.from_numpy(counted).float(),
-                    boxed=torch.from_numpy(boxed).float(),
-                    turns=(symmetry != 0).float(),
-                    faces=(symmetry == 1).float(),
-                )
-            )
+            parts.append(_proposals(there, first, look, found, given=given))
+            if refiner is not None:
+                found = seen_again(refiner, first, look, found, given=given)
+                parts.append(_proposals(there, first, look, found, given=given))
     return _joined(parts)
+
+
+@dataclass(frozen=True)
+class _There:
+    """What there is in a photo, N objects.
+
+    Attributes:
+        row: the photo.
+        shown: (N,), whether anything of them shows.
+        wanted: (N,), whether they are to be found.
+        rectangles: (N, 4) in units of the photo's longer side.
+        truth: (N,), what there is to see of them.
+        symmetry: (N,).
+    """
+
+    row: int
+    shown: NDArray[np.bool_]
+    wanted: NDArray[np.bool_]
+    rectangles: NDArray[np.float64]
+    truth: Sightings
+    symmetry: Tensor
+
+
+def _proposals(there: _There, first: FirstLook, look: Look, found: Found, *, given: bool) -> Proposals:
+    """Return what was found in a photo, at any look, beside what there is."""
+    if given:
+        own = np.flatnonzero(there.wanted)
+        pairs, boxed = np.stack([own, own], axis=1), np.tile((True, False), (len(own), 1))
+        counted = np.zeros_like(boxed)  # whoever gave a box is sure
+    else:
+        pairs, boxed, counted = pairs_of(found.rectangles, there.rectangles, there.shown, there.wanted)
+    slots = torch.from_numpy(pairs)
+    symmetry = there.symmetry[slots]
+    camera = look.focal, look.pitch, look.roll, look.focal_doubt, look.pitch_doubt
+    return Proposals(
+        rows=torch.full((len(pairs),), there.row),
+        slots=slots,
+        first=sightings_of(found, first.size),
+        cameras=torch.tensor([camera]).float().repeat(len(pairs), 1),
+        given=torch.full((len(pairs),), float(given)),
+        truth=there.truth[slots],
+        counted=torch.from_numpy(counted).float(),
+        boxed=torch.from_numpy(boxed).float(),
+        turns=(symmetry != 0).float(),
+        faces=(symmetry == 1).float(),
+    )
 
 
 def pairs_of(
@@ -159,16 +190,21 @@ def _known(shown: Shown, row: int, tell: tuple[float, float], chance: float) -> 
     return Known(focal) if chance < sum(tell) else Known()
 
 
-def _there(shown: Shown, row: int) -> Tensor:
-    """Return which objects (N,) a frame shows anything of."""
-    return shown.frames.there[row].cpu() & (shown.visible[row] > 0)
-
-
-def _wanted(shown: Shown, row: int) -> Tensor:
-    """Return which objects (N,) of a frame are to be found."""
+def _there(shown: Shown, row: int) -> _There:
+    height, width = shown.masks.shape[1:]
+    visible = shown.visible[row]
+    shows = shown.frames.there[row].cpu() & (visible > 0)
     mask = shown.masks[row].long() - 1
-    number = shown_bounds(mask[None], shown.visible.shape[1])[1][0]
-    return can_be_found(number, shown.visible[row], mask.numel()) & _there(shown, row)
+    number = shown_bounds(mask[None], len(visible))[1][0]
+    truth = _truth(shown, row)
+    return _There(
+        row=row,
+        shown=shows.numpy(),
+        wanted=(can_be_found(number, visible, mask.numel()) & shows).numpy(),
+        rectangles=truth.rectangles.double().numpy() + np.tile((width, height), 2) / max(width, height) / 2,
+        truth=truth,
+        symmetry=shown.symmetry[row],
+    )
 
 
 def _truth(shown: Shown, row: int) -> Sightings:

@@ -1,5 +1,6 @@
 """The task that trains the network of the second look, on what a trained detector sees at the first."""
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -177,18 +178,21 @@ class RefinerTask(TrainingTask[RefinerConfig]):
         return self.objective.network  # type: ignore[return-value]
 
     def prepare(self, begins: bool) -> None:
-        """Look at all pictures with the detector, or read what it saw when the run began."""
+        """Look at all pictures with the detector and the initial network, or read what they saw then."""
         accelerator = self.run.accelerator  # each process has its own scenes
-        name = f"first_looks_{accelerator.process_index + 1}_of_{accelerator.num_processes}.safetensors"
+        name = f"looks_{accelerator.process_index + 1}_of_{accelerator.num_processes}.safetensors"
         seen = self.run.config.output / self.name / name
         if seen.is_file():
             self._masks = load_images(self.run.scenes, Scene.mask, torch.uint8, "masks")
         else:
             detector = self._detector.to(self.run.device).requires_grad_(False)
+            initial = None
+            if self.settings.initial is not None:
+                initial = deepcopy(self.network).eval().to(self.run.device).requires_grad_(False)
             tell = self.settings.tell_focal, self.settings.tell_camera
             random = np.random.default_rng(self.run.config.seed)
             shown = load_shown(self.run)
-            save_proposals(proposals_of(shown, detector, tell, random), seen)
+            save_proposals(proposals_of(shown, detector, initial, tell, random), seen)
             self._masks = shown.masks
         self._proposals = load_proposals(seen)
 

@@ -169,7 +169,7 @@ class RefinerConfig(Optimisation):
 
     Attributes:
         size: size of a new network ("tiny" is for tests); its backbone begins as the detector's.
-        initial: folder of a network to start from in its place.
+        initial: folder of a network to start from in its place; what it sees is looked at again, too.
         detector: folder of the detector whose first looks are looked at again; left out, the embedded one.
         frozen_blocks: blocks of the backbone, from the first, that keep their weights; 0 trains them all.
         tell_focal: share of photos of whose camera the focal length alone is told.

@@ -12,8 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from na_core.detection.detection import DetectedObject, Detection
-from na_core.detection.embedded import detect, detection_of
+from na_core.detection.detection import DetectedObject, Detection, overlaps
+from na_core.detection.embedded import detect, detection_of, sure
+from na_core.detection.found import Found
 from na_core.detection.network import CELL, LEAST_DOUBT, BoxDetector, Prediction, cell_centres, mirrored
 from na_core.detection.perspective import fit_look, perspective_fields
 from na_core.detection.reading import found_in, found_of, view_of
@@ -220,6 +221,33 @@ def test_what_is_in_given_rectangles_is_said_in_their_order_and_nothing_else() -
     first, second, third = (thing.box.world_from_box for thing in found.objects)
     assert not np.allclose(first, second)
     np.testing.assert_allclose(second, third, atol=1e-6)
+
+
+@given(
+    scores=st.lists(st.floats(0, 1), max_size=12),
+    seed=st.integers(0, 99),
+    threshold=st.floats(0, 1),
+    overlap=st.floats(0.1, 0.9),
+)
+def test_of_what_overlaps_the_surest_stays(
+    scores: list[float], seed: int, threshold: float, overlap: float
+) -> None:
+    count = len(scores)
+    random = np.random.default_rng(seed)
+    low = random.random((count, 2)) / 2
+    rectangles = np.concatenate([low, low + random.random((count, 2)) / 2], axis=1)
+    nothing = np.zeros((count, 3))
+    all_found = Found(
+        np.sort(scores)[::-1], rectangles, nothing[:, :2], nothing[:, 0], nothing, nothing[:, 0]
+    )
+    kept = sure(all_found, threshold, overlap)
+    assert (kept.scores >= threshold).all()
+    others = overlaps(kept.rectangles, kept.rectangles) - np.eye(len(kept.scores))
+    assert (others <= overlap).all()
+    beside = overlaps(all_found.rectangles, kept.rectangles) > overlap
+    for number in np.flatnonzero(all_found.scores >= threshold):
+        here = (kept.rectangles == all_found.rectangles[number]).all(axis=1).any()
+        assert here or kept.scores[beside[number]].max(initial=-1) >= all_found.scores[number]
 
 
 def test_a_scaled_world_looks_the_same() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from na_core.detection.embedded import NEXT_THRESHOLD, load_detector, load_refiner
 from na_core.detection.network import BoxDetector
 from na_core.detection.refiner import CUT_SIDE, OUTLINE_SIDE, BoxRefiner, windows
 from na_core.training.config import load_config
@@ -61,7 +62,7 @@ def shown(configure: Configure, make_run: MakeRun) -> Shown:
 @pytest.fixture
 def proposals(shown: Shown, detector: Path) -> Proposals:
     network = BoxDetector.from_pretrained(detector).eval()
-    return proposals_of(shown, network, (0.5, 0.5), np.random.default_rng(0))
+    return proposals_of(shown, network, None, (0.5, 0.5), np.random.default_rng(0))
 
 
 def test_it_learns_and_a_resumed_run_ends_with_the_same_weights(
@@ -96,6 +97,19 @@ def test_every_object_is_looked_at_in_its_own_2d_box(shown: Shown, proposals: Pr
     assert proposals.boxed[given, 1].max() == 0
     assert proposals.counted[given].max() == 0  # whoever gave a box is sure
     assert set(proposals.rows.tolist()) <= set(range(len(shown.masks)))
+
+
+def test_what_the_initial_network_sees_is_looked_at_again(shown: Shown) -> None:
+    once, both = (
+        proposals_of(shown, load_detector(), refiner, (0.5, 0.5), np.random.default_rng(0))
+        for refiner in (None, load_refiner())
+    )
+    given = both.given == 1
+    assert given.sum() == 2 * (once.given == 1).sum()
+    assert (~given).sum() > (once.given == 0).sum() > 0
+    numbers = both.first.numbers
+    assert all((numbers == row).all(dim=1).any() for row in once.first.numbers)
+    assert both.first.logits[~given].sigmoid().min() >= NEXT_THRESHOLD - 1e-6
 
 
 def test_what_was_seen_is_kept_with_the_run(proposals: Proposals, tmp_path: Path) -> None:
