@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -39,6 +39,10 @@ from server.protocol import (
     encode_record,
 )
 
+if TYPE_CHECKING:
+    from na_core.layers.layers import Layers
+    from na_core.tensors.views import SourceView
+
 logger = logging.getLogger(__name__)
 
 
@@ -49,6 +53,10 @@ class LoadedRenderer(Renderer, Protocol):
     preset: str | None
     device: str
     dtype: str
+
+    def layers(self, view: SourceView, photo: Picture) -> Layers:
+        """Return what a photo (H, W, 3) is taken apart into, at its own size."""
+        ...
 
     def peak_memory_mib(self) -> dict[str, float | None]:
         """Return the peaks of ``process`` and ``device`` memory so far, MiB."""

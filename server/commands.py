@@ -151,6 +151,35 @@ def detect(
 
 
 @app.command()
+def layers(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    out: Annotated[Path, typer.Option(help="Folder for outlines, plate, shadows, depth, normals and sheet.")],
+    boxes: Annotated[
+        Path | None, typer.Option(help="Its boxes, from `detect --json`; without them they are detected.")
+    ] = None,
+    checkpoint: Checkpoint = "mini",
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Take a photo apart: what is seen of each object, what is behind, shadows and depth, as PNG and EXR."""
+    from server import offline, worker
+
+    worker.check_packages()
+    from rich.console import Console
+
+    settings = worker.WorkerSettings(checkpoint, device, threads=threads)
+    found = None if boxes is None else offline.read_boxes(boxes)
+    with Console(stderr=True).status("Taking the photo apart"):
+        renderer = worker.load_renderer(settings)
+        if found is None:
+            from server.detection import Detectors
+
+            found = offline.detect(photo, Detectors(renderer.device, settings.detectors))
+        files = offline.take_apart(photo, found, renderer, out)
+    print(f"{len(found.objects)} object(s), {len(files)} files in {out}", file=sys.stderr)
+
+
+@app.command()
 def demo(
     photo: Annotated[
         Path | None, typer.Option(help="A photo; default: the one that comes with the project.")

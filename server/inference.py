@@ -17,6 +17,9 @@ from server.jobs import OnStep
 if TYPE_CHECKING:
     import torch
 
+    from na_core.layers.layers import Layers
+    from na_core.tensors.views import SourceView
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16")
 
@@ -131,6 +134,14 @@ class PipelineRenderer:
         """
         picture: Picture = self._pipeline([frame], photos, sampling, on_step).images[0]
         return picture
+
+    def layers(self, view: SourceView, photo: Picture) -> Layers:
+        """Return what a photo (H, W, 3) is taken apart into, at its own size, on the CPU."""
+        import torch
+
+        pipeline = self._pipeline
+        layers: Layers = pipeline.layers.layers(view, photo, pipeline.taking_apart, torch.device(self.device))
+        return layers
 
     def release_memory(self) -> None:
         """Give cached GPU memory back to the driver, so that other programs can use it."""

@@ -1,4 +1,4 @@
-"""Render a file of frames to pictures, and search a photo, without Blender and without a worker process."""
+"""Render a file of frames, search a photo and take one apart, without Blender and without a worker."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from server.protocol import MAX_PHOTO_BYTES
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
+    from server.app import LoadedRenderer
     from server.detection import Detectors
 
 
@@ -71,6 +72,55 @@ def detections_json(found: Mapping[Path, Detection]) -> str:
     each = [detection.to_dict() for detection in found.values()]
     many = [{"photo": str(photo), **one} for photo, one in zip(found, each, strict=True)]
     return json.dumps(each[0] if len(each) == 1 else many, indent=2)
+
+
+def read_boxes(path: Path) -> Detection:
+    """Return the camera and the boxes that a JSON file of :func:`detections_json` holds, of one photo.
+
+    Raises:
+        Failure: ``boxes_invalid``, whose message names the file and the field.
+        OSError: the file cannot be read.
+    """
+    from na_core.detection.detection import Detection
+
+    try:
+        return Detection.from_dict(json.loads(path.read_bytes()))
+    except (ValueError, RecursionError) as error:  # SceneError is a ValueError, and so is what is not JSON
+        raise Failure(
+            "boxes_invalid",
+            f"{path} holds no boxes: {error}. Let 'neural-assets detect PHOTO --json' make one.",
+        ) from error
+
+
+def take_apart(photo: Path, boxes: Detection, renderer: LoadedRenderer, out: Path) -> list[Path]:
+    """Take a photo's file apart and write its layers; see :func:`server.layer_files.write_layers`.
+
+    Raises:
+        Failure: the file is no photo, or there is not enough memory.
+        OSError: a file cannot be read or written.
+    """
+    from na_core.layers.pictures import layer_pictures
+    from na_core.tensors.views import SourceView
+    from server.failures import is_out_of_memory, out_of_memory
+    from server.layer_files import write_layers
+
+    data = photo.read_bytes()
+    picture = decode_photo(data)
+    things = boxes.objects
+    view = SourceView(
+        sha256=hashlib.sha256(data).hexdigest(),
+        camera=boxes.camera,
+        boxes=tuple(thing.box for thing in things),
+        rectangles=tuple(thing.rectangle for thing in things),
+        hidden=len(things),
+    )
+    try:
+        pictures = layer_pictures(renderer.layers(view, picture), view)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(*picture.shape[1::-1]) from error
+    return write_layers(pictures, view.camera, view.boxes, out)
 
 
 def find_photos(names: set[str], folder: Path) -> dict[str, Path]:

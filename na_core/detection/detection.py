@@ -1,12 +1,14 @@
 """What detection says of a photo: the camera, the ground and the objects on it, each object once."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from na_core.scene import Box, Camera
+from na_core.message import as_number, as_rectangle
+from na_core.scene import Box, Camera, SceneError
 
 ASSUMED_HEIGHT = 1.5
 """Metres of the camera above the ground where nothing says how large things are."""
@@ -95,6 +97,58 @@ class Detection:
                 for thing in self.objects
             ],
         }
+
+    @classmethod
+    def from_dict(cls, data: object) -> Self:
+        """Build the detection from :meth:`to_dict`'s form. A score or a doubt may be left out.
+
+        Raises:
+            SceneError: an unknown, missing or malformed field; the text names it.
+        """
+        known = {"camera", "metric", "camera_doubt", "objects"}
+        fields = _fields(data, "boxes", known)
+        doubt = fields.get("camera_doubt")
+        if doubt is not None:
+            doubt = _fields(doubt, "boxes.camera_doubt", {"focal", "pitch", "roll"})
+            doubt = CameraDoubt(
+                *(
+                    as_number(doubt.get(key), f"boxes.camera_doubt.{key}")
+                    for key in ("focal", "pitch", "roll")
+                )
+            )
+        if "camera" not in fields:
+            raise SceneError("boxes.camera", "missing")
+        objects = fields.get("objects")
+        if not isinstance(objects, list | tuple):
+            raise SceneError("boxes.objects", "expected a list of objects")
+        return cls(
+            camera=Camera.from_dict(fields["camera"], "boxes.camera"),
+            objects=tuple(_object(thing, f"boxes.objects[{i}]") for i, thing in enumerate(objects)),
+            metric=bool(fields.get("metric", False)),
+            doubt=doubt,
+        )
+
+
+def _object(data: object, path: str) -> DetectedObject:
+    fields = _fields(data, path, {"name", "score", "doubt", "rectangle", "world_from_box"})
+    if not isinstance(fields.get("name"), str):
+        raise SceneError(f"{path}.name", "expected a string")
+    return DetectedObject(
+        name=fields["name"],
+        score=as_number(fields.get("score", 1.0), f"{path}.score", 0, 1),
+        rectangle=as_rectangle(fields.get("rectangle"), f"{path}.rectangle"),
+        box=Box.from_dict({"world_from_box": fields.get("world_from_box")}, path),
+        doubt=as_number(fields.get("doubt", 0.0), f"{path}.doubt", 0),
+    )
+
+
+def _fields(data: object, path: str, known: set[str]) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise SceneError(path, f"expected an object, got {type(data).__name__}")
+    for name in data:
+        if name not in known:
+            raise SceneError(f"{path}.{name}", "unknown field")
+    return data
 
 
 def overlaps(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:

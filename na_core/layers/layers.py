@@ -17,7 +17,7 @@ from na_core.raster.pixels import span
 from na_core.raster.sampling import planar
 from na_core.raster.surfaces import Surfaces, inward_steps
 
-PLANES = ("picture", "cover", "plate", "real", "alpha", "foreground", "shadow", "shadow_owner")
+PLANES = ("picture", "normals", "cover", "plate", "real", "alpha", "foreground", "shadow", "shadow_owner")
 """Fields of :class:`Layers` that have a value for each pixel."""
 
 
@@ -30,6 +30,8 @@ class Layers:
     Attributes:
         picture: (M, H, W, 3) uint8 sRGB, the photos.
         surfaces: the object that each pixel shows, and where its ray meets and leaves it.
+        normals: (M, H, W, 3) int8, unit vectors times 127 in the cameras' frames, where an object's normal is
+            known; else zeros.
         cover: (M, H, W) int16, the object that a pixel may show, though perhaps it does not: what is taken
             out of the background when the object leaves. Where there is an owner, the owner; -1 for none.
         plate: (M, H, W, 3) uint8 sRGB, the photos without their hidden objects and the strips around them.
@@ -49,6 +51,7 @@ class Layers:
 
     picture: Tensor
     surfaces: Surfaces
+    normals: Tensor
     cover: Tensor
     plate: Tensor
     real: Tensor
@@ -138,6 +141,7 @@ def hard_layers(
     return Layers(
         picture=picture,
         surfaces=surfaces,
+        normals=torch.zeros_like(picture, dtype=torch.int8),
         cover=cover.to(torch.int16),
         plate=plate,
         real=real,

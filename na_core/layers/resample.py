@@ -40,10 +40,15 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
         _depths(depths, layers.owner, owner) for depths in (layers.surfaces.near, layers.surfaces.far)
     )
     far = torch.where(alpha < SOLID, near, far)
+    normals = [
+        resampled_normals(each, shows)
+        for each, shows in zip(layers.normals.float().numpy(), owner.numpy(), strict=True)
+    ]
     cover = torch.where(owner < 0, cover, owner.to(cover.dtype))
     return Layers(
         picture=picture,
         surfaces=pack(owner, near, far),
+        normals=torch.from_numpy(np.stack(normals)),
         cover=cover,
         plate=plate,
         real=real,
@@ -117,6 +122,23 @@ def resampled_depth(
             own[outside], sure[outside] = np.median(depths[of_it]), 1
         result[shows] = own / sure
     return result
+
+
+def resampled_normals(normals: NDArray[np.float32], owner: NDArray[np.int32]) -> NDArray[np.int8]:
+    """Return the normals of what each pixel shows at another size, (H, W, 3), unit vectors times 127.
+
+    Args:
+        normals: (h, w, 3) of any length; of no length where none is known.
+        owner: (H, W), the object that each pixel shows, -1 for none.
+    """
+    height, width = owner.shape
+    shrinks = height * width < normals.shape[0] * normals.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    mean = cv2.resize(normals, (width, height), interpolation=how)
+    length = np.sqrt(np.square(mean).sum(axis=-1, keepdims=True))
+    known = (owner >= 0)[..., None] & (length > 1e-6)
+    scaled = np.divide(127 * mean, length, out=np.zeros_like(mean), where=known)
+    return np.rint(scaled).astype(np.int8)
 
 
 def _depths(depths: Tensor, index: Tensor, owner: Tensor) -> Tensor:

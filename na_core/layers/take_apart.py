@@ -18,7 +18,7 @@ from na_core.layers.palette import in_palette
 from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import dark_rims, plates
 from na_core.layers.remnants import with_remnants
-from na_core.layers.resample import resampled_depth
+from na_core.layers.resample import resampled_depth, resampled_normals
 from na_core.layers.shadow import thrown_shadows
 from na_core.layers.shadow_ends import faded_under_objects
 from na_core.layers.tones import photo_tones
@@ -77,6 +77,7 @@ class _Found:
     Attributes:
         owner, cover, alpha, foreground: see :class:`na_core.layers.layers.Layers`.
         near, far: (M, H, W) float32, depths in metres where rays meet and leave the owner.
+        normals: see :class:`na_core.layers.layers.Layers`.
         shadow: (M, H, W, 3) float32, logarithm of the photo over its plate, whoever throws it; under objects,
             of what the ground would be.
         guess: (M, H, W, 3) float32 sRGB in [0, 1], smooth colours of what is behind objects.
@@ -88,6 +89,7 @@ class _Found:
     foreground: Tensor
     near: Tensor
     far: Tensor
+    normals: Tensor
     shadow: Tensor
     guess: Tensor
 
@@ -118,6 +120,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     return Layers(
         picture=views.pictures,
         surfaces=pack(found.owner, found.near, found.far),
+        normals=found.normals,
         cover=cover,
         plate=plate,
         real=real,
@@ -159,6 +162,7 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
     chances = (_mean(each) * (each[0] > 0)).cpu().numpy()  # a coarse look would reach over boxes' edges
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
     shadow, guess = (_mean([getattr(look, name) for look in looks]) for name in ("shadow", "plate"))
+    normals = _mean([look.normal for look in looks]).movedim(1, -1).cpu().numpy()
     guess = _guesses(guess, views.pictures, found.probability[:, 0], shadow)
     # The network says nothing of the ground under objects: there shadows go on as they are around.
     shadow = push_pull(shadow, (found.probability[:, :1] > 0.5).float())
@@ -182,6 +186,7 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
                 foreground,
                 met,
                 np.where(alpha < SOLID, met, left),
+                resampled_normals(normals[number], owner),
                 _shadow(shadows[number], picture, owner),
                 enlarged(guesses[number], picture.shape[1], picture.shape[0]),
             )

@@ -1,0 +1,94 @@
+"""Layers as files that any program opens: PNG for pictures, OpenEXR for what is none, and a sheet of all."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from na_core.data.contact_sheet import colour_of, draw_boxes, laid_out
+from na_core.layers.pictures import LayerPictures
+from na_core.scene import Box, Camera
+
+SHEET_SIDE = 512
+"""Longer side in pixels of each picture on the sheet."""
+
+TINT = 0.6
+"""How much of an object's colour lies over it on the sheet."""
+
+
+def write_layers(pictures: LayerPictures, camera: Camera, boxes: Sequence[Box], folder: Path) -> list[Path]:
+    """Write a photo's layers into a folder and return the files, the sheet last.
+
+    For each object ``outline_01.png`` (8-bit grey) and ``shadow_01.exr`` (RGB, what the plate is multiplied
+    by in linear light); ``plate.png``, ``depth.exr`` (one channel, metres), ``normals.exr`` (X, Y and Z in
+    the world) and ``sheet.png``. Each is written whole or not at all.
+
+    Args:
+        pictures: the layers.
+        camera, boxes: of the photo, for the sheet.
+        folder: made if need be; files of the same names are replaced.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, (outline, shadow) in enumerate(zip(pictures.outlines, pictures.shadows, strict=True), 1):
+        written.append(_write_png(folder / f"outline_{number:02d}.png", Image.fromarray(outline)))
+        written.append(_write_exr(folder / f"shadow_{number:02d}.exr", "RGB", shadow.astype(np.float16)))
+    written.append(_write_png(folder / "plate.png", Image.fromarray(pictures.plate)))
+    written.append(_write_exr(folder / "depth.exr", "Y", pictures.depth))
+    written.append(_write_exr(folder / "normals.exr", "RGB", pictures.normals.astype(np.float16)))
+    written.append(_write_png(folder / "sheet.png", sheet_of(pictures, camera, boxes)))
+    return written
+
+
+def sheet_of(pictures: LayerPictures, camera: Camera, boxes: Sequence[Box]) -> Image.Image:
+    """Return the photo with its boxes, outlines, plate, shadows, depth and normals on one picture."""
+    height, width = pictures.depth.shape
+    scale = min(1, SHEET_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    cells = [Image.fromarray(each).resize(size, Image.Resampling.BOX) for each in _shown(pictures)]
+    draw_boxes(cells[0], camera, boxes)
+    return laid_out([cells[:3], cells[3:]])
+
+
+def _shown(pictures: LayerPictures) -> Iterator[NDArray[np.uint8]]:
+    """Yield the photo and each layer as people look at it, (H, W, 3)."""
+    yield pictures.photo
+    tinted = pictures.photo.astype(np.float32)
+    for number, outline in enumerate(pictures.outlines):
+        share = TINT * outline[..., None] / np.float32(255)
+        tinted += (np.array(colour_of(number), np.float32) - tinted) * share
+    yield tinted.astype(np.uint8)
+    yield pictures.plate
+    factor = pictures.shadows.prod(axis=0) if len(pictures.shadows) else np.ones_like(pictures.normals)
+    yield (255 * factor.clip(0, 1) ** (1 / 2.2)).astype(np.uint8)
+    nearness = 1 / pictures.depth.clip(1e-6)
+    low, high = np.percentile(nearness, (1, 99))
+    grey = ((nearness - low) / max(high - low, 1e-9)).clip(0, 1)
+    yield np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=2)
+    yield (255 * (pictures.normals / 2 + 0.5)).astype(np.uint8)
+
+
+def _write_png(file: Path, picture: Image.Image) -> Path:
+    partial = _partial(file)
+    picture.save(partial, format="PNG")
+    return partial.replace(file)
+
+
+def _write_exr(file: Path, channels: str, values: NDArray[np.floating]) -> Path:
+    import OpenEXR  # here: reading layers takes no more than numpy
+
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    partial = _partial(file)
+    OpenEXR.File(header, {channels: np.ascontiguousarray(values)}).write(str(partial))
+    return partial.replace(file)
+
+
+def _partial(file: Path) -> Path:
+    """Return where a file is written before it takes its name, so that none is ever there by half."""
+    return file.with_suffix(f".{os.getpid()}.partial")
