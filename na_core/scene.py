@@ -226,6 +226,26 @@ class Sampling(Message):
 
 
 @dataclass(frozen=True, eq=False)
+class LayersRequest(Message):
+    """A frame's photo to take apart: the body of a layers request.
+
+    Attributes:
+        frame: its boxes say what the photos show.
+        asset: the placed asset, by number, whose photo it is; None: the background's.
+    """
+
+    frame: Frame
+    asset: int | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        _check_version(self.schema_version, "layersrequest.schema_version")
+        if self.asset is not None:
+            last = len(self.frame.assets) - 1
+            object.__setattr__(self, "asset", as_integer(self.asset, "layersrequest.asset", 0, last))
+
+
+@dataclass(frozen=True, eq=False)
 class RenderJob(Message):
     """Frames to render with one sampling: the body of a render request, and of a frames file."""
 
@@ -234,7 +254,9 @@ class RenderJob(Message):
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        if type(self.schema_version) is not int or self.schema_version != SCHEMA_VERSION:
-            raise SceneError(
-                "renderjob.schema_version", f"this side speaks {SCHEMA_VERSION}, got {self.schema_version!r}"
-            )
+        _check_version(self.schema_version, "renderjob.schema_version")
+
+
+def _check_version(version: object, path: str) -> None:
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise SceneError(path, f"this side speaks {SCHEMA_VERSION}, got {version!r}")

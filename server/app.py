@@ -1,4 +1,4 @@
-"""The HTTP interface under /v1: health, capabilities, photos, detect and render."""
+"""The HTTP interface under /v1: health, capabilities, photos, detect, layers and render."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -20,12 +21,23 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 import na_core
-from na_core.scene import MAX_SIDE, SAMPLING_PRESETS, SCHEMA_VERSION, Picture, RenderJob, SceneError
+from na_core.scene import (
+    MAX_SIDE,
+    SAMPLING_PRESETS,
+    SCHEMA_VERSION,
+    Frame,
+    LayersRequest,
+    Picture,
+    RenderJob,
+    SceneError,
+)
 from server.access import AccessGate
 from server.caches import ByteLimitedCache
 from server.detection import DetectionRequest, Detectors
 from server.failures import Failure
+from server.frames_job import FramesJob
 from server.jobs import Job, Renderer, RenderQueue
+from server.layers_job import LayersJob
 from server.photos import decode_photo, file_too_large
 from server.protocol import (
     HEARTBEAT_SECONDS,
@@ -39,10 +51,6 @@ from server.protocol import (
     encode_record,
 )
 
-if TYPE_CHECKING:
-    from na_core.layers.layers import Layers
-    from na_core.tensors.views import SourceView
-
 logger = logging.getLogger(__name__)
 
 
@@ -53,10 +61,6 @@ class LoadedRenderer(Renderer, Protocol):
     preset: str | None
     device: str
     dtype: str
-
-    def layers(self, view: SourceView, photo: Picture) -> Layers:
-        """Return what a photo (H, W, 3) is taken apart into, at its own size."""
-        ...
 
     def peak_memory_mib(self) -> dict[str, float | None]:
         """Return the peaks of ``process`` and ``device`` memory so far, MiB."""
@@ -133,13 +137,22 @@ def create_app(
     photos: ByteLimitedCache[Picture] = ByteLimitedCache(
         limits.photo_cache_bytes, lambda picture: picture.nbytes
     )
-    queue = RenderQueue(renderer, limits.frame_cache_bytes)
+    finished: ByteLimitedCache[bytes] = ByteLimitedCache(limits.frame_cache_bytes, len)
+    queue = RenderQueue(renderer)
     looking = detectors or Detectors(renderer.device)
     app = FastAPI(title="Neural Assets worker", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(AccessGate, token=token, port=port)
     app.add_exception_handler(Failure, _answer_failure)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_bug)
+
+    def held(*frames: Frame) -> dict[str, Picture]:
+        """Return the photos of frames. A job keeps them: later uploads may push them out of the cache."""
+        needed = dict.fromkeys(photo.sha256 for frame in frames for photo in frame.photos())
+        found = {sha256: picture for sha256 in needed if (picture := photos.get(sha256)) is not None}
+        if missing := [sha256 for sha256 in needed if sha256 not in found]:
+            raise _photos_missing(missing)
+        return found
 
     @app.get("/v1/health")
     async def health() -> Health:
@@ -156,7 +169,7 @@ def create_app(
             peak_memory_mib=PeakMemory(**renderer.peak_memory_mib()),
             caches={
                 name: CacheState(entries=len(cache), bytes=cache.size, limit=cache.limit)
-                for name, cache in (("photos", photos), ("frames", queue.frames))
+                for name, cache in (("photos", photos), ("frames", finished))
             },
         )
 
@@ -196,23 +209,16 @@ def create_app(
 
     @app.post("/v1/render")
     async def render(request: Request) -> Response:
-        body = await _read_body(
-            request,
-            MAX_JOB_BYTES,
-            Failure(
-                "job_too_large",
-                f"The frames take more than {MAX_JOB_BYTES // 2**20} MiB: ask for fewer at once.",
-                status=413,
-            ),
-        )
-        message = await asyncio.to_thread(parse_job, bytes(body))
-        needed = dict.fromkeys(photo.sha256 for frame in message.frames for photo in frame.photos())
-        # The job keeps its photos by itself: later uploads may push them out of the cache.
-        held = {sha256: picture for sha256 in needed if (picture := photos.get(sha256)) is not None}
-        if missing := [sha256 for sha256 in needed if sha256 not in held]:
-            raise _photos_missing(missing)
+        body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
+        job = await asyncio.to_thread(parse_job, bytes(body))
         wants_previews = request.headers.get(PREVIEW_HEADER) == "1"
-        return JobResponse(queue, Job(message, held, wants_previews))
+        return JobResponse(queue, FramesJob(job, held(*job.frames), finished, wants_previews))
+
+    @app.post("/v1/layers")
+    async def layers(request: Request) -> Response:
+        body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
+        wanted = await asyncio.to_thread(parse_layers_request, bytes(body))
+        return JobResponse(queue, LayersJob(wanted, held(wanted.frame)))
 
     return app
 
@@ -223,12 +229,29 @@ def parse_job(body: bytes) -> RenderJob:
     Raises:
         Failure: ``scene_invalid``, whose message names the field.
     """
-    try:
+    with _malformed_told():
         data = json.loads(body)
         count = len(data["frames"]) if isinstance(data, dict) and isinstance(data.get("frames"), list) else 1
         if not 1 <= count <= MAX_FRAMES:
             raise SceneError("renderjob.frames", f"expected 1 to {MAX_FRAMES} frames, got {count}")
         return RenderJob.from_dict(data)
+
+
+def parse_layers_request(body: bytes) -> LayersRequest:
+    """Parse and check a layers request's body.
+
+    Raises:
+        Failure: ``scene_invalid``, whose message names the field.
+    """
+    with _malformed_told():
+        return LayersRequest.from_json(body)
+
+
+@contextmanager
+def _malformed_told() -> Iterator[None]:
+    """Turn what a malformed body raises into the failure that says so."""
+    try:
+        yield
     except SceneError as error:
         raise Failure(
             "scene_invalid", f"The request is malformed: {error}.", status=422, field=error.path
@@ -299,6 +322,14 @@ def _check_photo_name(sha256: str) -> None:
         raise Failure(
             "photo_name_invalid", "A photo is named by its SHA-256: 64 lower-case hexadecimal digits."
         )
+
+
+def _job_too_large() -> Failure:
+    return Failure(
+        "job_too_large",
+        f"The frames take more than {MAX_JOB_BYTES // 2**20} MiB: ask for fewer at once.",
+        status=413,
+    )
 
 
 def _invalid_detection(problem: str, **details: str) -> Failure:

@@ -1,23 +1,22 @@
-"""Render jobs: one thread renders them one after the other and posts records that the connection sends."""
+"""Jobs: one thread does them one after the other and posts records that the connection sends."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+from na_core.scene import Frame, Picture, Sampling
+from server.failures import Failure
 
-from na_core.scene import Frame, Picture, RenderJob, Sampling
-from server.caches import ByteLimitedCache
-from server.failures import Failure, is_out_of_memory, out_of_memory, render_failed
+if TYPE_CHECKING:
+    from na_core.layers.layers import Layers
+    from na_core.tensors.views import SourceView
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +27,6 @@ PENDING_BYTES = 32 * 2**20
 """Rendering waits while more is unsent: a slow reader of a thousand frames must not fill the memory."""
 STALLED_SECONDS = 60.0
 """A reader that takes nothing for so long is given up, so that the next job gets its turn."""
-PREVIEW_SECONDS = 0.2
-"""Previews cost a decoding each; more per second than this would serve nobody."""
 
 
 class Cancelled(Exception):
@@ -37,7 +34,7 @@ class Cancelled(Exception):
 
 
 class Renderer(Protocol):
-    """What renders one frame: the pipeline, or a stand-in in tests."""
+    """What renders frames and takes photos apart: the pipeline, or a stand-in in tests."""
 
     @property
     def fingerprint(self) -> str:
@@ -48,6 +45,10 @@ class Renderer(Protocol):
         self, frame: Frame, photos: Mapping[str, Picture], sampling: Sampling, on_step: OnStep
     ) -> Picture:
         """Return (height, width, 3) uint8; an exception of ``on_step`` passes through within one step."""
+        ...
+
+    def layers(self, view: SourceView, photo: Picture) -> Layers:
+        """Return what a photo (H, W, 3) is taken apart into, at its own size."""
         ...
 
     def release_memory(self) -> None:
@@ -111,15 +112,30 @@ class Mailbox:
             self._room.notify_all()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Job:
-    """A render request on its way through the queue. Made on the event loop."""
+    """A request on its way through the queue. Made on the event loop."""
 
-    request: RenderJob
-    photos: Mapping[str, Picture]
-    wants_previews: bool = False
     mailbox: Mailbox = field(default_factory=Mailbox)
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def work(self, renderer: Renderer) -> None:
+        """Do what was asked, on the queue's thread, and post it.
+
+        Raises:
+            Cancelled: nobody wants it any more.
+            Failure: what the user can be told.
+        """
+        raise NotImplementedError
+
+    def explain(self, error: BaseException) -> Failure:
+        """Return what to say of an error that nobody foresaw."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise :class:`Cancelled` once nobody wants it any more."""
+        if self.cancelled.is_set():
+            raise Cancelled
 
     def cancel(self) -> None:
         """Stop within one denoising step; harmless when the job has ended."""
@@ -128,14 +144,10 @@ class Job:
 
 
 class RenderQueue:
-    """Jobs in order of arrival, one at a time, one frame at a time so that cancelling is prompt.
+    """Jobs in order of arrival, one at a time."""
 
-    Finished frames are kept by content: the same frame, checkpoint and sampling are not rendered twice.
-    """
-
-    def __init__(self, renderer: Renderer, frame_cache_bytes: int) -> None:
+    def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
-        self.frames: ByteLimitedCache[bytes] = ByteLimitedCache(frame_cache_bytes, len)
         self._waiting: deque[Job] = deque()
         self._current: Job | None = None
         self._changed = threading.Condition()
@@ -180,9 +192,9 @@ class RenderQueue:
             del job  # while this thread waits for the next job, its photos need not live on
 
     def _run(self, job: Job) -> dict[str, Any]:
-        """Render a job whatever happens, and return its last record."""
+        """Do a job whatever happens, and return its last record."""
         try:
-            self._render(job)
+            job.work(self._renderer)
             return {"event": "done"}
         except Cancelled:
             logger.info("a job was cancelled")
@@ -191,86 +203,10 @@ class RenderQueue:
             failure = error
         except BaseException as error:
             logger.exception("a job failed")
-            failure = _explain(error, job.request.sampling)
+            failure = job.explain(error)
         # Here the exception is gone, and with it the tensors that its traceback held.
         self._renderer.release_memory()
         return {"event": "error", **failure.to_dict()}
-
-    def _render(self, job: Job) -> None:
-        sampling = job.request.sampling
-        frames = job.request.frames
-        for index, frame in enumerate(frames):
-            if job.cancelled.is_set():
-                raise Cancelled
-            started = time.perf_counter()
-            key = frame_key(self._renderer.fingerprint, frame, sampling)
-            pixels = self.frames.get(key)
-            cached = pixels is not None
-            if pixels is None:
-                on_step = _step_reporter(job, index, len(frames))
-                picture = self._renderer.render(frame, job.photos, sampling, on_step)
-                if picture.shape != (sampling.height, sampling.width, 3) or picture.dtype != np.uint8:
-                    raise RuntimeError(f"the pipeline returned {picture.dtype} {picture.shape}")
-                pixels = picture.tobytes()
-                self.frames.put(key, pixels)
-            record = {
-                "event": "frame",
-                "frame": index,
-                "width": sampling.width,
-                "height": sampling.height,
-                "channels": 3,
-                "seconds": round(time.perf_counter() - started, 6),
-                "cached": cached,
-            }
-            job.mailbox.post(record, pixels)
-
-
-def frame_key(fingerprint: str, frame: Frame, sampling: Sampling) -> str:
-    """Return the SHA-256 that names a picture by everything that it depends on."""
-    parts = "\n".join((fingerprint, frame.to_json(), sampling.to_json()))
-    return hashlib.sha256(parts.encode()).hexdigest()
-
-
-def _step_reporter(job: Job, index: int, frames: int) -> OnStep:
-    last_preview = -PREVIEW_SECONDS
-
-    def on_step(step: int, steps: int, preview: Callable[[], Picture]) -> None:
-        nonlocal last_preview
-        if job.cancelled.is_set():
-            raise Cancelled
-        done = step / max(steps, 1)
-        job.mailbox.post(
-            {
-                "event": "progress",
-                "frame": index,
-                "frames": frames,
-                "step": step,
-                "steps": steps,
-                "fraction": round((index + done) / frames, 6),
-            }
-        )
-        now = time.monotonic()
-        if job.wants_previews and done < 1 and now - last_preview >= PREVIEW_SECONDS:
-            last_preview = now
-            picture = np.ascontiguousarray(preview(), dtype=np.uint8)
-            height, width, channels = picture.shape
-            record = {
-                "event": "preview",
-                "frame": index,
-                "step": step,
-                "width": width,
-                "height": height,
-                "channels": channels,
-            }
-            job.mailbox.post(record, picture.tobytes())
-
-    return on_step
-
-
-def _explain(error: BaseException, sampling: Sampling) -> Failure:
-    if is_out_of_memory(error):
-        return out_of_memory(sampling.width, sampling.height)
-    return render_failed(error)
 
 
 def _post_quietly(job: Job, record: dict[str, Any]) -> None:

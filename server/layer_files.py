@@ -36,9 +36,10 @@ def write_layers(pictures: LayerPictures, camera: Camera, boxes: Sequence[Box], 
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for number, (outline, shadow) in enumerate(zip(pictures.outlines, pictures.shadows, strict=True), 1):
-        written.append(_write_png(folder / f"outline_{number:02d}.png", Image.fromarray(outline)))
-        written.append(_write_exr(folder / f"shadow_{number:02d}.exr", "RGB", shadow.astype(np.float16)))
+    for number in range(pictures.objects):
+        name = f"{number + 1:02d}"
+        written.append(_write_png(folder / f"outline_{name}.png", Image.fromarray(pictures.outline(number))))
+        written.append(_write_exr(folder / f"shadow_{name}.exr", "RGB", pictures.shadow(number)))
     written.append(_write_png(folder / "plate.png", Image.fromarray(pictures.plate)))
     written.append(_write_exr(folder / "depth.exr", "Y", pictures.depth))
     written.append(_write_exr(folder / "normals.exr", "RGB", pictures.normals.astype(np.float16)))
@@ -59,14 +60,11 @@ def sheet_of(pictures: LayerPictures, camera: Camera, boxes: Sequence[Box]) -> I
 def _shown(pictures: LayerPictures) -> Iterator[NDArray[np.uint8]]:
     """Yield the photo and each layer as people look at it, (H, W, 3)."""
     yield pictures.photo
-    tinted = pictures.photo.astype(np.float32)
-    for number, outline in enumerate(pictures.outlines):
-        share = TINT * outline[..., None] / np.float32(255)
-        tinted += (np.array(colour_of(number), np.float32) - tinted) * share
-    yield tinted.astype(np.uint8)
+    tints = np.array([*(colour_of(number) for number in range(pictures.objects)), (0, 0, 0)], np.float32)
+    share = TINT * pictures.alpha[..., None] / np.float32(255)
+    yield (pictures.photo + share * (tints[pictures.owner] - pictures.photo)).astype(np.uint8)
     yield pictures.plate
-    factor = pictures.shadows.prod(axis=0) if len(pictures.shadows) else np.ones_like(pictures.normals)
-    yield (255 * factor.clip(0, 1) ** (1 / 2.2)).astype(np.uint8)
+    yield (255 * pictures.light.astype(np.float32).clip(0, 1) ** (1 / 2.2)).astype(np.uint8)
     nearness = 1 / pictures.depth.clip(1e-6)
     low, high = np.percentile(nearness, (1, 99))
     grey = ((nearness - low) / max(high - low, 1e-9)).clip(0, 1)

@@ -18,24 +18,37 @@ SPAN_SHARE = 1 / 512
 
 @dataclass(frozen=True)
 class LayerPictures:
-    """What one photo with K objects was taken apart into, at the photo's size.
+    """What one photo was taken apart into, at the photo's size.
 
     Attributes:
+        objects: how many.
         photo: (H, W, 3) uint8 sRGB.
-        outlines: (K, H, W) uint8, how much of each pixel an object covers; 255 all of it.
+        owner: (H, W) int32, the object that each pixel shows, -1 for none.
+        alpha: (H, W) uint8, how much of a pixel its owner covers.
         plate: (H, W, 3) uint8 sRGB, the photo without its objects and their shadows.
-        shadows: (K, H, W, 3) float32, what each object's shadow multiplies the plate by, in linear light; 1
-            where there is none.
+        thrower: (H, W) int16, the object that throws a shadow there, -1 for none.
+        light: (H, W, 3) float16, what the plate is multiplied by there, in linear light; 1 where none is.
         depth: (H, W) float32, metres along the viewing direction: objects, and the ground or dome behind.
         normals: (H, W, 3) float32, unit vectors in the world, towards the camera.
     """
 
+    objects: int
     photo: NDArray[np.uint8]
-    outlines: NDArray[np.uint8]
+    owner: NDArray[np.int32]
+    alpha: NDArray[np.uint8]
     plate: NDArray[np.uint8]
-    shadows: NDArray[np.float32]
+    thrower: NDArray[np.int16]
+    light: NDArray[np.float16]
     depth: NDArray[np.float32]
     normals: NDArray[np.float32]
+
+    def outline(self, number: int) -> NDArray[np.uint8]:
+        """Return how much of each pixel (H, W) an object covers; 255 all of it."""
+        return np.where(self.owner == number, self.alpha, 0).astype(np.uint8)
+
+    def shadow(self, number: int) -> NDArray[np.float16]:
+        """Return what an object's shadow multiplies the plate by (H, W, 3); see :attr:`light`."""
+        return np.where((self.thrower == number)[..., None], self.light, 1).astype(np.float16)
 
 
 def layer_pictures(layers: Layers, view: SourceView) -> LayerPictures:
@@ -45,23 +58,17 @@ def layer_pictures(layers: Layers, view: SourceView) -> LayerPictures:
         layers: of that photo alone, at its own size.
         view: its camera and boxes; objects are in their order.
     """
-    count = len(view.boxes)
     owner = layers.owner[0].cpu().numpy()
-    alpha = layers.alpha[0].cpu().numpy()
-    thrower = layers.shadow_owner[0].cpu().numpy()
-    factor = layers.shadow[0].float().exp().cpu().numpy()
     depth = np.where(owner >= 0, layers.surfaces.near[0].cpu().numpy(), background_depth(layers, view))
-    each = range(count)
     return LayerPictures(
+        objects=len(view.boxes),
         photo=layers.picture[0].cpu().numpy(),
-        outlines=np.stack([np.where(owner == k, alpha, 0) for k in each]) if count else alpha[None][:0],
+        owner=owner,
+        alpha=layers.alpha[0].cpu().numpy(),
         plate=layers.plate[0].cpu().numpy(),
-        shadows=(
-            np.stack([np.where((thrower == k)[..., None], factor, 1) for k in each]).astype(np.float32)
-            if count
-            else factor[None][:0]
-        ),
-        depth=depth.astype(np.float32),
+        thrower=layers.shadow_owner[0].cpu().numpy(),
+        light=layers.shadow[0].float().exp().half().cpu().numpy(),
+        depth=depth,
         normals=_normals(layers, view.camera, depth, owner),
     )
 

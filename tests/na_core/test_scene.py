@@ -24,6 +24,7 @@ from na_core.scene import (
     Box,
     Camera,
     Frame,
+    LayersRequest,
     Photo,
     PlacedAsset,
     RenderJob,
@@ -84,7 +85,12 @@ samplings = st.builds(
     height=st.integers(1, MAX_SIDE),
 )
 jobs = st.builds(RenderJob, st.lists(frames, max_size=2).map(tuple), samplings)
-any_message = st.one_of(photos, cameras, boxes, assets, placed_assets, backgrounds, frames, samplings, jobs)
+requests = frames.flatmap(
+    lambda frame: st.builds(LayersRequest, st.just(frame), st.sampled_from([None, *range(len(frame.assets))]))
+)
+any_message = st.one_of(
+    photos, cameras, boxes, assets, placed_assets, backgrounds, frames, samplings, jobs, requests
+)
 
 
 def a_camera() -> Camera:
@@ -158,7 +164,7 @@ class TestRoundTrip:
 
         kinds = {c for c in vars(schema).values() if dataclasses.is_dataclass(c)}
         assert kinds == {
-            Asset, Background, Box, Camera, Frame, Photo, PlacedAsset, RenderJob, Sampling,
+            Asset, Background, Box, Camera, Frame, LayersRequest, Photo, PlacedAsset, RenderJob, Sampling,
         }  # fmt: skip
 
     def test_bytes_are_read_too(self) -> None:

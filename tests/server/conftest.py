@@ -68,11 +68,11 @@ class Worker:
         return sha256
 
     @contextlib.contextmanager
-    def rendering(self, job, **headers):
+    def streaming(self, path, message, **headers):
         """Yield an iterator over (record, payload); leaving hangs up."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("POST", "/v1/render", job.to_json(), self.headers(**headers))
+            connection.request("POST", path, message.to_json(), self.headers(**headers))
             response = connection.getresponse()
             assert response.status == 200, response.read()
             assert response.headers["Content-Type"] == "application/x-neural-assets"
@@ -80,6 +80,15 @@ class Worker:
             response.close()
         finally:
             connection.close()
+
+    def rendering(self, job, **headers):
+        """Yield an iterator over a job's (record, payload); leaving hangs up."""
+        return self.streaming("/v1/render", job, **headers)
+
+    def layers(self, request):
+        """Return all records of a layers request as (record, payload), heartbeats included."""
+        with self.streaming("/v1/layers", request) as records:
+            return list(records)
 
     def render(self, job, **headers):
         """Return all records of a job as (record, payload), heartbeats included."""

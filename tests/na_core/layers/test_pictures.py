@@ -34,10 +34,10 @@ def test_each_object_has_its_outline_and_its_shadow(studio: Studio) -> None:
     pictures = layer_pictures(replace(layers, shadow=darker, shadow_owner=thrown), view)
     shown = nearest_boxes(studio.camera, studio.boxes, 64, 64).index
     for number in range(2):
-        np.testing.assert_array_equal(pictures.outlines[number], 255 * (shown == number))
+        np.testing.assert_array_equal(pictures.outline(number), 255 * (shown == number))
         there = thrown[0].numpy() == number
-        np.testing.assert_allclose(pictures.shadows[number][there][0], np.exp([-0.5, -0.6, -0.7]), rtol=2e-3)
-        assert (pictures.shadows[number][~there] == 1).all()
+        np.testing.assert_allclose(pictures.shadow(number)[there][0], np.exp([-0.5, -0.6, -0.7]), rtol=2e-3)
+        assert (pictures.shadow(number)[~there] == 1).all()
     np.testing.assert_array_equal(pictures.photo, studio.photo)
 
 
@@ -45,8 +45,9 @@ def test_a_photo_without_objects_is_its_own_plate(studio: Studio) -> None:
     view = SourceView(studio.name.sha256, studio.camera, (), ())
     layers = take_apart(views_as_tensors([view], torch.from_numpy(studio.photo)[None]))
     pictures = layer_pictures(layers, view)
-    assert pictures.outlines.shape == (0, 64, 64)
-    assert pictures.shadows.shape == (0, 64, 64, 3)
+    assert pictures.objects == 0
+    assert (pictures.owner == -1).all()
+    assert (pictures.light == 1).all()
     np.testing.assert_array_equal(pictures.plate, studio.photo)
 
 
