@@ -29,6 +29,7 @@ from na_core.scene import Camera, Frame
 from .detection.detect import detect, detect_camera
 from .detection.fit import Existing, fit_asset, place_asset
 from .errors import RenderCancelled, UserError
+from .layers.photo_layers import NamedLayers, images_of_layers, layers
 from .names import ENGINE
 from .preferences import worker_settings
 from .render.picture import Observer, render_picture
@@ -58,6 +59,7 @@ from .worker.supervisor import WorkerStatus
 __all__ = [
     "DatasetProgress",
     "DatasetResult",
+    "NamedLayers",
     "RenderCancelled",
     "UserError",
     "add_asset",
@@ -69,7 +71,9 @@ __all__ = [
     "detect_camera",
     "drag_face",
     "frame",
+    "images_of_layers",
     "import_photo",
+    "layers",
     "mark_front",
     "match_camera",
     "photo_camera",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .drawing import draw_text, draw_worker
+from .layers.photo_layers import are_out_of_date
 from .names import ENGINE
 from .preferences import worker_settings
 from .render.problems import problems, warnings
@@ -79,6 +80,27 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         if active is not None and active.neural_asset.is_asset:
             layout.prop(active.neural_asset, "shadow_strength", slider=True)
             layout.prop(active.neural_asset, "match_light", slider=True)
+
+
+class NEURAL_ASSETS_PT_layers(Sidebar, bpy.types.Panel):
+    """What the photo is taken apart into."""
+
+    bl_label = "Layers"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it once a photo is there."""
+        return context.scene.neural_assets.photo is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, scene = self.layout, context.scene
+        layout.operator_context = "INVOKE_DEFAULT"
+        layout.operator("neural_assets.show_layers", icon="RENDERLAYERS")
+        if are_out_of_date(scene):
+            draw_text(layout, "Boxes have changed since the layers were made. Show them again.", "INFO")
+        layout.operator_menu_enum("neural_assets.show_in_camera", "kind", icon="CAMERA_DATA")
 
 
 class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):
@@ -170,6 +192,7 @@ def draw_problems(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
 CLASSES = (
     NEURAL_ASSETS_PT_photo,
     NEURAL_ASSETS_PT_assets,
+    NEURAL_ASSETS_PT_layers,
     NEURAL_ASSETS_PT_sampling,
     NEURAL_ASSETS_PT_training_data,
     NEURAL_ASSETS_PT_worker,

@@ -9,6 +9,7 @@ import bpy
 
 from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
+from .layers import operator as layers_operator
 from .operators import add_asset, adjust, compose, dataset, drag_box, import_photo
 from .operators import worker as worker_operators
 from .scene import migration, properties
@@ -19,6 +20,7 @@ CLASSES: tuple[type, ...] = (
     preferences.NeuralAssetsPreferences,
     *import_photo.CLASSES,
     *detect_operator.CLASSES,
+    *layers_operator.CLASSES,
     *add_asset.CLASSES,
     *adjust.CLASSES,
     *drag_box.CLASSES,

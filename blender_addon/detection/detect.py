@@ -15,9 +15,10 @@ from ..preferences import worker_settings
 from ..scene.photo import photo_bytes
 from ..scene.stored import camera_of
 from ..storage import user_folder
+from ..worker.task import WorkerTask
 from .apply import apply_camera, apply_detection, camera_options, detection_options
+from .question import detection_question
 from .result import Detection
-from .task import DetectionTask
 
 NOTHING_FOUND = (
     "Nothing was found in this photo. Drag a rectangle around an object with Add Asset from Box, or lower "
@@ -27,7 +28,7 @@ NOTHING_FOUND = (
 
 def start_detection(
     scene: bpy.types.Scene, threshold: float | None = None, prompt: str = ""
-) -> DetectionTask:
+) -> WorkerTask[Detection]:
     """Ask the worker what a scene's photo shows, and return at once.
 
     Raises:
@@ -36,12 +37,13 @@ def start_detection(
     return _start(scene, detection_options(scene, threshold, prompt))
 
 
-def _start(scene: bpy.types.Scene, options: dict[str, Any]) -> DetectionTask:
+def _start(scene: bpy.types.Scene, options: dict[str, Any]) -> WorkerTask[Detection]:
     photo = photo_bytes(scene.neural_assets.photo)
-    return DetectionTask(photo, options, worker_settings(), user_folder("logs"))
+    question = detection_question(photo, options)
+    return WorkerTask(question, worker_settings(), user_folder("logs"), "looked for objects")
 
 
-def start_camera_detection(scene: bpy.types.Scene) -> DetectionTask:
+def start_camera_detection(scene: bpy.types.Scene) -> WorkerTask[Detection]:
     """Ask the worker which camera took a scene's photo, and return at once.
 
     Raises:
@@ -50,7 +52,7 @@ def start_camera_detection(scene: bpy.types.Scene) -> DetectionTask:
     return _start(scene, camera_options(scene, kept=False))
 
 
-def start_fit(scene: bpy.types.Scene, rectangle: Rectangle) -> DetectionTask:
+def start_fit(scene: bpy.types.Scene, rectangle: Rectangle) -> WorkerTask[Detection]:
     """Ask the worker for the 3D box of what is in a rectangle of a scene's photo, and return at once.
 
     The camera is taken as it stands.

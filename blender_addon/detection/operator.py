@@ -5,12 +5,12 @@ from __future__ import annotations
 import bpy
 
 from ..errors import RenderCancelled
+from ..operators.asking import AsksWorker
 from ..operators.reporting import reports_user_errors
+from ..worker.task import WorkerTask
 from .apply import apply_camera, apply_detection
-from .asking import AsksWorker
 from .detect import camera_summary, start_camera_detection, start_detection, summary
 from .result import Detection
-from .task import DetectionTask
 
 
 class DetectsInPhoto(AsksWorker):
@@ -59,7 +59,7 @@ class DetectsInPhoto(AsksWorker):
             self.report({"INFO"}, "Cancelled; nothing was changed")  # type: ignore[attr-defined]
             return {"CANCELLED"}
 
-    def start(self, scene: bpy.types.Scene) -> DetectionTask:
+    def start(self, scene: bpy.types.Scene) -> WorkerTask[Detection]:
         """Ask the worker."""
         raise NotImplementedError
 
@@ -89,7 +89,7 @@ class NEURAL_ASSETS_OT_detect(DetectsInPhoto, bpy.types.Operator):
         "name; leave it empty for the embedded detector",
     )
 
-    def start(self, scene: bpy.types.Scene) -> DetectionTask:
+    def start(self, scene: bpy.types.Scene) -> WorkerTask[Detection]:
         """Ask for the objects and the camera."""
         return start_detection(scene, self.threshold, self.prompt)
 
@@ -114,7 +114,7 @@ class NEURAL_ASSETS_OT_detect_camera(DetectsInPhoto, bpy.types.Operator):
     bl_idname = "neural_assets.detect_camera"
     bl_label = "Detect Camera"
 
-    def start(self, scene: bpy.types.Scene) -> DetectionTask:
+    def start(self, scene: bpy.types.Scene) -> WorkerTask[Detection]:
         """Ask for the camera."""
         return start_camera_detection(scene)
 

@@ -10,11 +10,11 @@ import bpy
 from na_core.scene import Box
 
 from ..detection.apply import asset_at
-from ..detection.asking import AsksWorker
 from ..detection.detect import start_fit
 from ..detection.fit import Existing, fitted_box, place_asset
 from ..errors import RenderCancelled, UserError
 from ..scene.assets import DEFAULT_NAME, DEPTH_RATIO, box_of_rectangle, capture_source, check_rectangle
+from .asking import AsksWorker
 from .drag import DragsOverPhoto, Point, draw_lines
 from .reporting import reports_user_errors
 

@@ -69,15 +69,8 @@ def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = No
     """
     photos = photos or PhotoStore()
     scene = depsgraph.scene_eval
-    settings = scene.neural_assets
     camera = camera_message(depsgraph)
-    if settings.photo is None or not has_camera(settings.source_camera):
-        raise no_photo()
-    background = Background(
-        photo=photos.photo(settings.photo),
-        source_camera=camera_of(settings.source_camera),
-        hidden_boxes=tuple(box_of(item.world_from_box) for item in settings.hidden_boxes),
-    )
+    background = _background(scene, photos)
     assets = _placed_assets(depsgraph, photos)
     if not assets and not has_assets(depsgraph.scene):
         raise no_assets()
@@ -88,6 +81,27 @@ def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = No
                 "Move it in front of the camera, or disable it for renders in this frame.",
             )
     return Frame(camera=camera, assets=tuple(assets), background=background)
+
+
+def photo_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> Frame:
+    """Return the frame as the photo's camera sees it, for its photos to be taken apart.
+
+    Raises:
+        UserError: no photo, or an unreadable one.
+    """
+    background = _background(depsgraph.scene_eval, photos)
+    return Frame(background.source_camera, tuple(_placed_assets(depsgraph, photos)), background)
+
+
+def _background(scene: bpy.types.Scene, photos: PhotoStore) -> Background:
+    settings = scene.neural_assets
+    if settings.photo is None or not has_camera(settings.source_camera):
+        raise no_photo()
+    return Background(
+        photo=photos.photo(settings.photo),
+        source_camera=camera_of(settings.source_camera),
+        hidden_boxes=tuple(box_of(item.world_from_box) for item in settings.hidden_boxes),
+    )
 
 
 def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> Sampling:

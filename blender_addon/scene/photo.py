@@ -129,3 +129,15 @@ def _unreadable(image: bpy.types.Image) -> UserError:
         "Import the photo again.",
         operator="neural_assets.import_photo",
     )
+
+
+def photo_backgrounds(
+    camera: bpy.types.Object, photo: bpy.types.Image
+) -> list[bpy.types.CameraBackgroundImage]:
+    """Return what shows a photo, or a layer of it, behind a camera's view."""
+    shown = []
+    for background in camera.data.background_images:
+        image = background.image
+        if image is not None and (image == photo or image.neural_layer.photo == photo):
+            shown.append(background)
+    return shown

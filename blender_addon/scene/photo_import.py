@@ -17,7 +17,7 @@ from . import migration
 from .assets import no_photo
 from .camera import camera_message, place_camera
 from .exif import Exif, focal_pixels, read_exif
-from .photo import load_photo
+from .photo import load_photo, photo_backgrounds
 from .stored import camera_of, has_camera, store_camera
 from .thumbnails import keep_small_photo
 
@@ -168,7 +168,7 @@ def _photo_camera(scene: bpy.types.Scene) -> bpy.types.Object:
         photo is not None
         and camera is not None
         and camera.type == "CAMERA"
-        and any(background.image == photo for background in camera.data.background_images)
+        and photo_backgrounds(camera, photo)
     ):
         return camera
     camera = bpy.data.objects.new(CAMERA_NAME, bpy.data.cameras.new(CAMERA_NAME))
@@ -180,7 +180,7 @@ def _photo_camera(scene: bpy.types.Scene) -> bpy.types.Object:
 def _show_photo(camera: bpy.types.Object, image: bpy.types.Image, earlier: bpy.types.Image | None) -> None:
     """Show the photo behind the camera's view, in place of an earlier one."""
     backgrounds = camera.data.background_images
-    for background in [item for item in backgrounds if earlier is not None and item.image == earlier]:
+    for background in [] if earlier is None else photo_backgrounds(camera, earlier):
         backgrounds.remove(background)
     background = backgrounds.new()
     background.image = image

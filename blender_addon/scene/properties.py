@@ -27,6 +27,15 @@ SPLITS = (
     ("test", "Test", "To measure with: films and controlled edits of every kind", 2),
 )
 
+LAYERS = (
+    ("outlines", "Outlines", "What is seen of each object, in its colour", 0),
+    ("plate", "Plate", "The photo without its objects and their shadows", 1),
+    ("shadows", "Shadows", "What the objects' shadows multiply the plate by, linear", 2),
+    ("depth", "Depth", "Metres along the viewing direction", 3),
+    ("normals", "Normals", "X, Y and Z in the world, where the surface faces", 4),
+)
+"""What a photo is taken apart into, as images show it; the numbers are what .blend files store."""
+
 # From 4.5 on a property has to say that it takes paths relative to the .blend; before, the word is unknown.
 BLEND_RELATIVE = (
     {"PATH_SUPPORTS_BLEND_RELATIVE"}
@@ -156,6 +165,18 @@ class TrainingDataOptions:
     )
 
 
+class LayerImageProperties(bpy.types.PropertyGroup):
+    """Of an image that shows a layer of a photo."""
+
+    photo: bpy.props.PointerProperty(
+        type=bpy.types.Image, name="Photo", description="That the layer was taken from", options=set()
+    )
+    kind: bpy.props.EnumProperty(name="Layer", items=LAYERS, options=set())
+    made_of: bpy.props.StringProperty(
+        name="Made of", description="What tells the boxes apart that the layer was made with", options=set()
+    )
+
+
 class TrainingDataProperties(TrainingDataOptions, bpy.types.PropertyGroup):
     """On every scene: what training data to render with the file's objects."""
 
@@ -237,6 +258,7 @@ CLASSES = (
     SourceCameraProperties,
     HiddenBoxProperties,
     AssetProperties,
+    LayerImageProperties,
     TrainingDataProperties,
     SceneProperties,
 )
@@ -246,9 +268,11 @@ def register() -> None:
     """Attach the groups to Blender's types. Writes nothing to any scene."""
     bpy.types.Object.neural_asset = bpy.props.PointerProperty(type=AssetProperties)
     bpy.types.Scene.neural_assets = bpy.props.PointerProperty(type=SceneProperties)
+    bpy.types.Image.neural_layer = bpy.props.PointerProperty(type=LayerImageProperties)
 
 
 def unregister() -> None:
     """Detach the groups; files keep the values."""
+    del bpy.types.Image.neural_layer
     del bpy.types.Scene.neural_assets
     del bpy.types.Object.neural_asset

@@ -121,7 +121,7 @@ class Answer:
 def asking_drag(part, drag):
     """A drag that asks the worker when it is drawn, as Add Asset from Box does."""
 
-    class AskingDrag(type(drag), part("detection.asking").AsksWorker):
+    class AskingDrag(type(drag), part("operators.asking").AsksWorker):
         def drawn(self, context):
             self.answer = Answer()
             return self.ask(context, self.answer, "Fitting")

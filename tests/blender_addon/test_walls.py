@@ -11,9 +11,10 @@ import bpy
 import pytest
 
 FORBIDDEN = {"torch", "diffusers", "transformers", "PIL", "server", "requests"}
-DATA_LAYER = ("scene/*.py", "detection/apply.py", "detection/result.py")
+RESULTS = ("detection/result.py", "layers/result.py")
+DATA_LAYER = ("scene/*.py", "detection/apply.py", "layers/images.py", *RESULTS)
 DATA_LAYER_KNOWS = ("errors", "names", "scene")
-WITHOUT_BPY = ("worker/*.py", "detection/task.py", "detection/result.py")
+WITHOUT_BPY = ("worker/*.py", "detection/question.py", "layers/question.py", *RESULTS)
 ALLOWED_CORE = {"na_core", "na_core.scene", "na_core.geometry"}
 
 

@@ -1,33 +1,35 @@
-"""Waiting for the worker's answer about a photo beside the window, with Esc to cancel."""
+"""Waiting for the worker's answer beside the window, with Esc to cancel."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
-from .task import DetectionTask
+from ..worker.task import WorkerTask
 
 TICK_SECONDS = 0.05
 
 
 class AsksWorker:
-    """An operator that asks the worker about the photo, and goes on when the answer is there.
+    """An operator that asks the worker something, and goes on when the answer is there.
 
     It calls :meth:`ask`, hands its ``modal`` events to :meth:`wait` while :attr:`asking`, and has
     ``answered`` of its own.
 
     Attributes:
-        asked: what was asked, and the scene whose photo it was asked about.
+        asked: what was asked, and the scene that it was asked about.
     """
 
-    _task: DetectionTask | None = None
-    asked: tuple[DetectionTask, bpy.types.Scene]
+    _task: WorkerTask[Any] | None = None
+    asked: tuple[WorkerTask[Any], bpy.types.Scene]
 
     @property
     def asking(self) -> bool:
         """Whether an answer is awaited."""
         return self._task is not None
 
-    def ask(self, context: bpy.types.Context, task: DetectionTask, status: str) -> set[str]:
+    def ask(self, context: bpy.types.Context, task: WorkerTask[Any], status: str) -> set[str]:
         """Wait for an answer from now on; the status bar says what for."""
         self._task, self.asked = task, (task, context.scene)
         self._timer = context.window_manager.event_timer_add(TICK_SECONDS, window=context.window)
@@ -45,7 +47,7 @@ class AsksWorker:
         self.end_asking(context)
         return self.answered(context)
 
-    def ask_to_the_end(self, context: bpy.types.Context, task: DetectionTask) -> set[str]:
+    def ask_to_the_end(self, context: bpy.types.Context, task: WorkerTask[Any]) -> set[str]:
         """Wait for an answer here and now: for scripts, and Adjust Last Operation."""
         self.asked = task, context.scene
         task.finish()
