@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from na_core.message import Message, SceneError, as_integer, as_matrix, as_number, as_rectangle
 
-SCHEMA_VERSION = 1
-"""Version of the JSON schema; a reader refuses any other."""
+SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 2, 1
+"""Versions of the JSON schema that is written, and of the oldest that is read; a reader refuses any other.
+
+Version 2 added what artists make of layers: outlines, shadows and plates.
+"""
 
 SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
     "draft": (0, 1.0),
@@ -108,6 +111,10 @@ class Asset(Message):
         source_box_2d: (x0, y0, x1, y1) in [0, 1], tight around the object in the photo; may be empty
             (x0 = x1) when the photo does not show the object.
         quarter_turns: the frozen relabelling k in {0, 1, 2, 3} of corners (design, section 4.3).
+        outline: a picture by hand of what is seen of it, white where the photo shows it; its red channel
+            counts, stretched over the photo. None: a network finds it.
+        shadow_image: likewise of its shadow, as sRGB colours that the ground is multiplied by in linear
+            light; white where there is none.
     """
 
     name: str
@@ -116,6 +123,8 @@ class Asset(Message):
     source_camera: Camera
     source_box_2d: Rectangle
     quarter_turns: int = 0
+    outline: Photo | None = None
+    shadow_image: Photo | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -158,11 +167,22 @@ class Background(Message):
         photo: the picture that the background comes from.
         source_camera: the camera that took it.
         hidden_boxes: source boxes of every object to take out of it.
+        plate: a picture by hand of what is behind them, stretched over the photo. None: it is made up.
+        outlines, shadow_images: of the hidden boxes, in their order, as an :class:`Asset` has them: an object
+            that is in no frame any more leaves along its outline. Empty: there are none.
     """
 
     photo: Photo
     source_camera: Camera
     hidden_boxes: tuple[Box, ...] = ()
+    plate: Photo | None = None
+    outlines: tuple[Photo | None, ...] = ()
+    shadow_images: tuple[Photo | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("outlines", "shadow_images"):
+            if len(getattr(self, name)) not in (0, len(self.hidden_boxes)):
+                raise SceneError(f"background.{name}", f"expected none or {len(self.hidden_boxes)} of them")
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,9 +194,12 @@ class Frame(Message):
     background: Background
 
     def photos(self) -> tuple[Photo, ...]:
-        """Return every photo that the frame needs, each once, in order of first use."""
-        used = [self.background.photo, *(placed.asset.photo for placed in self.assets)]
-        return tuple(dict.fromkeys(used))
+        """Return every picture that the frame needs, each once: photos in order of first use, then layers."""
+        background, assets = self.background, [placed.asset for placed in self.assets]
+        used: list[Photo | None] = [background.photo, *(asset.photo for asset in assets)]
+        used += [background.plate, *background.outlines, *background.shadow_images]
+        used += [layer for asset in assets for layer in (asset.outline, asset.shadow_image)]
+        return tuple(photo for photo in dict.fromkeys(used) if photo is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +262,7 @@ class LayersRequest(Message):
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        _check_version(self.schema_version, "layersrequest.schema_version")
+        object.__setattr__(self, "schema_version", _version(self.schema_version, "layersrequest"))
         if self.asset is not None:
             last = len(self.frame.assets) - 1
             object.__setattr__(self, "asset", as_integer(self.asset, "layersrequest.asset", 0, last))
@@ -254,9 +277,12 @@ class RenderJob(Message):
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        _check_version(self.schema_version, "renderjob.schema_version")
+        object.__setattr__(self, "schema_version", _version(self.schema_version, "renderjob"))
 
 
-def _check_version(version: object, path: str) -> None:
-    if type(version) is not int or version != SCHEMA_VERSION:
-        raise SceneError(path, f"this side speaks {SCHEMA_VERSION}, got {version!r}")
+def _version(version: object, message: str) -> int:
+    """Return the version that a message has here, where it was written in one that is read."""
+    if type(version) is not int or not OLDEST_SCHEMA_VERSION <= version <= SCHEMA_VERSION:
+        spoken = f"{OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}"
+        raise SceneError(f"{message}.schema_version", f"this side speaks {spoken}, got {version!r}")
+    return SCHEMA_VERSION

@@ -135,12 +135,14 @@ class PipelineRenderer:
         picture: Picture = self._pipeline([frame], photos, sampling, on_step).images[0]
         return picture
 
-    def layers(self, view: SourceView, photo: Picture) -> Layers:
-        """Return what a photo (H, W, 3) is taken apart into, at its own size, on the CPU."""
+    def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:
+        """Return what a view's photo is taken apart into, at its own size, on the CPU."""
         import torch
 
         pipeline = self._pipeline
-        layers: Layers = pipeline.layers.layers(view, photo, pipeline.taking_apart, torch.device(self.device))
+        layers: Layers = pipeline.layers.layers(
+            view, photos, pipeline.taking_apart, torch.device(self.device)
+        )
         return layers
 
     def release_memory(self) -> None:

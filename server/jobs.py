@@ -47,8 +47,8 @@ class Renderer(Protocol):
         """Return (height, width, 3) uint8; an exception of ``on_step`` passes through within one step."""
         ...
 
-    def layers(self, view: SourceView, photo: Picture) -> Layers:
-        """Return what a photo (H, W, 3) is taken apart into, at its own size."""
+    def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:
+        """Return what a view's photo is taken apart into, at its own size."""
         ...
 
     def release_memory(self) -> None:

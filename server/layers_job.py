@@ -40,7 +40,7 @@ class LayersJob(Job):
         from na_core.tensors.views import source_views
 
         view = self._view(source_views(self.request.frame))
-        pictures = layer_pictures(renderer.layers(view, self.photos[view.sha256]), view)
+        pictures = layer_pictures(renderer.layers(view, self.photos), view)
         height, width = pictures.owner.shape
         boxes = [box.to_dict()["world_from_box"] for box in view.boxes]
         self.mailbox.post(

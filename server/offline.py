@@ -115,7 +115,7 @@ def take_apart(photo: Path, boxes: Detection, renderer: LoadedRenderer, out: Pat
         hidden=len(things),
     )
     try:
-        pictures = layer_pictures(renderer.layers(view, picture), view)
+        pictures = layer_pictures(renderer.layers(view, {view.sha256: picture}), view)
     except Exception as error:
         if not is_out_of_memory(error):
             raise

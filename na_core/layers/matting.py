@@ -303,6 +303,31 @@ def _continued(colours: Colours, sure: NDArray[np.bool_], radius: int, where: ND
     return result
 
 
+def unmixed_colours(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an object's own colours (H, W, 3) where it covers pixels in part; elsewhere the photo's.
+
+    Args:
+        picture: (H, W, 3) sRGB.
+        alpha: (H, W), how much of each pixel it covers, 255 all of it.
+    """
+    result = picture.copy()
+    window = _bounds(alpha > 0, WIDE + NEAR)
+    if window is None:
+        return result
+    colours, share = picture[window].astype(np.float32), alpha[window].astype(np.float32) / 255
+    scale = min(1.0, MATTE_SIDE / max(share.shape))
+    size = (max(1, round(share.shape[1] * scale)), max(1, round(share.shape[0] * scale)))
+    small, covered = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (colours, share))
+    band = (covered >= MIN_ALPHA) & (covered <= FULL_ALPHA)
+    front, back = (
+        cv2.resize(_continued(small, sure, NEAR, band), share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        for sure in (covered > FULL_ALPHA, covered < MIN_ALPHA)
+    )
+    mixed = (share > 0) & (share < 1)
+    result[window][mixed] = np.rint(_unmixed(colours, share, front, back)[mixed]).astype(np.uint8)
+    return result
+
+
 def _linear(colours: Colours, alpha: NDArray[np.float32]) -> tuple[Colours, NDArray[np.float32]]:
     """Return slope (h, w, 3) and offset (h, w) of alpha as a linear function of colours around each pixel.
 

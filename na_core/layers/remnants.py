@@ -5,6 +5,8 @@ stay behind when the object leaves, and its colour would run into the plate. Nea
 colours of the object's rim rather than those of the ground farther out belongs to it.
 """
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +36,15 @@ LARGEST = 0.35
 """Area of remnants in units of the object's beyond which colours do not tell it from the ground."""
 
 
-def with_remnants(picture: NDArray[np.uint8], cover: NDArray[np.int32]) -> NDArray[np.int32]:
+def with_remnants(
+    picture: NDArray[np.uint8], cover: NDArray[np.int32], whole: Collection[int] = ()
+) -> NDArray[np.int32]:
     """Return which object each pixel may show, with what of it sticks out of its outline.
 
     Args:
         picture: (H, W, 3) sRGB.
         cover: (H, W), the object that each pixel may show, -1 for none.
+        whole: objects whose outlines are known; nothing sticks out of them.
     """
     height, width = cover.shape
     scale = min(1.0, SIDE / max(height, width))
@@ -49,7 +54,7 @@ def with_remnants(picture: NDArray[np.uint8], cover: NDArray[np.int32]) -> NDArr
     bins = (colours[..., 0] * BINS + colours[..., 1]) * BINS + colours[..., 2]
     shows = cv2.resize(cover.astype(np.int16), size, interpolation=cv2.INTER_NEAREST)
     found = cover.copy()
-    for number in np.unique(cover[cover >= 0]):
+    for number in np.setdiff1d(cover[cover >= 0], list(whole)):
         added = _remnants(bins, shows == number, shows >= 0)
         if added.any():
             large = (

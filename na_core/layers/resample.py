@@ -96,6 +96,8 @@ def resampled_depth(
 ) -> NDArray[np.float32]:
     """Return the depth of what each pixel shows at another size, (H, W) metres; 0 for none.
 
+    Where an outline reaches further than the known pixels, that of the nearest goes on.
+
     Args:
         depths: (L, h, w) metres, on each of L layers.
         index: (L, h, w), the object that each depth is of, -1 for none.
@@ -108,20 +110,28 @@ def resampled_depth(
         of_it = index == number
         depth, known = (depths * of_it).sum(axis=0, dtype=np.float32), of_it.any(axis=0).astype(np.float32)
         shows = owner == number
-        if same_size:
-            result[shows] = depth[shows]
-            continue
         if not known.any():
             continue
-        depth, weight = (
-            cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in (depth, known)
-        )
-        own, sure = depth[shows], weight[shows]
-        outside = sure < 1e-3  # an outline that reaches further than the known pixels
-        if outside.any():
-            own[outside], sure[outside] = np.median(depths[of_it]), 1
-        result[shows] = own / sure
+        if not same_size:
+            size = width, height
+            depth, known = (
+                cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (depth, known)
+            )
+        beyond = known < 1e-3
+        if (shows & beyond).any():
+            depth[beyond], known[beyond] = _nearest_known(depth / np.maximum(known, 1e-3), beyond)[beyond], 1
+        result[shows] = depth[shows] / known[shows]
     return result
+
+
+def _nearest_known(values: NDArray[np.float32], unknown: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return (H, W) the values of the nearest pixels that are not unknown."""
+    _, labels = cv2.distanceTransformWithLabels(
+        unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(labels.max() + 1, np.float32)
+    of_label[labels[~unknown]] = values[~unknown]
+    return of_label[labels]
 
 
 def resampled_normals(normals: NDArray[np.float32], owner: NDArray[np.int32]) -> NDArray[np.int8]:

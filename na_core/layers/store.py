@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from na_core.layers.layers import Layers, stacked
+from na_core.layers.painted import painted_of
 from na_core.layers.resample import resampled
 from na_core.layers.take_apart import TakingApart, take_apart
 from na_core.scene import MAX_SIDE
@@ -36,14 +37,22 @@ class LayerStore:
         self._layers.clear()
         self._sampled.clear()
 
-    def layers(
-        self, view: SourceView, photo: NDArray[np.uint8], how: TakingApart, device: torch.device
-    ) -> Layers:
-        """Return what a photo (H, W, 3) is taken apart into, at its own size, on the CPU."""
+    def layers(self, view: SourceView, photos: Photos, how: TakingApart, device: torch.device) -> Layers:
+        """Return what a photo is taken apart into, at its own size, on the CPU.
+
+        Args:
+            view: of the photo.
+            photos: it, and what was painted of its layers, by SHA-256, (H, W, 3) uint8.
+            how: to take it apart.
+            device: on which networks run.
+
+        Raises:
+            KeyError: a picture is missing.
+        """
 
         def make() -> Layers:
-            views = views_as_tensors([view], torch.tensor(photo, device=device)[None])
-            return take_apart(views, how).to("cpu")
+            views = views_as_tensors([view], torch.tensor(photos[view.sha256], device=device)[None])
+            return take_apart(views, how, [painted_of(view, photos)]).to("cpu")
 
         return cached(self._layers, (view, how.key, device), make, PHOTOS)
 
@@ -59,7 +68,7 @@ class LayerStore:
 
         Args:
             views: of the photos.
-            photos: by SHA-256, (H, W, 3) uint8.
+            photos: see :meth:`layers`.
             side: the longer side in pixels of each photo there.
             how: to take them apart.
             device: on which networks run and frames are composed.
@@ -70,7 +79,7 @@ class LayerStore:
         sizes = [sampled_size(side, *photos[view.sha256].shape[1::-1]) for view in views]
 
         def make() -> Layers:
-            each = [self.layers(view, photos[view.sha256], how, device) for view in views]
+            each = [self.layers(view, photos, how, device) for view in views]
             parts = [resampled(layers, *size) for layers, size in zip(each, sizes, strict=True)]
             return stacked([part.to(device) for part in parts])
 

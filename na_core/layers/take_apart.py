@@ -14,6 +14,15 @@ from na_core.layers.box_layers import box_layers
 from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
+from na_core.layers.painted import (
+    NOTHING,
+    Outlines,
+    Painted,
+    repainted,
+    with_outlines,
+    with_plates,
+    with_shadows,
+)
 from na_core.layers.palette import in_palette
 from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import dark_rims, plates
@@ -94,22 +103,35 @@ class _Found:
     guess: Tensor
 
 
-def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
-    """Take M photos apart into layers: outlines and surfaces of their objects, shadows and plates."""
+def take_apart(
+    views: SourceViews, how: TakingApart = FILLED_BOXES, painted: Sequence[Painted] = ()
+) -> Layers:
+    """Take M photos apart into layers: outlines and surfaces of their objects, shadows and plates.
+
+    Args:
+        views: the photos and what they show.
+        how: to take them apart.
+        painted: what someone painted of each photo's layers, which takes the place of what is found.
+    """
+    painted = painted or [NOTHING] * len(views.pictures)
     hidden = views.hidden & views.filled
     ground = image_from_ground_below(views.camera, backdrops(views.camera, views.boxes, hidden).ground)
     objects = views.filled.shape[1]
     if how.network is None:
-        owner, cover, near, far = _filled_boxes(views)
+        owner, cover, near, far = with_outlines(views.pictures, _filled_boxes(views), painted)
         plate, real = plates(views.pictures, cover, hidden, how.texture, ground=ground)
-        return hard_layers(views.pictures, pack(owner, near, far), cover, plate, real, objects)
+        plate = with_plates(plate, painted)
+        layers = hard_layers(views.pictures, pack(owner, near, far), cover, plate, real, objects)
+        shadow_owner, shadow = with_shadows(layers.shadow_owner, layers.shadow, painted, DARKEST)
+        return replace(layers, shadow_owner=shadow_owner, shadow=shadow)
 
     # 1. Whose pixel it is, and where its ray meets and leaves the object.
-    found = _found(how.network, views, how.working_size, how.soft)
+    found = _found(how.network, views, how.working_size, how.soft, painted)
 
     # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
     shadow_owner, light, share = _shadow_owners(found, views)
     shadow = found.shadow.mul_(share[..., None]).masked_fill_((shadow_owner < 0)[..., None], 0)  # it is large
+    shadow_owner, shadow = with_shadows(shadow_owner, shadow, painted, DARKEST)
 
     # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
     dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
@@ -117,6 +139,7 @@ def take_apart(views: SourceViews, how: TakingApart = FILLED_BOXES) -> Layers:
     stays = ~hidden.gather(1, shadow_owner.flatten(1).clamp_min(0).long()).view_as(shadow_owner)
     leaves = torch.where((stays | (found.owner >= 0))[..., None], 0, shadow)
     plate, real = plates(views.pictures, cover, hidden, how.texture, leaves, found.guess, ground)
+    plate = with_plates(plate, painted)
     return Layers(
         picture=views.pictures,
         surfaces=pack(found.owner, found.near, found.far),
@@ -147,8 +170,10 @@ def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
     return torch.from_numpy(np.stack(resized)).to(pictures.device)
 
 
-def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: bool) -> _Found:
-    """Return what a network finds in photos, at their own size.
+def _found(
+    network: PhotoNetwork, views: SourceViews, working_size: int, soft: bool, painted: Sequence[Painted]
+) -> _Found:
+    """Return what a network finds in photos, at their own size, with outlines that someone painted.
 
     Of what covers less than half of a pixel there is a thin sheet: what is seen of it from the side is the
     rest of the object.
@@ -177,11 +202,14 @@ def _found(network: PhotoNetwork, views: SourceViews, working_size: int, soft: b
             # To the bit: a share may round to the whole.
             foreground = np.where((alpha == 255)[..., None], picture, matte.foreground)
             cover = np.where(owner < 0, cover, owner)
+        after = Outlines(owner, cover, alpha, foreground)
+        after = repainted(picture, after, painted[number].outlines, soft=soft)
+        owner, cover, alpha, foreground = after.owner, after.cover, after.alpha, after.foreground
         met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
         parts.append(
             (
                 owner,
-                with_remnants(picture, cover),
+                with_remnants(picture, cover, painted[number].outlines.keys()),
                 alpha,
                 foreground,
                 met,

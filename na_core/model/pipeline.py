@@ -245,18 +245,23 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         anchored = self.config.anchored_noise and self.decoder.noise_level(sampling) > 0
         ids = noise_ids(small_batch, small.boxes, small_layers.canvas) if anchored else None
         conditions = self.decoder.conditions(small, channels, tokens, ids)
+        painted = frame.background.plate is not None
         keep = kept_share(
             passes,
             size.scale,
             keep_unmoved=self.config.keep_unmoved,
             proxy_trust=self.config.proxy_trust,
-            plate_trust=self.config.plate_trust,
+            plate_trust=1.0 if painted else self.config.plate_trust,
         )
 
         def finished(decoded: Tensor) -> NDArray[np.uint8]:
             decoded = at_output_size(decoded, size.scale, width, height)
-            corrects = self.decoder.corrects
-            return to_bytes(_blended(decoded, passes, keep) if corrects else decoded / 2 + 0.5)[0]
+            if self.decoder.corrects:
+                return to_bytes(_blended(decoded, passes, keep))[0]
+            shown = decoded / 2 + 0.5
+            if painted:
+                shown = torch.where(passes.index[:, None] < 0, passes.proxy, shown)
+            return to_bytes(shown)[0]
 
         decoded = self.decoder.decode(
             conditions, sampling, lambda step, preview: report(step, lambda: finished(preview()))

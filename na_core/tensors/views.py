@@ -1,7 +1,7 @@
 """Source photos with their cameras and known boxes: as a frame's message names them, and as tensors."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from na_core.scene import Box, Camera, Frame, Rectangle
+from na_core.scene import Box, Camera, Frame, Photo, Rectangle
 from na_core.tensors.cameras import Cameras, cameras_of
 
 WHOLE_PICTURE: Rectangle = (0.0, 0.0, 1.0, 1.0)
@@ -25,6 +25,9 @@ class SourceView:
         boxes: of objects in it: the background's hidden ones first, in their order, then other assets'.
         rectangles: the 2D box of each, None where unknown.
         hidden: how many boxes, from the first, are taken out of the background.
+        outlines, shadow_images: of the boxes, SHA-256 of those that someone painted; None, or nothing at all,
+            where a network finds them. See :class:`na_core.scene.Asset`.
+        plate: of the background, likewise.
     """
 
     sha256: str
@@ -32,6 +35,9 @@ class SourceView:
     boxes: tuple[Box, ...]
     rectangles: tuple[Rectangle | None, ...]
     hidden: int = 0
+    outlines: tuple[str | None, ...] = ()
+    shadow_images: tuple[str | None, ...] = ()
+    plate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,29 +67,68 @@ class SourceViews:
         return type(self)(**{f.name: getattr(self, f.name).to(device) for f in dataclasses.fields(self)})
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known of an object that a photo shows."""
+
+    rectangle: Rectangle | None = None
+    outline: Photo | None = None
+    shadow_image: Photo | None = None
+
+
 def source_views(frame: Frame) -> tuple[SourceView, ...]:
-    """Return the views of a frame's photos, the background's first. A photo by two cameras is two views."""
+    """Return the views of a frame's photos, the background's first. A photo by two cameras is two views.
+
+    Of a hidden box's outline and shadow the background's counts, else the asset's of that box.
+    """
     background = frame.background
-    rectangles = {
-        placed.asset.source_box: placed.asset.source_box_2d
-        for placed in frame.assets
-        if placed.asset.photo == background.photo
-    }
-    shown: dict[tuple[str, Camera], dict[Box, Rectangle | None]] = {
-        (background.photo.sha256, background.source_camera): {}
-    }
     hidden = background.hidden_boxes
+    first = background.photo.sha256, background.source_camera
+    of_background: dict[Box, _Known] = {}
+    shown: dict[tuple[str, Camera], dict[Box, _Known]] = {first: {}}
     for placed in frame.assets:
         asset = placed.asset
-        boxes = shown.setdefault((asset.photo.sha256, asset.source_camera), {})
-        boxes.setdefault(asset.source_box, asset.source_box_2d)
-    (first, own), *others = shown.items()
-    more = [(box, rectangle) for box, rectangle in own.items() if box not in hidden]
-    boxes_of_first = (*hidden, *(box for box, _ in more))
-    rectangles_of_first = (*(rectangles.get(box) for box in hidden), *(r for _, r in more))
+        known = _Known(asset.source_box_2d, asset.outline, asset.shadow_image)
+        shown.setdefault((asset.photo.sha256, asset.source_camera), {}).setdefault(asset.source_box, known)
+        if asset.photo == background.photo:
+            of_background[asset.source_box] = known
+    nothing = (None,) * len(hidden)
+    painted = zip(background.outlines or nothing, background.shadow_images or nothing, strict=True)
+    boxes = [
+        (box, _with(of_background.get(box, _Known()), *each))
+        for box, each in zip(hidden, painted, strict=True)
+    ]
+    boxes += [(box, known) for box, known in shown.pop(first).items() if box not in hidden]
+    plate = None if background.plate is None else background.plate.sha256
     return (
-        SourceView(*first, boxes_of_first, rectangles_of_first, len(hidden)),
-        *(SourceView(*key, tuple(boxes), tuple(boxes.values())) for key, boxes in others),
+        _view(first, boxes, len(hidden), plate),
+        *(_view(key, list(known.items())) for key, known in shown.items()),
+    )
+
+
+def _with(known: _Known, outline: Photo | None, shadow_image: Photo | None) -> _Known:
+    return dataclasses.replace(
+        known, outline=outline or known.outline, shadow_image=shadow_image or known.shadow_image
+    )
+
+
+def _view(
+    key: tuple[str, Camera],
+    boxes: Sequence[tuple[Box, _Known]],
+    hidden: int = 0,
+    plate: str | None = None,
+) -> SourceView:
+    def named(photos: Iterable[Photo | None]) -> tuple[str | None, ...]:
+        return tuple(None if photo is None else photo.sha256 for photo in photos)
+
+    return SourceView(
+        *key,
+        boxes=tuple(box for box, _ in boxes),
+        rectangles=tuple(known.rectangle for _, known in boxes),
+        hidden=hidden,
+        outlines=named(known.outline for _, known in boxes),
+        shadow_images=named(known.shadow_image for _, known in boxes),
+        plate=plate,
     )
 
 

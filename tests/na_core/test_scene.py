@@ -71,9 +71,20 @@ def rectangles(draw: st.DrawFn) -> tuple[float, float, float, float]:
 photos = st.builds(Photo, st.text("0123456789abcdef", min_size=64, max_size=64))
 cameras = st.builds(Camera, rigid_matrices(), positive, positive, numbers, numbers)
 boxes = st.builds(Box, affine_matrices())
-assets = st.builds(Asset, st.text(), photos, boxes, cameras, rectangles(), st.integers(0, 3))
+layers = st.none() | photos
+assets = st.builds(Asset, st.text(), photos, boxes, cameras, rectangles(), st.integers(0, 3), layers, layers)
 placed_assets = st.builds(PlacedAsset, assets, boxes, st.floats(0, MAX_SHADOW_STRENGTH))
-backgrounds = st.builds(Background, photos, cameras, st.lists(boxes, max_size=2).map(tuple))
+backgrounds = st.lists(st.tuples(boxes, layers, layers), max_size=2).flatmap(
+    lambda hidden: st.builds(
+        Background,
+        photos,
+        cameras,
+        st.just(tuple(box for box, *_ in hidden)),
+        layers,
+        st.sampled_from([(), tuple(outline for _, outline, _ in hidden)]),
+        st.sampled_from([(), tuple(shadow for *_, shadow in hidden)]),
+    )
+)
 frames = st.builds(Frame, cameras, st.lists(placed_assets, max_size=2).map(tuple), backgrounds)
 samplings = st.builds(
     Sampling,
@@ -289,8 +300,23 @@ class TestStrictness:
         assert error.path == "renderjob.schema_version"
         assert str(SCHEMA_VERSION) in error.problem
 
+    def test_a_job_of_the_first_version_is_read(self) -> None:
+        data = a_job().to_dict() | {"schema_version": 1}
+        for placed in data["frames"][0]["assets"]:
+            del placed["asset"]["outline"], placed["asset"]["shadow_image"]
+        for name in ("plate", "outlines", "shadow_images"):
+            del data["frames"][0]["background"][name]
+        assert RenderJob.from_dict(data) == a_job()
+
 
 class TestValues:
+    @pytest.mark.parametrize("name", ["outlines", "shadow_images"])
+    def test_each_hidden_box_has_its_layer_or_none_has(self, name: str) -> None:
+        background = a_frame().background
+        for count in (2, 3):
+            with pytest.raises(SceneError, match=rf"^background\.{name}: expected none or 1 of them"):
+                dataclasses.replace(background, **{name: (a_photo(),) * count})
+
     def test_camera_must_be_rigid(self) -> None:
         for bad in (np.diag([2.0, 1, 1, 1]), np.diag([-1.0, 1, 1, 1]), np.zeros((4, 4))):
             with pytest.raises(SceneError, match=r"^camera\.world_from_camera"):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from na_core.scene import MAX_SIDE
+from na_core.scene import MAX_SIDE, SCHEMA_VERSION
 
 ABSENT = "0" * 64
 
@@ -31,7 +31,7 @@ def test_the_worker_says_what_it_can_do(worker):
     assert answer["device"] == "cpu"
     assert answer["dtype"] == "float32"
     assert answer["max_side"] == MAX_SIDE
-    assert answer["schema_version"] == 1
+    assert answer["schema_version"] == SCHEMA_VERSION
     assert answer["sampling_presets"]["standard"] == [1, 1.0]
     assert answer["peak_memory_mib"]["process"] > 10
     assert answer["caches"]["frames"]["limit"] > 0

@@ -50,6 +50,31 @@ def sampling(
     return Sampling(steps, guidance, seed, "custom", *size)
 
 
+class TestPaintedPlates:
+    """What someone painted, no decoder touches."""
+
+    @pytest.mark.parametrize("preset", ["guided", "paper"])
+    def test_beside_the_objects_the_frame_shows_the_plate_to_the_bit(
+        self, tiny: Make, studio: Studio, preset: str
+    ) -> None:
+        pipeline = tiny(preset)
+        plate = smooth_photo(64, 64, seed=3)
+        name = Photo("c" * 64)
+        frame = studio.frame({0: None, 1: box_matrix((0.9, 4.8, 0.3), (0.6, 0.8, 0.6), yaw=2.0)})
+        frame = replace(frame, background=replace(frame.background, plate=name))
+        photos = studio.photos | {name.sha256: plate}
+        draft, rendered = (
+            pipeline([frame], photos, sampling(0)).images,
+            pipeline([frame], photos, sampling()).images,
+        )
+        beside = shown(frame) < 0
+        np.testing.assert_array_equal(rendered[0][beside], draft[0][beside])
+        assert difference(rendered[0][~beside], draft[0][~beside]) > 0
+        vacated = (shown(studio.frame()) == 0) & beside
+        assert vacated.sum() > 50
+        np.testing.assert_array_equal(rendered[0][vacated], plate[vacated])
+
+
 def in_their_own_light(frame: Frame) -> Frame:
     """Return a frame whose assets keep the light of their photos."""
     return replace(frame, assets=tuple(replace(placed, match_light=0) for placed in frame.assets))

@@ -179,7 +179,7 @@ def test_photos_are_taken_apart_as_the_pipeline_does(
     for texture in (False, True):
         pipeline.register_to_config(plate_texture=texture)
         pipeline.clear_cache()
-        used = pipeline.layers.layers(view, photos[view.sha256], pipeline.taking_apart, pipeline.device)
+        used = pipeline.layers.layers(view, photos, pipeline.taking_apart, pipeline.device)
         found[texture] = all_layers(pipeline.taking_apart, run.frames, run.device)[
             torch.tensor([PAIRS["film"].background])
         ]
