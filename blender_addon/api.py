@@ -29,6 +29,14 @@ from na_core.scene import Camera, Frame
 from .detection.detect import detect, detect_camera
 from .detection.fit import Existing, fit_asset, place_asset
 from .errors import RenderCancelled, UserError
+from .layers.editing import (
+    edit_outline,
+    edit_plate,
+    edit_shadow,
+    reset_outline,
+    reset_plate,
+    reset_shadow,
+)
 from .layers.photo_layers import NamedLayers, images_of_layers, layers
 from .names import ENGINE
 from .preferences import worker_settings
@@ -70,6 +78,9 @@ __all__ = [
     "detect",
     "detect_camera",
     "drag_face",
+    "edit_outline",
+    "edit_plate",
+    "edit_shadow",
     "frame",
     "images_of_layers",
     "import_photo",
@@ -83,6 +94,9 @@ __all__ = [
     "render_dataset",
     "render_frame",
     "replace_asset",
+    "reset_outline",
+    "reset_plate",
+    "reset_shadow",
     "set_length",
     "snap_to_ground",
     "start_worker",

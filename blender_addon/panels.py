@@ -10,6 +10,7 @@ from .names import ENGINE
 from .preferences import worker_settings
 from .render.problems import problems, warnings
 from .scene.assets import asset_objects
+from .scene.painting import LABELS, Layer, painted_layer
 
 NOT_OURS = {"VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_freestyle", "RENDER_PT_simplify"}
 """Panels that other engines share, but that mean nothing here."""
@@ -101,6 +102,13 @@ class NEURAL_ASSETS_PT_layers(Sidebar, bpy.types.Panel):
         if are_out_of_date(scene):
             draw_text(layout, "Boxes have changed since the layers were made. Show them again.", "INFO")
         layout.operator_menu_enum("neural_assets.show_in_camera", "kind", icon="CAMERA_DATA")
+        asset = context.active_object
+        if asset is not None and asset.neural_asset.is_asset:
+            layout.label(text=asset.name, icon="CUBE")
+            draw_painting(layout, asset, "outline")
+            draw_painting(layout, asset, "shadow_image")
+        layout.label(text="Background", icon="SCENE_DATA")
+        draw_painting(layout, scene, "plate")
 
 
 class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):
@@ -162,6 +170,14 @@ class NEURAL_ASSETS_PT_render(bpy.types.Panel):
         """Draw the panel."""
         draw_sampling(self.layout, context.scene)
         draw_problems(self.layout, context.scene)
+
+
+def draw_painting(layout: bpy.types.UILayout, owner: bpy.types.ID, layer: Layer) -> None:
+    """Draw the button that opens a layer for painting, and, where it was painted, the one that resets it."""
+    row = layout.row(align=True)
+    row.operator("neural_assets.edit_layer", text=f"Edit {LABELS[layer]}", icon="BRUSH_DATA").layer = layer
+    if painted_layer(owner, layer) is not None:
+        row.operator("neural_assets.reset_layer", text="", icon="X").layer = layer
 
 
 def draw_sampling(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:

@@ -10,9 +10,10 @@ import bpy
 from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
 from .layers import operator as layers_operator
+from .layers import painting_operators
 from .operators import add_asset, adjust, compose, dataset, drag_box, import_photo
 from .operators import worker as worker_operators
-from .scene import migration, properties
+from .scene import migration, painting, properties
 from .worker import supervisor
 
 CLASSES: tuple[type, ...] = (
@@ -21,6 +22,7 @@ CLASSES: tuple[type, ...] = (
     *import_photo.CLASSES,
     *detect_operator.CLASSES,
     *layers_operator.CLASSES,
+    *painting_operators.CLASSES,
     *add_asset.CLASSES,
     *adjust.CLASSES,
     *drag_box.CLASSES,
@@ -35,6 +37,7 @@ CLASSES: tuple[type, ...] = (
 HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (properties.register, properties.unregister),
     (migration.register, migration.unregister),
+    (painting.register, painting.unregister),
     (import_photo.register, import_photo.unregister),
     (panels.register, panels.unregister),
     (overlay.register, overlay.unregister),

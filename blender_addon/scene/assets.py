@@ -132,6 +132,9 @@ def capture_source(
     hidden = _hidden_box(scene, properties)
     if hidden is None:
         hidden = settings.hidden_boxes.add()
+    if properties.photo != settings.photo:
+        properties.outline = properties.shadow_image = None  # of what another photo shows
+    hidden.outline, hidden.shadow_image = properties.outline, properties.shadow_image
     hidden.name = asset.name
     hidden.world_from_box = flat(matrix)
     properties.is_asset = True

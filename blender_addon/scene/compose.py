@@ -37,6 +37,7 @@ def replace_asset(asset: bpy.types.Object, donor: bpy.types.Object, *, keep_prop
     mine.source_box = tuple(theirs.source_box)
     mine.source_box_2d = tuple(theirs.source_box_2d)
     mine.quarter_turns = theirs.quarter_turns
+    mine.outline, mine.shadow_image = theirs.outline, theirs.shadow_image
     copy_camera(mine.source_camera, theirs.source_camera)
     set_thumbnail(asset)
     asset.update_tag()
@@ -91,11 +92,13 @@ def swap_background(other: bpy.types.Scene, *, scene: bpy.types.Scene | None = N
     mine.focal_length_assumed = theirs.focal_length_assumed
     mine.focal_length_doubt = theirs.focal_length_doubt
     mine.camera_matched = theirs.camera_matched
+    mine.plate = theirs.plate
     mine.hidden_boxes.clear()
     for box in theirs.hidden_boxes:
         hidden = mine.hidden_boxes.add()
         hidden.name = box.name
         hidden.world_from_box = tuple(box.world_from_box)
+        hidden.outline, hidden.shadow_image = box.outline, box.shadow_image
     scene.update_tag()
 
 

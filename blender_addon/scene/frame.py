@@ -30,6 +30,7 @@ from na_core.scene import (
 from ..errors import UserError
 from .assets import no_photo
 from .camera import camera_message
+from .painting import Layer, ObjectLayer, painted_photo
 from .photo import photo_of
 from .properties import AssetProperties
 from .stored import box_of, camera_of, has_camera
@@ -54,6 +55,20 @@ class PhotoStore:
             self._photos[original] = photo
             self.bytes_by_sha256[photo.sha256] = data
         return self._photos[original]
+
+    def painted(
+        self, image: bpy.types.Image | None, layer: Layer, photo: bpy.types.Image, whose: str
+    ) -> Photo | None:
+        """Return the message of a painted layer and keep its bytes; None where none was painted.
+
+        Raises:
+            UserError: it cannot be used, see :func:`blender_addon.scene.painting.painted_photo`.
+        """
+        if image is None:
+            return None
+        painted, data = painted_photo(image, layer, photo, whose)
+        self.bytes_by_sha256[painted.sha256] = data
+        return painted
 
 
 def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = None) -> Frame:
@@ -97,10 +112,20 @@ def _background(scene: bpy.types.Scene, photos: PhotoStore) -> Background:
     settings = scene.neural_assets
     if settings.photo is None or not has_camera(settings.source_camera):
         raise no_photo()
+    hidden, photo = settings.hidden_boxes, settings.photo
+
+    def painted(layer: ObjectLayer) -> tuple[Photo | None, ...]:
+        """Return a layer of the hidden boxes, if any of them has one."""
+        each = [photos.painted(getattr(item, layer), layer, photo, item.name) for item in hidden]
+        return tuple(each) if any(each) else ()
+
     return Background(
-        photo=photos.photo(settings.photo),
+        photo=photos.photo(photo),
         source_camera=camera_of(settings.source_camera),
-        hidden_boxes=tuple(box_of(item.world_from_box) for item in settings.hidden_boxes),
+        hidden_boxes=tuple(box_of(item.world_from_box) for item in hidden),
+        plate=photos.painted(settings.plate, "plate", photo, scene.name),
+        outlines=painted("outline"),
+        shadow_images=painted("shadow_image"),
     )
 
 
@@ -192,6 +217,8 @@ def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
         source_camera=camera_of(properties.source_camera),
         source_box_2d=(x0, y0, x1, y1),
         quarter_turns=properties.quarter_turns,
+        outline=photos.painted(properties.outline, "outline", properties.photo, name),
+        shadow_image=photos.painted(properties.shadow_image, "shadow_image", properties.photo, name),
     )
 
 

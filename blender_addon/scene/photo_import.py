@@ -80,6 +80,7 @@ def import_photo(
     settings.photo = image
     keep_small_photo(image)
     settings.hidden_boxes.clear()
+    settings.plate = None
     settings.focal_length_assumed = assumed and camera is None
     settings.focal_length_doubt = 0.0
     scene.view_layers[0].update()

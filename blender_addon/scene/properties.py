@@ -68,7 +68,24 @@ class SourceCameraProperties(bpy.types.PropertyGroup):
     )
 
 
-class HiddenBoxProperties(bpy.types.PropertyGroup):
+class PaintedLayers:
+    """What an artist painted of an object's layers; see :mod:`blender_addon.scene.painting`."""
+
+    outline: bpy.props.PointerProperty(
+        name="Outline",
+        description="What is seen of the object, painted: white is the object",
+        type=bpy.types.Image,
+        options=set(),
+    )
+    shadow_image: bpy.props.PointerProperty(
+        name="Shadow",
+        description="Its shadow, painted: what the ground is multiplied by; white is none",
+        type=bpy.types.Image,
+        options=set(),
+    )
+
+
+class HiddenBoxProperties(PaintedLayers, bpy.types.PropertyGroup):
     """Where the background's photo shows an asset, so that it can be taken out. ``name`` is the asset's."""
 
     world_from_box: bpy.props.FloatVectorProperty(
@@ -76,7 +93,7 @@ class HiddenBoxProperties(bpy.types.PropertyGroup):
     )
 
 
-class AssetProperties(bpy.types.PropertyGroup):
+class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
     """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it.
 
     The shadow's strength, and how far the light is matched, can be keyframed.
@@ -243,6 +260,12 @@ class SceneProperties(bpy.types.PropertyGroup):
         name="Show Fronts and Axes",
         description="Draw assets' front faces and axes over the photo in the viewport",
         default=True,
+        options=set(),
+    )
+    plate: bpy.props.PointerProperty(
+        name="Plate",
+        description="The photo without its objects, painted",
+        type=bpy.types.Image,
         options=set(),
     )
     prompt: bpy.props.StringProperty(
