@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from na_core.compose.objects import ObjectTables, object_points
+from na_core.compose.passes import Front
 from na_core.compose.relighting import Relighting
 from na_core.compose.seams import STILL
 from na_core.layers.layers import Layers
@@ -64,6 +65,25 @@ def covered_in_part(planes: Planes, layers: Layers) -> Tensor:
     number = layers.canvas.number(planes.photo, planes.x, planes.y)
     rim = layers.rim.flatten().index_select(0, number.flatten()).view(number.shape)
     return (planes.index >= 0) & planes.validity & rim
+
+
+def front_of(planes: Planes, where: Tensor, layers: Layers, frames: FrameBatch) -> Front:
+    """Return what is in front of everything else, before it is blended over what is behind.
+
+    Args:
+        planes: what pixels show if objects cover all of them.
+        where: (B, H, W) bool, where they may cover them in part.
+        layers, frames: what is composed.
+    """
+    alpha = (planes.index >= 0).float()
+    pixels = ActivePixels.of(where)
+    shown = planes.take(pixels)
+    stack = layers.foreground, layers.alpha, layers.owner, layers.canvas
+    entry = _entries(frames, pixels.row, shown.index)
+    _, share = sample_covered(*stack, shown.photo, entry, shown.x, shown.y)
+    pixels.put(torch.where(pixels.take(where), share, pixels.take(alpha)), alpha)
+    kept = planes.copied()
+    return Front(kept.index, kept.photo, kept.x, kept.y, kept.validity, alpha)
 
 
 def blend_over(

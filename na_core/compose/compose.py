@@ -16,7 +16,7 @@ from na_core.compose.background import (
     presence,
     unmoved_positions,
 )
-from na_core.compose.blending import Planes, blend_over, covered_in_part
+from na_core.compose.blending import Planes, blend_over, covered_in_part, front_of
 from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Passes
 from na_core.compose.relighting import UNCHANGED, Relighting
@@ -34,7 +34,15 @@ GREY = 0.5
 
 
 @torch.no_grad()
-def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversampling: int = 1) -> Passes:
+def compose(
+    layers: Layers,
+    frames: FrameBatch,
+    width: int,
+    height: int,
+    oversampling: int = 1,
+    *,
+    with_front: bool = False,
+) -> Passes:
     """Compose frames from the layers of their photos.
 
     Args:
@@ -43,6 +51,7 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
         frames: B of them.
         width, height: of the frames in pixels.
         oversampling: rays along each side of a pixel; layers are best at the scale of the rays then.
+        with_front: tell what is in front, too; of single rays.
     """
     if oversampling > 1:
         larger = compose(layers, frames, oversampling * width, oversampling * height)
@@ -89,6 +98,7 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
 
     # 4. The background's colour, where objects leave some of it to be seen.
     soft = covered_in_part(planes, layers)
+    front = front_of(planes, soft, layers, frames) if with_front else None
     ground = (index < 0) | soft
     background = _background_colours(layers, backdrop, gone, ground)
     shadow = cast_shadows(background, ground, gone, layers, frames)
@@ -111,7 +121,7 @@ def compose(layers: Layers, frames: FrameBatch, width: int, height: int, oversam
     shift = torch.hypot(x - still_x, y - still_y)
     shift.masked_fill_(~validity | (photo != frames.photo[:, :1, None]), torch.inf)
     proxy = soften_seams(proxy, index, x, y, shift).transpose(0, 1)
-    return Passes(proxy, validity, shift, index, depth, boxes, shadow)
+    return Passes(proxy, validity, shift, index, depth, boxes, shadow, front)
 
 
 def _keep_still_rims(

@@ -8,6 +8,25 @@ from na_core.raster.boxmap import BoxMap
 
 
 @dataclass(frozen=True)
+class Front:
+    """The nearest object that pixels show anything of, however little, all (B, H, W).
+
+    Attributes:
+        index: int32, the asset's slot, -1 for none.
+        photo: int64, which of the photos shows it. x, y: float32, where, in its pixels.
+        seen: bool, whether the photo showed this very point.
+        alpha: float32, how much of the pixel it covers.
+    """
+
+    index: Tensor
+    photo: Tensor
+    x: Tensor
+    y: Tensor
+    seen: Tensor
+    alpha: Tensor
+
+
+@dataclass(frozen=True)
 class Passes:
     """What B frames show.
 
@@ -21,6 +40,7 @@ class Passes:
         boxes: the box map of the frames' assets; local coordinates are in their relabelled frames.
         shadow: (B, 3, H, W) float32 in (0, 1], what the assets' shadows multiply the background by, in linear
             light; 1 where there is none.
+        front: what is in front, if it was asked for.
     """
 
     proxy: Tensor
@@ -30,3 +50,4 @@ class Passes:
     depth: Tensor
     boxes: BoxMap
     shadow: Tensor
+    front: Front | None = None
