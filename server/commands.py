@@ -64,6 +64,14 @@ def render(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Render frames that are there already.")
     ] = False,
+    passes: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Write them to frame_0001.exr, too: all, or some of depth, index, normal, position, vector, "
+            "shadow, plate, proxy, validity, alpha, with commas between.",
+        ),
+    ] = "",
     checkpoint: Checkpoint = "mini",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -77,7 +85,9 @@ def render(
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from server import offline
+    from server.pass_files import chosen_passes
 
+    names = chosen_passes(passes)
     job = offline.read_job(frames)
     needed = {photo.sha256 for frame in job.frames for photo in frame.photos()}
     files = offline.find_photos(needed, photos or frames.absolute().parent)
@@ -93,7 +103,7 @@ def render(
         bar = progress.add_task("Rendering", total=len(job.frames))
         written = 0
         for _, rendered in offline.render_job(
-            job, files, out, lambda: worker.load_renderer(settings), overwrite=overwrite
+            job, files, out, lambda: worker.load_renderer(settings), overwrite=overwrite, passes=names
         ):
             written += rendered
             progress.advance(bar)

@@ -17,6 +17,7 @@ from server.jobs import OnStep
 if TYPE_CHECKING:
     import torch
 
+    from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
     from na_core.tensors.views import SourceView
 
@@ -134,6 +135,11 @@ class PipelineRenderer:
         """
         picture: Picture = self._pipeline([frame], photos, sampling, on_step).images[0]
         return picture
+
+    def passes(self, frame: Frame, photos: Mapping[str, Picture], width: int, height: int) -> FramePasses:
+        """Return the passes of a frame."""
+        passes: FramePasses = self._pipeline.passes(frame, photos, width, height)
+        return passes
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:
         """Return what a view's photo is taken apart into, at its own size, on the CPU."""

@@ -15,6 +15,7 @@ from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure
 
 if TYPE_CHECKING:
+    from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
     from na_core.tensors.views import SourceView
 
@@ -45,6 +46,10 @@ class Renderer(Protocol):
         self, frame: Frame, photos: Mapping[str, Picture], sampling: Sampling, on_step: OnStep
     ) -> Picture:
         """Return (height, width, 3) uint8; an exception of ``on_step`` passes through within one step."""
+        ...
+
+    def passes(self, frame: Frame, photos: Mapping[str, Picture], width: int, height: int) -> FramePasses:
+        """Return the passes of a frame."""
         ...
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:

@@ -1,6 +1,5 @@
 """Layers as files that any program opens: PNG for pictures, OpenEXR for what is none, and a sheet of all."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image
 from na_core.data.contact_sheet import colour_of, draw_boxes, laid_out
 from na_core.layers.pictures import LayerPictures
 from na_core.scene import Box, Camera
+from server.exr import partial_of, write_exr
 
 SHEET_SIDE = 512
 """Longer side in pixels of each picture on the sheet."""
@@ -39,10 +39,10 @@ def write_layers(pictures: LayerPictures, camera: Camera, boxes: Sequence[Box], 
     for number in range(pictures.objects):
         name = f"{number + 1:02d}"
         written.append(_write_png(folder / f"outline_{name}.png", Image.fromarray(pictures.outline(number))))
-        written.append(_write_exr(folder / f"shadow_{name}.exr", "RGB", pictures.shadow(number)))
+        written.append(write_exr(folder / f"shadow_{name}.exr", {"RGB": pictures.shadow(number)}))
     written.append(_write_png(folder / "plate.png", Image.fromarray(pictures.plate)))
-    written.append(_write_exr(folder / "depth.exr", "Y", pictures.depth))
-    written.append(_write_exr(folder / "normals.exr", "RGB", pictures.normals.astype(np.float16)))
+    written.append(write_exr(folder / "depth.exr", {"Y": pictures.depth}))
+    written.append(write_exr(folder / "normals.exr", {"RGB": pictures.normals.astype(np.float16)}))
     written.append(_write_png(folder / "sheet.png", sheet_of(pictures, camera, boxes)))
     return written
 
@@ -73,20 +73,6 @@ def _shown(pictures: LayerPictures) -> Iterator[NDArray[np.uint8]]:
 
 
 def _write_png(file: Path, picture: Image.Image) -> Path:
-    partial = _partial(file)
+    partial = partial_of(file)
     picture.save(partial, format="PNG")
     return partial.replace(file)
-
-
-def _write_exr(file: Path, channels: str, values: NDArray[np.floating]) -> Path:
-    import OpenEXR  # here: reading layers takes no more than numpy
-
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    partial = _partial(file)
-    OpenEXR.File(header, {channels: np.ascontiguousarray(values)}).write(str(partial))
-    return partial.replace(file)
-
-
-def _partial(file: Path) -> Path:
-    """Return where a file is written before it takes its name, so that none is ever there by half."""
-    return file.with_suffix(f".{os.getpid()}.partial")

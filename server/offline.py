@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from na_core.scene import Picture, RenderJob, SceneError
 from server.failures import Failure
 from server.jobs import OnStep, Renderer
+from server.pass_files import Shown, write_passes
 from server.photos import decode_photo
 from server.protocol import MAX_PHOTO_BYTES
 
@@ -161,8 +162,11 @@ def render_job(
     *,
     overwrite: bool = False,
     on_step: OnStep | None = None,
+    passes: Sequence[str] = (),
 ) -> Iterator[tuple[int, bool]]:
     """Render a job's frames to PNG files; yields ``(index, rendered)`` after each, False if it was there.
+
+    With the names of passes (:data:`server.pass_files.PASSES`) each has a multilayer OpenEXR file beside it.
 
     The renderer is loaded when the first frame needs it; a photo is decoded once.
 
@@ -175,7 +179,8 @@ def render_job(
     decoded: dict[str, Picture] = {}
     for index, frame in enumerate(job.frames):
         path = picture_path(out, index)
-        if path.exists() and not overwrite:
+        layers = path.with_suffix(".exr") if passes else path
+        if path.exists() and layers.exists() and not overwrite:
             yield index, False
             continue
         for photo in frame.photos():
@@ -187,6 +192,10 @@ def render_job(
         renderer = renderer or load()
         picture = renderer.render(frame, decoded, job.sampling, on_step or _ignore_step)
         _write_png(path, picture)
+        if passes:
+            found = renderer.passes(frame, decoded, job.sampling.width, job.sampling.height)
+            beside = [job.frames[i] if 0 <= i < len(job.frames) else None for i in (index - 1, index + 1)]
+            write_passes(layers, Shown(frame, picture, found, *beside), passes)
         yield index, True
 
 

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from transformers import ViTModel
 
 from na_core.compose.compose import compose
+from na_core.compose.frame_passes import FramePasses, frame_passes
 from na_core.compose.passes import Passes
+from na_core.layers.layers import Layers
 from na_core.layers.photo_network import PhotoNetwork
 from na_core.layers.store import LayerStore, Photos
 from na_core.layers.take_apart import TakingApart
@@ -39,7 +41,7 @@ from na_core.model.working_size import (
 )
 from na_core.scene import Frame, Sampling
 from na_core.tensors.cameras import cameras_of
-from na_core.tensors.frames import frame_batch
+from na_core.tensors.frames import FrameBatch, frame_batch
 from na_core.tensors.views import source_views
 
 ALIGNMENT = 64
@@ -208,21 +210,42 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             images.append(self._render(frame, photos, sampling, report))
         return NeuralAssetsOutput(images=np.stack(images) if images else np.zeros((0, 0, 0, 3), np.uint8))
 
-    def _render(
-        self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
-    ) -> NDArray[np.uint8]:
-        width, height = sampling.width, sampling.height
-        device = next(self.encoder.parameters()).device  # self.device takes milliseconds
+    @torch.no_grad()
+    def passes(self, frame: Frame, photos: Photos, width: int, height: int) -> FramePasses:
+        """Return the passes of a frame; no decoder runs.
 
-        # 1. Take the photos apart, and sample their layers at the frame's scale.
+        Args:
+            frame: what to show.
+            photos: see :meth:`__call__`.
+            width, height: in pixels.
+
+        Raises:
+            KeyError: a photo is missing.
+        """
+        layers, batch, rays = self._layers(frame, photos, width, height)
+        return frame_passes(layers, frame, batch, width, height, rays)
+
+    def _layers(
+        self, frame: Frame, photos: Photos, width: int, height: int
+    ) -> tuple[Layers, FrameBatch, int]:
+        """Return the layers of a frame's photos at its scale, the frame as tensors, and rays per side."""
         views = source_views(frame)
         rows, columns = photos[views[0].sha256].shape[:2]
         side = photo_side(frame, columns, rows, width, height)
         rays = rays_per_side(side, max(rows, columns), width, height)
+        device = next(self.encoder.parameters()).device  # self.device takes milliseconds
         layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, device)
+        return layers, frame_batch([frame]).to(device), rays
+
+    def _render(
+        self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
+    ) -> NDArray[np.uint8]:
+        width, height = sampling.width, sampling.height
+
+        # 1. Take the photos apart, and sample their layers at the frame's scale.
+        layers, batch, rays = self._layers(frame, photos, width, height)
 
         # 2. Compose the frame.
-        batch = frame_batch([frame]).to(device)
         passes = compose(layers, batch, width, height, rays)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
@@ -230,6 +253,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             return proxy
 
         # 3. Compose it again at the decoder's size, where that is another.
+        views, device = source_views(frame), batch.photo.device
+        rows, columns = photos[views[0].sha256].shape[:2]
+        side = photo_side(frame, columns, rows, width, height)
         size = decoder_size(side, width, height, self.config.picture_size, self.multiple)
         small_batch, small_layers, small = batch, layers, passes
         if rays > 1 or size != DecoderSize(width, height, 1.0):

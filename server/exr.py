@@ -1,0 +1,34 @@
+"""OpenEXR files, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def write_exr(file: Path, channels: Mapping[str, NDArray[np.floating]]) -> Path:
+    """Write channels and return the file.
+
+    Args:
+        file: to write; one of that name is replaced.
+        channels: (H, W) float16 or float32 by name, such as ``ViewLayer.Depth.Z``; or (H, W, 3) by ``RGB``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import OpenEXR  # here: not everything that imports this writes
+
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    partial = partial_of(file)
+    whole = {name: np.ascontiguousarray(values) for name, values in channels.items()}
+    OpenEXR.File(header, whole).write(str(partial))
+    return partial.replace(file)
+
+
+def partial_of(file: Path) -> Path:
+    """Return where a file is written before it takes its name, so that none is ever there by half."""
+    return file.with_suffix(f".{os.getpid()}.partial")
