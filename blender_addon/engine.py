@@ -8,6 +8,7 @@ import bpy
 
 from .names import ENGINE
 from .render.final import guarded_render
+from .render.passes import register_passes
 
 
 class NeuralAssetsRenderEngine(bpy.types.RenderEngine):
@@ -27,6 +28,10 @@ class NeuralAssetsRenderEngine(bpy.types.RenderEngine):
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Render one frame; off the main thread in a window."""
         guarded_render(self, depsgraph)
+
+    def update_render_passes(self, scene: bpy.types.Scene, renderlayer: bpy.types.ViewLayer) -> None:
+        """Say which passes a view layer's result will have."""
+        register_passes(self, scene, renderlayer)
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Do nothing: the viewport has no picture of its own yet, and never waits for one."""

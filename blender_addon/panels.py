@@ -8,6 +8,7 @@ from .drawing import draw_text, draw_worker
 from .layers.photo_layers import are_out_of_date
 from .names import ENGINE
 from .preferences import worker_settings
+from .render.passes import OFFERS
 from .render.problems import problems, warnings
 from .scene.assets import asset_objects
 from .scene.painting import LABELS, Layer, painted_layer
@@ -172,6 +173,33 @@ class NEURAL_ASSETS_PT_render(bpy.types.Panel):
         draw_problems(self.layout, context.scene)
 
 
+class NEURAL_ASSETS_PT_passes(bpy.types.Panel):
+    """Passes of a view layer."""
+
+    bl_label = "Passes"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "view_layer"
+    COMPAT_ENGINES = {ENGINE}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it for this engine only."""
+        return context.engine in cls.COMPAT_ENGINES
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, view_layer = self.layout, context.view_layer
+        layout.use_property_split = True
+        column = layout.column(heading="Data")
+        own = layout.column(heading="Neural Assets")
+        for offer in OFFERS:
+            if offer.ours:
+                own.prop(view_layer.neural_assets, offer.switch)
+            else:
+                column.prop(view_layer, offer.switch)
+
+
 def draw_painting(layout: bpy.types.UILayout, owner: bpy.types.ID, layer: Layer) -> None:
     """Draw the button that opens a layer for painting, and, where it was painted, the one that resets it."""
     row = layout.row(align=True)
@@ -213,6 +241,7 @@ CLASSES = (
     NEURAL_ASSETS_PT_training_data,
     NEURAL_ASSETS_PT_worker,
     NEURAL_ASSETS_PT_render,
+    NEURAL_ASSETS_PT_passes,
 )
 
 

@@ -34,6 +34,20 @@ One step from zero terminal SNR is the mean over what fits. It is the embedded c
 so small a decoder's further steps add texture, and error with it.
 """
 
+PASS_NAMES = (
+    "depth",
+    "index",
+    "normal",
+    "position",
+    "vector",
+    "shadow",
+    "plate",
+    "proxy",
+    "validity",
+    "alpha",
+)
+"""What may be asked for beside a frame's picture."""
+
 MAX_STEPS = 1000
 
 MAX_SIDE = 4096
@@ -270,14 +284,33 @@ class LayersRequest(Message):
 
 @dataclass(frozen=True, eq=False)
 class RenderJob(Message):
-    """Frames to render with one sampling: the body of a render request, and of a frames file."""
+    """Frames to render with one sampling: the body of a render request, and of a frames file.
+
+    Attributes:
+        frames: in their order: motion is from each to the next.
+        sampling: of all of them.
+        passes: of :data:`PASS_NAMES`, that are wanted beside the pictures.
+        before, after: the frames before the first and after the last, if there are any, for motion.
+    """
 
     frames: tuple[Frame, ...]
     sampling: Sampling = field(default=Sampling())
     schema_version: int = SCHEMA_VERSION
+    passes: tuple[str, ...] = ()
+    before: Frame | None = None
+    after: Frame | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schema_version", _version(self.schema_version, "renderjob"))
+        for number, name in enumerate(self.passes):
+            if name not in PASS_NAMES:
+                expected = f"expected one of {', '.join(PASS_NAMES)}"
+                raise SceneError(f"renderjob.passes[{number}]", f"{expected}, got {name!r}")
+
+    def beside(self, index: int) -> tuple[Frame | None, Frame | None]:
+        """Return the frames before and after one of the job's."""
+        frames = (self.before, *self.frames, self.after)
+        return frames[index], frames[index + 2]
 
 
 def _version(version: object, message: str) -> int:

@@ -85,7 +85,7 @@ def render(
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from server import offline
-    from server.pass_files import chosen_passes
+    from server.passes import chosen_passes
 
     names = chosen_passes(passes)
     job = offline.read_job(frames)

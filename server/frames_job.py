@@ -13,6 +13,7 @@ from na_core.scene import Frame, Picture, RenderJob, Sampling
 from server.caches import ByteLimitedCache
 from server.failures import Failure, is_out_of_memory, out_of_memory, render_failed
 from server.jobs import Job, OnStep, Renderer
+from server.passes import Shown, made_passes
 
 PREVIEW_SECONDS = 0.2
 """Previews cost a decoding each; more per second than this would serve nobody."""
@@ -35,7 +36,7 @@ class FramesJob(Job):
     wants_previews: bool = False
 
     def work(self, renderer: Renderer) -> None:
-        """Render and post the frames."""
+        """Render and post the frames, each after the passes that were asked for."""
         sampling, frames = self.request.sampling, self.request.frames
         for index, frame in enumerate(frames):
             self.check()
@@ -50,6 +51,8 @@ class FramesJob(Job):
                     raise RuntimeError(f"the pipeline returned {picture.dtype} {picture.shape}")
                 pixels = picture.tobytes()
                 self.finished.put(key, pixels)
+            if self.request.passes:
+                self._post_passes(renderer, index)
             record = {
                 "event": "frame",
                 "frame": index,
@@ -60,6 +63,21 @@ class FramesJob(Job):
                 "cached": cached,
             }
             self.mailbox.post(record, pixels)
+
+    def _post_passes(self, renderer: Renderer, index: int) -> None:
+        sampling, frame = self.request.sampling, self.request.frames[index]
+        found = renderer.passes(frame, self.photos, sampling.width, sampling.height)
+        for each in made_passes(Shown(frame, found, *self.request.beside(index)), self.request.passes):
+            self.check()
+            record = {
+                "event": "pass",
+                "frame": index,
+                "name": each.name,
+                "letters": each.letters,
+                "width": sampling.width,
+                "height": sampling.height,
+            }
+            self.mailbox.post(record, np.ascontiguousarray(each.values, np.float32).tobytes())
 
     def explain(self, error: BaseException) -> Failure:
         """Return what to say of an error that nobody foresaw."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from na_core.scene import Picture, RenderJob, SceneError
 from server.failures import Failure
 from server.jobs import OnStep, Renderer
-from server.pass_files import Shown, write_passes
+from server.passes import Shown, made_passes, write_passes
 from server.photos import decode_photo
 from server.protocol import MAX_PHOTO_BYTES
 
@@ -166,7 +166,7 @@ def render_job(
 ) -> Iterator[tuple[int, bool]]:
     """Render a job's frames to PNG files; yields ``(index, rendered)`` after each, False if it was there.
 
-    With the names of passes (:data:`server.pass_files.PASSES`) each has a multilayer OpenEXR file beside it.
+    With the names of passes (:data:`na_core.scene.PASS_NAMES`) each has a multilayer OpenEXR file beside it.
 
     The renderer is loaded when the first frame needs it; a photo is decoded once.
 
@@ -194,8 +194,7 @@ def render_job(
         _write_png(path, picture)
         if passes:
             found = renderer.passes(frame, decoded, job.sampling.width, job.sampling.height)
-            beside = [job.frames[i] if 0 <= i < len(job.frames) else None for i in (index - 1, index + 1)]
-            write_passes(layers, Shown(frame, picture, found, *beside), passes)
+            write_passes(layers, picture, made_passes(Shown(frame, found, *job.beside(index)), passes))
         yield index, True
 
 

@@ -65,7 +65,7 @@ def _records(response: http.client.HTTPResponse) -> Iterator[tuple[dict[str, Any
         if record["event"] == "error":
             raise UserError(str(record.get("message", "The worker failed without saying why.")))
         size = int(record.get("bytes", 0))
-        if not 0 <= size <= 2 * LARGEST_RECORD:
+        if not 0 <= size <= LARGEST_RECORD:
             raise ValueError(f"a record of {size} bytes")
         payload = response.read(size) if size else b""
         if len(payload) != size:

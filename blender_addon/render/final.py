@@ -11,11 +11,12 @@ import numpy as np
 
 from ..errors import RenderCancelled, UserError
 from ..preferences import worker_settings
-from ..scene.frame import job_message
+from ..scene.frame import PhotoStore, job_message
 from ..worker.client import Progress, ReceivedPicture
 from .border import border_cut
 from .colour import resized, scene_linear
 from .disk_space import check_disk_space
+from .passes import add_passes, asked_for, fill_passes, neighbours
 from .picture import Observer, render_picture
 
 PREVIEW_SECONDS = 0.2
@@ -53,9 +54,12 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
     if engine.is_animation or in_background():  # F12 in a window writes no file
         check_disk_space(depsgraph.scene)
     width, height = engine.resolution_x, engine.resolution_y
-    job, photos = job_message(depsgraph, width, height)
+    wanted, store = [offer.key for offer in asked_for(depsgraph.view_layer)], PhotoStore()
+    beside = neighbours(engine, depsgraph, store) if "vector" in wanted else (None, None)
+    job, photos = job_message(depsgraph, width, height, passes=wanted, beside=beside, photos=store)
     engine.update_stats("Neural Assets", "Starting")
     result = engine.begin_result(0, 0, width, height, layer=depsgraph.view_layer_eval.name)
+    add_passes(engine, depsgraph)
     finished = False
     try:
         combined = result.layers[0].passes["Combined"]
@@ -91,6 +95,8 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
             what=f"frame {scene.frame_current}",
         )
         show(picture)
+        size = _pass_size(result, width, height)
+        fill_passes(result.layers[0], picture.passes, job.frames[0], depsgraph, size)
         stamp(engine, job.sampling.seed, job.sampling.steps, address.checkpoint)
         engine.update_progress(1.0)
         finished = True

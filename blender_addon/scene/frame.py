@@ -6,6 +6,7 @@ constraints, drivers, parents, physics and instances then work by themselves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import bpy
@@ -154,17 +155,31 @@ def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) ->
 
 
 def job_message(
-    depsgraph: bpy.types.Depsgraph, width: int, height: int
+    depsgraph: bpy.types.Depsgraph,
+    width: int,
+    height: int,
+    *,
+    passes: Sequence[str] = (),
+    beside: tuple[Frame | None, Frame | None] = (None, None),
+    photos: PhotoStore | None = None,
 ) -> tuple[RenderJob, dict[str, bytes]]:
     """Return the job of rendering the depsgraph's frame, and the photos' bytes by SHA-256.
+
+    Args:
+        depsgraph: see :func:`frame_message`.
+        width, height: of the picture in pixels.
+        passes: of :data:`na_core.scene.PASS_NAMES`, that are wanted beside it.
+        beside: the frames before and after it, for its motion.
+        photos: what was read of photos already.
 
     Raises:
         UserError: see :func:`frame_message` and :func:`sampling_message`.
     """
-    photos = PhotoStore()
+    photos = photos or PhotoStore()
     frame = frame_message(depsgraph, photos)
     try:
-        job = RenderJob(frames=(frame,), sampling=sampling_message(depsgraph, width, height))
+        sampling = sampling_message(depsgraph, width, height)
+        job = RenderJob((frame,), sampling, passes=tuple(passes), before=beside[0], after=beside[1])
     except SceneError as error:
         raise UserError(f"The scene cannot be rendered: {error}.") from error
     return job, photos.bytes_by_sha256

@@ -154,6 +154,41 @@ class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
     )
 
 
+def _passes_changed(_: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Let Blender ask the engine again which passes there are."""
+    if context.view_layer is not None:
+        context.view_layer.update_render_passes()
+
+
+class ViewLayerProperties(bpy.types.PropertyGroup):
+    """Passes of a view layer that Blender has no switches for."""
+
+    use_pass_plate: bpy.props.BoolProperty(
+        name="Plate",
+        description="The frame without its assets",
+        options=set(),
+        update=_passes_changed,
+    )
+    use_pass_proxy: bpy.props.BoolProperty(
+        name="Proxy",
+        description="What the decoder starts from",
+        options=set(),
+        update=_passes_changed,
+    )
+    use_pass_validity: bpy.props.BoolProperty(
+        name="Validity",
+        description="1 where a photo showed this very point, 0 where it is made up",
+        options=set(),
+        update=_passes_changed,
+    )
+    use_pass_alpha: bpy.props.BoolProperty(
+        name="Alpha of Assets",
+        description="For each asset, how much of each pixel shows it",
+        options=set(),
+        update=_passes_changed,
+    )
+
+
 class TrainingDataOptions:
     """What training data are rendered: as properties of a scene and of the operator alike."""
 
@@ -282,6 +317,7 @@ CLASSES = (
     HiddenBoxProperties,
     AssetProperties,
     LayerImageProperties,
+    ViewLayerProperties,
     TrainingDataProperties,
     SceneProperties,
 )
@@ -291,11 +327,13 @@ def register() -> None:
     """Attach the groups to Blender's types. Writes nothing to any scene."""
     bpy.types.Object.neural_asset = bpy.props.PointerProperty(type=AssetProperties)
     bpy.types.Scene.neural_assets = bpy.props.PointerProperty(type=SceneProperties)
+    bpy.types.ViewLayer.neural_assets = bpy.props.PointerProperty(type=ViewLayerProperties)
     bpy.types.Image.neural_layer = bpy.props.PointerProperty(type=LayerImageProperties)
 
 
 def unregister() -> None:
     """Detach the groups; files keep the values."""
     del bpy.types.Image.neural_layer
+    del bpy.types.ViewLayer.neural_assets
     del bpy.types.Scene.neural_assets
     del bpy.types.Object.neural_asset

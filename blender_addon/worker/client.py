@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import queue
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ SILENCE_SECONDS = 30.0
 UPLOAD_ROUNDS = 3
 """A worker that asks for the same photo again after so many uploads will not be satisfied."""
 
-LARGEST_RECORD = 4 * MAX_SIDE * MAX_SIDE
-"""Bytes of the largest picture that a record may announce."""
+LARGEST_RECORD = 16 * MAX_SIDE * MAX_SIDE
+"""Bytes of the largest picture or pass that a record may announce."""
 
 
 class WorkerLost(Exception):
@@ -54,11 +55,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class ReceivedPicture:
-    """A finished picture: pixels (H, W, 3) uint8 sRGB from the top, and how it came about."""
+    """A finished picture: pixels (H, W, 3) uint8 sRGB from the top, and how it came about.
+
+    ``passes`` are those that were asked for, (H, W, C) float32 from the top, by Blender's names.
+    """
 
     pixels: NDArray[np.uint8]
     seconds: float = 0.0
     cached: bool = False
+    passes: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass
@@ -103,6 +108,7 @@ def render(
     """
     exchange = _Exchange(address, job, photos, preview=on_preview is not None)
     picture: ReceivedPicture | None = None
+    passes: dict[str, NDArray[np.float32]] = {}
     heard = time.monotonic()
     try:
         while True:
@@ -121,8 +127,10 @@ def render(
                 on_progress(_progress(record.data))
             elif record.event == "preview" and on_preview is not None:
                 on_preview(_picture(record))
+            elif record.event == "pass":
+                passes[str(record.data["name"])] = _pass(record)
             elif record.event == "frame":
-                picture = _picture(record)
+                picture = replace(_picture(record), passes=passes)
             elif record.event == "error":
                 raise UserError(str(record.data.get("message", "The worker failed without saying why.")))
             elif record.event == "done":
@@ -286,6 +294,13 @@ def refusal_of(status: int, body: bytes) -> UserError:
 
 def _progress(data: Mapping[str, Any]) -> Progress:
     return Progress(int(data.get("step", 0)), int(data.get("steps", 0)), float(data.get("fraction", 0.0)))
+
+
+def _pass(record: _Record) -> NDArray[np.float32]:
+    shape = int(record.data["height"]), int(record.data["width"]), len(record.data["letters"])
+    if len(record.payload) != 4 * math.prod(shape):
+        raise WorkerLost(f"a pass of {len(record.payload)} bytes for {shape}")
+    return np.frombuffer(record.payload, dtype=np.float32).reshape(shape)
 
 
 def _picture(record: _Record) -> ReceivedPicture:

@@ -10,8 +10,9 @@ import OpenEXR
 import pytest
 from PIL import Image
 
+from na_core.scene import PASS_NAMES
 from server.failures import Failure
-from server.pass_files import PASSES, chosen_passes
+from server.passes import PASSES, chosen_passes
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 60, 44
@@ -90,6 +91,10 @@ def test_a_run_that_was_interrupted_goes_on(render, tmp_path):
     (tmp_path / "out/frame_0002.exr").unlink()
     done = render("--passes", "depth")
     assert "1 of 3 frames rendered" in done.stderr
+
+
+def test_every_pass_of_the_message_is_made():
+    assert tuple(PASSES) == PASS_NAMES
 
 
 def test_names_of_passes_are_checked():

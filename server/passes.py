@@ -1,0 +1,122 @@
+"""Passes with the names, units and signs of Blender's own: over the wire, and as multilayer OpenEXR files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from na_core.scene import Frame, Picture
+from server.exr import write_exr
+from server.failures import Failure
+
+if TYPE_CHECKING:
+    from na_core.compose.frame_passes import FramePasses
+
+LAYER = "ViewLayer"
+"""Name of the view layer that passes are of, as Blender's own default is called."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame, its passes, and the frames before and after it."""
+
+    frame: Frame
+    passes: FramePasses
+    before: Frame | None
+    after: Frame | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass as Blender knows it: its name, the letters of its C channels, and values (H, W, C) float32."""
+
+    name: str
+    letters: str
+    values: NDArray[np.float32]
+
+
+def _one(name: str, letter: str, values: NDArray[Any]) -> list[Pass]:
+    return [Pass(name, letter, values[..., None].astype(np.float32))]
+
+
+def _colours(name: str, srgb: NDArray[np.floating]) -> list[Pass]:
+    """Return sRGB colours (H, W, 3) as linear light."""
+    light = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return [Pass(name, "RGB", light.astype(np.float32))]
+
+
+def _vector(shown: Shown) -> list[Pass]:
+    """Return Blender's vector pass: pixels to the frame before, and from the one after to here, y up."""
+    from na_core.compose.frame_passes import motion
+
+    passes = shown.passes
+    before, after = (
+        motion(shown.frame, passes.index, passes.position, other) * np.array([1, -1], np.float32)
+        for other in (shown.before, shown.after)
+    )
+    return [Pass("Vector", "XYZW", np.concatenate([before, -after], axis=2))]
+
+
+def _alphas(shown: Shown) -> list[Pass]:
+    """Return how much of each pixel shows the assets of each name."""
+    sums: dict[str, NDArray[np.float32]] = {}
+    for placed, alpha in zip(shown.frame.assets, shown.passes.alpha, strict=True):
+        name = placed.asset.name
+        sums[name] = sums[name] + alpha if name in sums else alpha
+    return [each for name, alpha in sums.items() for each in _one(f"Alpha {name}", "V", alpha)]
+
+
+PASSES: Mapping[str, Callable[[Shown], list[Pass]]] = {
+    "depth": lambda shown: _one("Depth", "Z", shown.passes.depth),
+    "index": lambda shown: _one("IndexOB", "X", shown.passes.index),
+    "normal": lambda shown: [Pass("Normal", "XYZ", shown.passes.normal)],
+    "position": lambda shown: [Pass("Position", "XYZ", shown.passes.position)],
+    "vector": _vector,
+    "shadow": lambda shown: [Pass("Shadow", "RGB", shown.passes.shadow)],
+    "plate": lambda shown: _colours("Plate", shown.passes.plate),
+    "proxy": lambda shown: _colours("Proxy", shown.passes.proxy),
+    "validity": lambda shown: _one("Validity", "V", shown.passes.validity),
+    "alpha": _alphas,
+}
+"""What makes each pass of :data:`na_core.scene.PASS_NAMES`."""
+
+
+def chosen_passes(text: str) -> tuple[str, ...]:
+    """Return the names of passes in a comma-separated list; "all" stands for every one.
+
+    Raises:
+        Failure: ``pass_unknown``.
+    """
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if names == ("all",):
+        return tuple(PASSES)
+    if unknown := [name for name in names if name not in PASSES]:
+        raise Failure(
+            "pass_unknown",
+            f"There is no pass '{unknown[0]}': name some of {', '.join(PASSES)}, or all.",
+        )
+    return names
+
+
+def made_passes(shown: Shown, names: Sequence[str]) -> list[Pass]:
+    """Return the passes of a frame that were asked for by :data:`na_core.scene.PASS_NAMES`."""
+    return [each for name in names for each in PASSES[name](shown)]
+
+
+def write_passes(file: Path, picture: Picture, passes: Sequence[Pass]) -> Path:
+    """Write a frame's picture (H, W, 3) and passes into one multilayer file and return it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    channels = {}
+    for each in (*_colours("Combined", picture / np.float32(255)), *passes):
+        layer = each.name.replace(".", "_")  # a full stop has a meaning there
+        for number, letter in enumerate(each.letters):
+            channels[f"{LAYER}.{layer}.{letter}"] = each.values[..., number]
+    return write_exr(file, channels)

@@ -1,0 +1,145 @@
+"""Passes in Blender: what a view layer asks for arrives in multilayer files, cut, numbered and named."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+OpenEXR = pytest.importorskip("OpenEXR")
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+SWITCHES = ("use_pass_z", "use_pass_object_index", "use_pass_normal", "use_pass_position", "use_pass_vector")
+OURS = ("use_pass_plate", "use_pass_proxy", "use_pass_validity", "use_pass_alpha")
+
+
+def read(path):
+    """Return a multilayer file's channels (H, W) by "pass.letter"."""
+    with OpenEXR.File(str(path), separate_channels=True) as opened:
+        return {
+            ".".join(name.split(".")[1:]): channel.pixels.astype(np.float32)
+            for part in opened.parts
+            for name, channel in part.channels.items()
+        }
+
+
+@pytest.fixture
+def layered(table, tmp_path):
+    """A scene that writes multilayer files."""
+    settings = table.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format = "OPEN_EXR_MULTILAYER"
+    settings.color_depth = "32"
+    table.render.filepath = str(tmp_path / "frame.exr")
+    table.neural_assets.preset = "draft"
+    table.objects["Cup"].pass_index, table.objects["Jar"].pass_index = 7, 9
+    return table
+
+
+def render(scene):
+    assert bpy.ops.render.render(write_still=True) == {"FINISHED"}
+    return read(scene.render.filepath)
+
+
+def ask_for_everything(scene):
+    layer = scene.view_layers[0]
+    for name in SWITCHES:
+        setattr(layer, name, True)
+    for name in OURS:
+        setattr(layer.neural_assets, name, True)
+
+
+def letters_of(found, name):
+    return "".join(sorted(key.removeprefix(f"{name}.") for key in found if key.startswith(f"{name}.")))
+
+
+def test_a_view_layer_gets_the_passes_that_it_asks_for(layered) -> None:
+    layered.view_layers[0].use_pass_z = False
+    assert {name.split(".")[0] for name in render(layered)} == {"Combined"}
+    ask_for_everything(layered)
+    found = render(layered)
+    assert letters_of(found, "Depth") in ("Z", "V")
+    assert letters_of(found, "Normal") == letters_of(found, "Position") == "XYZ"
+    assert letters_of(found, "Vector") == "WXYZ"
+    assert letters_of(found, "Plate") == letters_of(found, "Proxy") == "BGR"
+    assert "Validity.V" in found
+    assert "Alpha Cup.V" in found
+    assert "Alpha Jar.V" in found
+    for values in found.values():
+        assert values.shape == (64, 96)
+
+
+def test_values_are_those_of_the_frame(api, layered) -> None:
+    ask_for_everything(layered)
+    found = render(layered)
+    depth = found.get("Depth.Z", found.get("Depth.V"))
+    index = next(
+        values for name, values in found.items() if name.split(".")[0] in ("IndexOB", "Object Index")
+    )
+    assert set(np.unique(index)) <= {0, 7, 9}
+    camera = api.frame(scene=layered).camera
+    eye, forward = camera.world_from_camera[:3, 3], -camera.world_from_camera[:3, 2]
+    position = np.stack([found[f"Position.{letter}"] for letter in "XYZ"], axis=-1)
+    np.testing.assert_allclose((position - eye) @ forward, depth, rtol=1e-4)
+    inner = (index == 7) & (found["Alpha Cup.V"] == 1)
+    assert inner.sum() > 50
+    assert (found["Alpha Cup.V"][index == 9] < 1).all()
+    ground = position[(index == 0) & (depth < 4)]
+    np.testing.assert_allclose(ground[:, 2], 0, atol=1e-3)
+    proxy, combined = (np.stack([found[f"{n}.{c}"] for c in "RGB"], -1) for n in ("Proxy", "Combined"))
+    np.testing.assert_allclose(proxy, combined, atol=5e-3)  # the draft shows the proxy, in 8 bits
+
+
+def test_motion_is_that_of_keyframes(api, layered) -> None:
+    cup = layered.objects["Cup"]
+    for frame, x in ((1, 0.0), (2, 0.1), (3, 0.3)):
+        layered.frame_set(frame)
+        cup.location.x += x
+        cup.keyframe_insert("location", frame=frame)
+    for curve in cup.animation_data.action.fcurves if hasattr(cup.animation_data.action, "fcurves") else ():
+        for point in curve.keyframe_points:
+            point.interpolation = "LINEAR"
+    layered.frame_set(2)
+    ask_for_everything(layered)
+    found = render(layered)
+    assert layered.frame_current == 2
+    depth = found.get("Depth.Z", found.get("Depth.V"))
+    index = next(
+        values for name, values in found.items() if name.split(".")[0] in ("IndexOB", "Object Index")
+    )
+    camera = api.frame(2, scene=layered).camera
+    pixels = camera.fx * 96 / depth
+    own = index == 7
+    assert own.any()
+    right = camera.world_from_camera[0, 0]
+    np.testing.assert_allclose(found["Vector.X"][own], -0.1 * right * pixels[own], rtol=0.05)
+    np.testing.assert_allclose(found["Vector.Z"][own], -0.3 * right * pixels[own], rtol=0.05)
+    np.testing.assert_allclose(found["Vector.X"][index == 9], 0, atol=1e-3)
+
+
+def test_a_border_cuts_passes_as_it_cuts_the_picture(layered) -> None:
+    ask_for_everything(layered)
+    whole = render(layered)
+    render_settings = layered.render
+    render_settings.use_border = render_settings.use_crop_to_border = True
+    render_settings.border_min_x, render_settings.border_max_x = 0.25, 0.75
+    render_settings.border_min_y, render_settings.border_max_y = 0.25, 0.75
+    part = render(layered)
+    np.testing.assert_allclose(part["Position.X"], whole["Position.X"][16:48, 24:72], atol=1e-5)
+
+
+def test_without_asking_nothing_more_is_sent(api, layered, part, monkeypatch) -> None:
+    sent = []
+    original = part("render.final").render_picture
+
+    def watched(job, *arguments, **options):
+        sent.append(job)
+        return original(job, *arguments, **options)
+
+    monkeypatch.setattr(part("render.final"), "render_picture", watched)
+    layered.view_layers[0].use_pass_z = False
+    render(layered)
+    assert sent[0].passes == ()
+    assert sent[0].before is sent[0].after is None
