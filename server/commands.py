@@ -111,6 +111,36 @@ def render(
 
 
 @app.command()
+def export(
+    frames: Annotated[Path, typer.Argument(metavar="FRAMES.json", help="A na_core.scene.RenderJob as JSON.")],
+    out: Annotated[Path, typer.Option(help="Folder for depth.mp4, mask.mp4, camera.json and so on.")],
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder with the photos; default: that of FRAMES.json.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Frames a second.")] = 24,
+    checkpoint: Checkpoint = "mini",
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Write frames as control clips for video models: depth, normals, masks, edges, background, camera."""
+    from server import worker
+
+    worker.check_packages()
+    from rich.progress import track
+
+    from server import offline
+
+    job = offline.read_job(frames)
+    needed = {photo.sha256 for frame in job.frames for photo in frame.photos()}
+    files = offline.find_photos(needed, photos or frames.absolute().parent)
+    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads))
+    done = offline.export_job(job, files, out, renderer, rate)
+    for _ in track(done, "Exporting", total=len(job.frames)):
+        pass
+    print(f"{len(job.frames)} frames exported to {out}", file=sys.stderr)
+
+
+@app.command()
 def detect(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="A photo, or many.")],
     json: Annotated[Path | None, typer.Option(help="Where to write it; default: print it.")] = None,

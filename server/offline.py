@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from na_core.scene import Picture, RenderJob, SceneError
+from na_core.scene import Frame, Picture, RenderJob, SceneError
 from server.failures import Failure
 from server.jobs import OnStep, Renderer
 from server.passes import Shown, made_passes, write_passes
 from server.photos import decode_photo
 from server.protocol import MAX_PHOTO_BYTES
 
+RANGE_SHRINK = 8
+"""How much smaller frames are looked at for the range of their depths."""
+
 if TYPE_CHECKING:
+    from na_core.compose.frame_passes import FramePasses
     from na_core.detection.detection import Detection
     from server.app import LoadedRenderer
     from server.detection import Detectors
@@ -176,26 +180,76 @@ def render_job(
     """
     out.mkdir(parents=True, exist_ok=True)
     renderer: Renderer | None = None
-    decoded: dict[str, Picture] = {}
+    decoded = _Decoded(photos)
     for index, frame in enumerate(job.frames):
         path = picture_path(out, index)
         layers = path.with_suffix(".exr") if passes else path
         if path.exists() and layers.exists() and not overwrite:
             yield index, False
             continue
-        for photo in frame.photos():
-            if photo.sha256 not in decoded:
-                try:
-                    decoded[photo.sha256] = decode_photo(photos[photo.sha256].read_bytes())
-                except Failure as failure:
-                    raise Failure(failure.code, f"{photos[photo.sha256]}: {failure.message}") from failure
+        pictures = decoded.of(frame)
         renderer = renderer or load()
-        picture = renderer.render(frame, decoded, job.sampling, on_step or _ignore_step)
+        picture = renderer.render(frame, pictures, job.sampling, on_step or _ignore_step)
         _write_png(path, picture)
         if passes:
-            found = renderer.passes(frame, decoded, job.sampling.width, job.sampling.height)
+            found = renderer.passes(frame, pictures, job.sampling.width, job.sampling.height)
             write_passes(layers, picture, made_passes(Shown(frame, found, *job.beside(index)), passes))
         yield index, True
+
+
+def export_job(
+    job: RenderJob, photos: dict[str, Path], out: Path, renderer: LoadedRenderer, rate: float
+) -> Iterator[int]:
+    """Write a job's frames as control clips; yields the number of each finished frame.
+
+    See :func:`server.control_clips.write_clips`.
+
+    Raises:
+        Failure: a photo cannot be read, or there are no frames.
+        OSError: a file cannot be written.
+    """
+    from server.control_clips import write_clips
+
+    if not job.frames:
+        raise Failure("scene_invalid", "There are no frames to export.")
+    decoded = _Decoded(photos)
+    width, height = job.sampling.width, job.sampling.height
+
+    def passes(number: int, shrink: int = 1) -> tuple[Frame, FramePasses]:
+        frame = job.frames[number]
+        size = max(1, width // shrink), max(1, height // shrink)
+        return frame, renderer.passes(frame, decoded.of(frame), *size)
+
+    depths = [passes(number, RANGE_SHRINK)[1].depth for number in range(len(job.frames))]
+    near, far = min(float(depth.min()) for depth in depths), max(float(depth.max()) for depth in depths)
+    yield from write_clips(passes, len(job.frames), (near, far), out, rate)
+
+
+class _Decoded:
+    """Photos' pictures, each decoded once.
+
+    Args:
+        files: of the photos, by SHA-256.
+    """
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._pictures: dict[str, Picture] = {}
+
+    def of(self, frame: Frame) -> dict[str, Picture]:
+        """Return the pictures of a frame, and of those before, by SHA-256.
+
+        Raises:
+            Failure: a file is no photo.
+        """
+        for photo in frame.photos():
+            file = self._files[photo.sha256]
+            if photo.sha256 not in self._pictures:
+                try:
+                    self._pictures[photo.sha256] = decode_photo(file.read_bytes())
+                except Failure as failure:
+                    raise Failure(failure.code, f"{file}: {failure.message}") from failure
+        return self._pictures
 
 
 def _ignore_step(_step: int, _steps: int, _preview: Callable[[], Picture]) -> None:
