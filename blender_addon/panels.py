@@ -170,6 +170,7 @@ class NEURAL_ASSETS_PT_render(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
         draw_sampling(self.layout, context.scene)
+        self.layout.prop(context.scene.render, "film_transparent", text="Transparent Film")
         draw_problems(self.layout, context.scene)
 
 

@@ -18,6 +18,7 @@ from .colour import resized, scene_linear
 from .disk_space import check_disk_space
 from .passes import add_passes, asked_for, fill_passes, neighbours
 from .picture import Observer, render_picture
+from .transparent import NEEDED, assets_alone
 
 PREVIEW_SECONDS = 0.2
 """Previews that come faster are not shown: converting them would hold up the frame, and Esc."""
@@ -55,6 +56,9 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
         check_disk_space(depsgraph.scene)
     width, height = engine.resolution_x, engine.resolution_y
     wanted, store = [offer.key for offer in asked_for(depsgraph.view_layer)], PhotoStore()
+    transparent = scene.render.film_transparent
+    if transparent:
+        wanted += [key for key in NEEDED if key not in wanted]
     beside = neighbours(engine, depsgraph, store) if "vector" in wanted else (None, None)
     job, photos = job_message(depsgraph, width, height, passes=wanted, beside=beside, photos=store)
     engine.update_stats("Neural Assets", "Starting")
@@ -65,7 +69,10 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
         combined = result.layers[0].passes["Combined"]
 
         def show(picture: ReceivedPicture) -> None:
-            pixels = scene_linear(resized(picture.pixels, width, height))
+            if transparent and picture.passes:
+                pixels = assets_alone(picture.pixels, picture.passes)
+            else:
+                pixels = scene_linear(resized(picture.pixels, width, height))
             cut = border_cut(pixels, scene.render, *_pass_size(result, width, height))
             combined.rect.foreach_set(np.ascontiguousarray(cut[::-1]).ravel())
 

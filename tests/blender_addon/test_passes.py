@@ -10,7 +10,9 @@ OpenEXR = pytest.importorskip("OpenEXR")
 
 pytestmark = pytest.mark.usefixtures("settings")
 
-SWITCHES = ("use_pass_z", "use_pass_object_index", "use_pass_normal", "use_pass_position", "use_pass_vector")
+SWITCHES = tuple(
+    f"use_pass_{name}" for name in ("z", "object_index", "normal", "position", "vector", "shadow")
+)
 OURS = ("use_pass_plate", "use_pass_proxy", "use_pass_validity", "use_pass_alpha")
 
 
@@ -143,3 +145,46 @@ def test_without_asking_nothing_more_is_sent(api, layered, part, monkeypatch) ->
     render(layered)
     assert sent[0].passes == ()
     assert sent[0].before is sent[0].after is None
+
+
+class TestTransparentFilm:
+    """The assets alone, with alpha."""
+
+    def test_over_the_background_it_is_the_frame_again(self, api, layered) -> None:
+        ask_for_everything(layered)
+        layered.objects["Cup"].location.x += 0.1
+        opaque = render(layered)
+        layered.render.film_transparent = True
+        found = render(layered)
+        alpha = found["Combined.A"][..., None]
+        assert (opaque["Combined.A"] == 1).all()
+        assert 0 < alpha.mean() < 1
+        own, whole, plate, shadow = (
+            np.stack([source[f"{name}.{letter}"] for letter in "RGB"], axis=-1)
+            for source, name in (
+                (found, "Combined"),
+                (opaque, "Combined"),
+                (found, "Plate"),
+                (found, "Shadow"),
+            )
+        )
+        assert (own[alpha[..., 0] == 0] == 0).all()
+        inside = alpha[..., 0] == 1
+        np.testing.assert_allclose(own[inside], whole[inside], atol=1e-6)
+
+        def coded(light):
+            light = light.clip(0, 1)
+            return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+        straight = np.divide(own, alpha, out=np.zeros_like(own), where=alpha > 0)
+        again = alpha * coded(straight) + (1 - alpha) * coded(plate * shadow)
+        error = np.abs(again - coded(whole)).max(axis=-1)
+        assert np.quantile(error, 0.99) < 0.02
+
+    def test_without_assets_everything_is_transparent(self, layered) -> None:
+        layered.render.film_transparent = True
+        for name in ("Cup", "Jar"):
+            layered.objects[name].hide_render = True
+        found = render(layered)
+        assert not found["Combined.A"].any()
+        assert not found["Combined.R"].any()
