@@ -77,7 +77,7 @@ class NEURAL_ASSETS_OT_detect(DetectsInPhoto, bpy.types.Operator):
     threshold: bpy.props.FloatProperty(
         name="Threshold",
         description="Objects that are less sure than this are left out",
-        default=0.4,
+        default=0.45,
         min=0.0,
         max=1.0,
         subtype="FACTOR",

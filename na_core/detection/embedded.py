@@ -32,17 +32,14 @@ CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 WEIGHTS, REFINER_WEIGHTS = CHECKPOINTS / "detector", CHECKPOINTS / "refiner"
 """Of the networks of the first and the second look."""
 
-THRESHOLD = 0.4
+THRESHOLD = 0.45
 """Score from which an object is reported."""
 
-FIRST_THRESHOLD, NEXT_THRESHOLD = 0.08, 0.05
-"""Scores at the first look, and at the next one, from which an object is looked at again."""
+FIRST_THRESHOLD, SECOND_THRESHOLD = 0.08, 0.05
+"""Scores at the first look from which an object is looked at again, and the least at the second."""
 
-LOOKS_AGAIN = 1
-"""How often each object is looked at again."""
-
-NEXT_OVERLAP, LAST_OVERLAP = 0.7, 0.5
-"""IoU of 2D boxes above which the less sure one is the same object, after each look and in the end."""
+SECOND_OVERLAP, LAST_OVERLAP = 0.7, 0.5
+"""IoU of 2D boxes above which the less sure one is the same object: at the second look, and in the end."""
 
 
 @functools.lru_cache(maxsize=2)
@@ -138,8 +135,7 @@ def detect(
         scale = np.tile((width, height), 2) / max(width, height)
         found = found_in(first.prediction, first.size, given * scale)
     look, found = first.fitted(found)
-    for _ in range(LOOKS_AGAIN):
-        found = seen_again(refiner, first, look, found, given=rectangles is not None)
+    found = seen_again(refiner, first, look, found, given=rectangles is not None)
     if rectangles is None:
         found = sure(found, threshold, LAST_OVERLAP)
     look, found = first.fitted(found)
@@ -162,7 +158,7 @@ def look_at(detector: BoxDetector, photo: NDArray[np.uint8], known: Known) -> Fi
 
 
 def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, *, given: bool) -> Found:
-    """Return objects as they are at another look, the surest first; given ones in their order.
+    """Return objects as they are at the second look, the surest first; given ones in their order.
 
     Where no one gave their 2D boxes there may be more: each look may show two.
     """
@@ -181,7 +177,7 @@ def seen_again(refiner: BoxRefiner, first: FirstLook, look: Look, found: Found, 
     rectangles, numbers, front = (of.reshape(-1, of.shape[-1]) for of in (rectangles, numbers, front))
     scores = 1 / (1 + np.exp(-logits.ravel()))
     refined = found_from_numbers(scores, rectangles, found.depths.repeat(OBJECTS), numbers, front)
-    return sure(refined.chosen(np.argsort(-scores, kind="stable").tolist()), NEXT_THRESHOLD, NEXT_OVERLAP)
+    return sure(refined.chosen(np.argsort(-scores, kind="stable").tolist()), SECOND_THRESHOLD, SECOND_OVERLAP)
 
 
 def sure(found: Found, threshold: float, overlap: float) -> Found:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from na_core.detection.embedded import NEXT_THRESHOLD, load_detector, load_refiner
+from na_core.detection.embedded import SECOND_THRESHOLD, load_detector, load_refiner
 from na_core.detection.network import BoxDetector
 from na_core.detection.refiner import CUT_SIDE, OUTLINE_SIDE, BoxRefiner, windows
 from na_core.training.config import load_config
@@ -109,7 +109,7 @@ def test_what_the_initial_network_sees_is_looked_at_again(shown: Shown) -> None:
     assert (~given).sum() > (once.given == 0).sum() > 0
     numbers = both.first.numbers
     assert all((numbers == row).all(dim=1).any() for row in once.first.numbers)
-    assert both.first.logits[~given].sigmoid().min() >= NEXT_THRESHOLD - 1e-6
+    assert both.first.logits[~given].sigmoid().min() >= SECOND_THRESHOLD - 1e-6
 
 
 def test_what_was_seen_is_kept_with_the_run(proposals: Proposals, tmp_path: Path) -> None:
