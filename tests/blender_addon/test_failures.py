@@ -212,7 +212,7 @@ def test_picture_too_large(fails, output):
 
 @pytest.mark.usefixtures("settings")
 def test_a_bug_is_an_error_too(fails, part, monkeypatch, capfd):
-    def broken(*_):
+    def broken(*_, **__):
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr(part("render.final"), "job_message", broken)
@@ -222,7 +222,7 @@ def test_a_bug_is_an_error_too(fails, part, monkeypatch, capfd):
 
 @pytest.mark.usefixtures("settings")
 def test_keyboard_interrupt_is_no_finished_frame(fails, part, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(part("render.final"), "job_message", interrupted)
