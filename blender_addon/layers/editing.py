@@ -23,6 +23,7 @@ from ..scene.painting import (
     set_object_layer,
     set_plate,
 )
+from ..scene.srgb import srgb_from_linear
 from ..scene.stored import box_of
 from ..storage import user_folder
 from ..worker.task import WorkerTask
@@ -134,9 +135,7 @@ def _of_object(asset: bpy.types.Object, layer: Layer, found: PhotoLayers) -> NDA
     number = found.boxes.index(box_of(asset.neural_asset.source_box))
     if layer == "outline":
         return found.outlines[number]
-    light = found.shadows[number].clip(0, 1)
-    coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(255 * coded), np.uint8)
+    return np.asarray(np.rint(255 * srgb_from_linear(found.shadows[number].clip(0, 1))), np.uint8)
 
 
 def _object_layer(layer: Layer) -> ObjectLayer:

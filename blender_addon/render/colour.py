@@ -6,10 +6,10 @@ import numpy as np
 from mathutils import Color
 from numpy.typing import NDArray
 
+from ..scene.srgb import linear_from_srgb
+
 _CODES = np.arange(256, dtype=np.float64) / 255.0
-LINEAR_OF_SRGB: NDArray[np.float32] = np.where(
-    _CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4
-).astype(np.float32)
+LINEAR_OF_SRGB: NDArray[np.float32] = linear_from_srgb(_CODES).astype(np.float32)
 """Linear value of each of the 256 codes, by the exact piecewise formula."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ..scene.srgb import linear_from_srgb, srgb_from_linear
 from .colour import LINEAR_OF_SRGB, working_from_rec709
 from .passes import ALPHA
 
@@ -32,11 +33,10 @@ def assets_alone(pixels: NDArray[np.uint8], passes: Mapping[str, NDArray[np.floa
         if name.startswith(ALPHA):
             alpha += values
     alpha = np.where(alpha < FAINTEST, 0, alpha).clip(0, 1)
-    light = (passes["Plate"] * passes["Shadow"]).clip(0, 1)
-    behind = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    behind = srgb_from_linear((passes["Plate"] * passes["Shadow"]).clip(0, 1))
     mixed = pixels / np.float32(255) - (1 - alpha) * behind
     own = np.divide(mixed, alpha, out=np.zeros_like(mixed), where=alpha > 0).clip(0, 1)
-    linear = np.where(own <= 0.04045, own / 12.92, ((own + 0.055) / 1.055) ** 2.4)
+    linear = linear_from_srgb(own)
     exact = (alpha == 1)[..., 0]
     linear[exact] = LINEAR_OF_SRGB[pixels[exact]]
     result = np.empty((height, width, 4), np.float32)

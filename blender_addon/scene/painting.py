@@ -20,6 +20,7 @@ from na_core.scene import Photo
 
 from ..errors import UserError
 from .png import png_bytes
+from .srgb import srgb_from_linear
 from .stored import box_of
 
 ObjectLayer = Literal["outline", "shadow_image"]
@@ -153,8 +154,7 @@ def _pixels(image: bpy.types.Image) -> NDArray[np.uint8]:
     if colours.shape[2] < 3:
         colours = np.repeat(colours[..., :1], 3, axis=2)
     if image.is_float and image.colorspace_settings.name != "Non-Color":
-        light = colours.clip(0, 1)  # of float images Blender keeps linear light
-        colours = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+        colours = srgb_from_linear(colours.clip(0, 1))  # of float images Blender keeps linear light
     return np.rint(255 * colours.clip(0, 1)).astype(np.uint8)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from na_core.scene import MAX_SIDE, Photo
 
 from ..errors import UserError
+from .srgb import srgb_from_linear
 
 WORKER_FORMATS = ("JPEG", "PNG", "WEBP")
 """Blender's names of the file formats that the worker reads; anything else is packed again as PNG."""
@@ -118,7 +119,7 @@ def _packed_png(image: bpy.types.Image, orientation: int) -> bpy.types.Image:
 
 def _srgb_from_linear(buffer: NDArray[np.float32]) -> NDArray[np.float32]:
     linear = np.clip(buffer, 0.0, 1.0)
-    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
+    srgb = srgb_from_linear(linear)
     srgb[3::4] = linear[3::4]
     return srgb.astype(np.float32)
 
