@@ -54,6 +54,7 @@ from .scene.adjust import (
 )
 from .scene.camera import resolution
 from .scene.compose import append_asset, replace_asset, swap_background
+from .scene.fitted_mesh import fit_mesh, remember_pose, remove_mesh
 from .scene.frame import PhotoStore, frame_message, job_message
 from .scene.photo_import import capture_photo_camera, import_photo
 from .scene.stored import camera_of
@@ -81,6 +82,7 @@ __all__ = [
     "edit_outline",
     "edit_plate",
     "edit_shadow",
+    "fit_mesh",
     "frame",
     "images_of_layers",
     "import_photo",
@@ -90,6 +92,8 @@ __all__ = [
     "photo_camera",
     "problems",
     "refit",
+    "remember_pose",
+    "remove_mesh",
     "render_animation",
     "render_dataset",
     "render_frame",

@@ -11,6 +11,7 @@ from .preferences import worker_settings
 from .render.passes import OFFERS
 from .render.problems import problems, warnings
 from .scene.assets import asset_objects
+from .scene.fitted_mesh import deforms, fitted_mesh
 from .scene.painting import LABELS, Layer, painted_layer
 
 NOT_OURS = {"VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_freestyle", "RENDER_PT_simplify"}
@@ -82,6 +83,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         if active is not None and active.neural_asset.is_asset:
             layout.prop(active.neural_asset, "shadow_strength", slider=True)
             layout.prop(active.neural_asset, "match_light", slider=True)
+        draw_mesh(layout, active)
 
 
 class NEURAL_ASSETS_PT_layers(Sidebar, bpy.types.Panel):
@@ -199,6 +201,20 @@ class NEURAL_ASSETS_PT_passes(bpy.types.Panel):
                 own.prop(view_layer.neural_assets, offer.switch)
             else:
                 column.prop(view_layer, offer.switch)
+
+
+def draw_mesh(layout: bpy.types.UILayout, active: bpy.types.Object | None) -> None:
+    """Draw what there is to do with the active asset's mesh."""
+    layout.operator("neural_assets.fit_mesh", icon="OUTLINER_OB_MESH")
+    mesh = fitted_mesh(active) if active is not None and active.neural_asset.is_asset else None
+    if mesh is None:
+        return
+    row = layout.row(align=True)
+    row.label(text=mesh.name, icon="MESH_DATA")
+    if deforms(mesh):
+        row.operator("neural_assets.remember_pose", text="", icon="ARMATURE_DATA")
+    row.operator("neural_assets.show_mesh", text="", icon="HIDE_ON" if mesh.hide_get() else "HIDE_OFF")
+    row.operator("neural_assets.remove_mesh", text="", icon="X")
 
 
 def draw_painting(layout: bpy.types.UILayout, owner: bpy.types.ID, layer: Layer) -> None:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from na_core.message import Message, SceneError, as_integer, as_matrix, as_number, as_rectangle
 
-SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 2, 1
+SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 3, 1
 """Versions of the JSON schema that is written, and of the oldest that is read; a reader refuses any other.
 
-Version 2 added what artists make of layers: outlines, shadows and plates.
+Version 2 added what artists make of layers: outlines, shadows and plates. Version 3 added meshes.
 """
 
 SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
@@ -52,6 +52,9 @@ MAX_STEPS = 1000
 
 MAX_SIDE = 4096
 """Pixels of the longest side of a picture to render, and of a photo: larger photos are reduced to it."""
+
+MAX_TRIANGLES = 2_000_000
+"""Of a mesh; a finer one shows no more in a picture of :data:`MAX_SIDE` pixels."""
 
 MAX_SHADOW_STRENGTH = 2.0
 """Of an asset; a shadow as dark as the square of what the photo shows."""
@@ -109,8 +112,50 @@ class Photo(Message):
     sha256: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise SceneError("photo.sha256", "expected 64 lower-case hexadecimal digits")
+        _check_sha256(self.sha256, "photo.sha256")
+
+
+@dataclass(frozen=True, eq=False)
+class MeshFile(Message):
+    """A file of :func:`na_core.geometry.mesh_file.mesh_bytes`, named by the SHA-256 of its bytes."""
+
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _check_sha256(self.sha256, "meshfile.sha256")
+
+
+@dataclass(frozen=True, eq=False)
+class Material(Message):
+    """What a mesh's surface looks like of itself, where no photo shows it.
+
+    Attributes:
+        colour: sRGB, each from 0 to 1: its base colour, where it has no texture.
+        texture: its base colour, laid out by the mesh's UVs, which repeat it.
+    """
+
+    colour: tuple[float, float, float] = (0.8, 0.8, 0.8)
+    texture: Photo | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.colour, list | tuple) or len(self.colour) != 3:
+            raise SceneError("material.colour", "expected three numbers")
+        each = (as_number(value, f"material.colour[{i}]", 0, 1) for i, value in enumerate(self.colour))
+        object.__setattr__(self, "colour", tuple(each))
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh(Message):
+    """A mesh that is the shape of an asset.
+
+    Attributes:
+        file: its triangles, in the coordinates of the asset's source box, which is the cube [-1/2, 1/2]^3;
+            they may reach out of it.
+        materials: by the numbers that the triangles have; those beyond them are the last. Empty: grey.
+    """
+
+    file: MeshFile
+    materials: tuple[Material, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +174,7 @@ class Asset(Message):
             counts, stretched over the photo. None: a network finds it.
         shadow_image: likewise of its shadow, as sRGB colours that the ground is multiplied by in linear
             light; white where there is none.
+        mesh: its shape as the photo shows it; None: what a network makes of the photo.
     """
 
     name: str
@@ -139,6 +185,7 @@ class Asset(Message):
     quarter_turns: int = 0
     outline: Photo | None = None
     shadow_image: Photo | None = None
+    mesh: Mesh | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -159,18 +206,22 @@ class PlacedAsset(Message):
             to :data:`MAX_SHADOW_STRENGTH`; a factor of the shadow's logarithm.
         match_light: how far its colours follow the light of the background's photo, if it comes from another
             one: from 0 (as its photo shows it) to 1 (as far as the two photos tell).
+        deformed: the vertices of the asset's mesh here, in this box's coordinates; None: as in the photo.
     """
 
     asset: Asset
     box: Box
     shadow_strength: float = 1.0
     match_light: float = 1.0
+    deformed: MeshFile | None = None
 
     def __post_init__(self) -> None:
         strength = as_number(self.shadow_strength, "placedasset.shadow_strength", 0, MAX_SHADOW_STRENGTH)
         object.__setattr__(self, "shadow_strength", strength)
         match = as_number(self.match_light, "placedasset.match_light", 0, 1)
         object.__setattr__(self, "match_light", match)
+        if self.deformed is not None and self.asset.mesh is None:
+            raise SceneError("placedasset.deformed", "the asset has no mesh")
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,12 +259,20 @@ class Frame(Message):
     background: Background
 
     def photos(self) -> tuple[Photo, ...]:
-        """Return every picture that the frame needs, each once: photos in order of first use, then layers."""
+        """Return every picture that the frame needs, each once: photos in order of first use, then others."""
         background, assets = self.background, [placed.asset for placed in self.assets]
         used: list[Photo | None] = [background.photo, *(asset.photo for asset in assets)]
         used += [background.plate, *background.outlines, *background.shadow_images]
         used += [layer for asset in assets for layer in (asset.outline, asset.shadow_image)]
+        meshes = [asset.mesh for asset in assets if asset.mesh is not None]
+        used += [material.texture for mesh in meshes for material in mesh.materials]
         return tuple(photo for photo in dict.fromkeys(used) if photo is not None)
+
+    def meshes(self) -> tuple[MeshFile, ...]:
+        """Return every file of a mesh that the frame needs, each once."""
+        used = [placed.asset.mesh.file for placed in self.assets if placed.asset.mesh is not None]
+        used += [placed.deformed for placed in self.assets if placed.deformed is not None]
+        return tuple(dict.fromkeys(used))
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,3 +378,8 @@ def _version(version: object, message: str) -> int:
         spoken = f"{OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}"
         raise SceneError(f"{message}.schema_version", f"this side speaks {spoken}, got {version!r}")
     return SCHEMA_VERSION
+
+
+def _check_sha256(value: object, path: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise SceneError(path, "expected 64 lower-case hexadecimal digits")

@@ -1,4 +1,4 @@
-"""The HTTP interface under /v1: health, capabilities, photos, detect, layers and render."""
+"""The HTTP interface under /v1: health, capabilities, photos, meshes, detect, layers and render."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 import na_core
+from na_core.meshes.mesh_arrays import MeshArrays
 from na_core.scene import (
     MAX_SIDE,
     SAMPLING_PRESETS,
@@ -38,12 +39,14 @@ from server.failures import Failure
 from server.frames_job import FramesJob
 from server.jobs import Job, Renderer, RenderQueue
 from server.layers_job import LayersJob
+from server.meshes import decode_mesh, mesh_too_large
 from server.photos import decode_photo, file_too_large
 from server.protocol import (
     HEARTBEAT_SECONDS,
     MAX_DETECTION_BYTES,
     MAX_FRAMES,
     MAX_JOB_BYTES,
+    MAX_MESH_BYTES,
     MAX_PHOTO_BYTES,
     MEDIA_TYPE,
     PREVIEW_HEADER,
@@ -72,6 +75,7 @@ class Limits:
     """How much the worker's caches may hold, in bytes."""
 
     photo_cache_bytes: int = 512 * 2**20
+    mesh_cache_bytes: int = 512 * 2**20
     frame_cache_bytes: int = 512 * 2**20
 
 
@@ -124,6 +128,13 @@ class StoredPhoto(BaseModel):
     height: int
 
 
+class StoredMesh(BaseModel):
+    """The answer to a mesh's upload; null triangles are those of the mesh that is deformed."""
+
+    vertices: int
+    triangles: int | None
+
+
 def create_app(
     renderer: LoadedRenderer,
     *,
@@ -137,6 +148,7 @@ def create_app(
     photos: ByteLimitedCache[Picture] = ByteLimitedCache(
         limits.photo_cache_bytes, lambda picture: picture.nbytes
     )
+    meshes: ByteLimitedCache[MeshArrays] = ByteLimitedCache(limits.mesh_cache_bytes, lambda mesh: mesh.nbytes)
     finished: ByteLimitedCache[bytes] = ByteLimitedCache(limits.frame_cache_bytes, len)
     queue = RenderQueue(renderer)
     looking = detectors or Detectors(renderer.device)
@@ -146,13 +158,13 @@ def create_app(
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_bug)
 
-    def held(*frames: Frame) -> dict[str, Picture]:
-        """Return the photos of frames. A job keeps them: later uploads may push them out of the cache."""
-        needed = dict.fromkeys(photo.sha256 for frame in frames for photo in frame.photos())
-        found = {sha256: picture for sha256 in needed if (picture := photos.get(sha256)) is not None}
-        if missing := [sha256 for sha256 in needed if sha256 not in found]:
-            raise _photos_missing(missing)
-        return found
+    def held(frames: Sequence[Frame]) -> tuple[dict[str, Picture], dict[str, MeshArrays]]:
+        """Return what frames use. A job keeps it: later uploads may push it out of the caches."""
+        pictures, missing_photos = photos.among(photo.sha256 for frame in frames for photo in frame.photos())
+        shapes, missing_meshes = meshes.among(mesh.sha256 for frame in frames for mesh in frame.meshes())
+        if missing_photos or missing_meshes:
+            raise _files_missing(missing_photos, missing_meshes)
+        return pictures, shapes
 
     @app.get("/v1/health")
     async def health() -> Health:
@@ -169,13 +181,13 @@ def create_app(
             peak_memory_mib=PeakMemory(**renderer.peak_memory_mib()),
             caches={
                 name: CacheState(entries=len(cache), bytes=cache.size, limit=cache.limit)
-                for name, cache in (("photos", photos), ("frames", finished))
+                for name, cache in (("photos", photos), ("meshes", meshes), ("frames", finished))
             },
         )
 
     @app.put("/v1/photos/{sha256}")
     async def store_photo(sha256: str, request: Request) -> StoredPhoto:
-        _check_photo_name(sha256)
+        _check_name(sha256)
         picture = photos.get(sha256)
         if picture is None:
             data = await _read_body(request, MAX_PHOTO_BYTES, file_too_large())
@@ -186,11 +198,22 @@ def create_app(
     @app.get("/v1/photos/{sha256}")
     @app.head("/v1/photos/{sha256}")
     async def find_photo(sha256: str) -> StoredPhoto:
-        _check_photo_name(sha256)
+        _check_name(sha256)
         picture = photos.get(sha256)
         if picture is None:
-            raise _photos_missing([sha256])
+            raise _files_missing([sha256], [])
         return StoredPhoto(width=picture.shape[1], height=picture.shape[0])
+
+    @app.put("/v1/meshes/{sha256}")
+    async def store_mesh(sha256: str, request: Request) -> StoredMesh:
+        _check_name(sha256)
+        mesh = meshes.get(sha256)
+        if mesh is None:
+            data = await _read_body(request, MAX_MESH_BYTES, mesh_too_large())
+            mesh = await asyncio.to_thread(_mesh_checked, data, sha256)
+            meshes.put(sha256, mesh)
+        count = None if mesh.triangles is None else len(mesh.triangles)
+        return StoredMesh(vertices=len(mesh.vertices), triangles=count)
 
     @app.post("/v1/detect")
     async def detect(request: Request) -> Response:
@@ -203,7 +226,7 @@ def create_app(
             raise _invalid_detection(f"{field}: {first['msg']}", field=field) from error
         picture = photos.get(wanted.photo)
         if picture is None:
-            raise _photos_missing([wanted.photo])
+            raise _files_missing([wanted.photo], [])
         found = await asyncio.to_thread(looking.detect, wanted, picture)
         return JSONResponse(found.to_dict())
 
@@ -212,13 +235,14 @@ def create_app(
         body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
         job = await asyncio.to_thread(parse_job, bytes(body))
         wants_previews = request.headers.get(PREVIEW_HEADER) == "1"
-        return JobResponse(queue, FramesJob(job, held(*job.frames), finished, wants_previews))
+        pictures, shapes = held(job.frames)
+        return JobResponse(queue, FramesJob(job, pictures, finished, wants_previews, shapes))
 
     @app.post("/v1/layers")
     async def layers(request: Request) -> Response:
         body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
         wanted = await asyncio.to_thread(parse_layers_request, bytes(body))
-        return JobResponse(queue, LayersJob(wanted, held(wanted.frame)))
+        return JobResponse(queue, LayersJob(wanted, held([wanted.frame])[0]))
 
     return app
 
@@ -307,6 +331,16 @@ async def _read_body(request: Request, limit: int, too_large: Failure) -> bytear
 
 
 def _decode_checked(data: bytearray, sha256: str) -> Picture:
+    _check_hash(data, sha256)
+    return decode_photo(data)
+
+
+def _mesh_checked(data: bytearray, sha256: str) -> MeshArrays:
+    _check_hash(data, sha256)
+    return decode_mesh(data)
+
+
+def _check_hash(data: bytearray, sha256: str) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise Failure(
@@ -314,13 +348,12 @@ def _decode_checked(data: bytearray, sha256: str) -> Picture:
             f"The upload's SHA-256 is {found[:12]}…, not {sha256[:12]}… as announced: the file changed "
             "meanwhile, try again.",
         )
-    return decode_photo(data)
 
 
-def _check_photo_name(sha256: str) -> None:
+def _check_name(sha256: str) -> None:
     if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise Failure(
-            "photo_name_invalid", "A photo is named by its SHA-256: 64 lower-case hexadecimal digits."
+            "photo_name_invalid", "A file is named by its SHA-256: 64 lower-case hexadecimal digits."
         )
 
 
@@ -336,9 +369,14 @@ def _invalid_detection(problem: str, **details: str) -> Failure:
     return Failure("request_invalid", f"The request is malformed: {problem}.", status=422, **details)
 
 
-def _photos_missing(photos: list[str]) -> Failure:
+def _files_missing(photos: list[str], meshes: list[str]) -> Failure:
+    count = len(photos) + len(meshes)
     return Failure(
-        "photos_missing", f"{len(photos)} photo(s) must be uploaded first.", status=404, photos=photos
+        "photos_missing",
+        f"{count} photo(s) or meshes must be uploaded first.",
+        status=404,
+        photos=photos,
+        meshes=meshes,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -39,6 +39,12 @@ class ByteLimitedCache(Generic[Value]):
             if value is not None:
                 self._values.move_to_end(key)
             return value
+
+    def among(self, keys: Iterable[str]) -> tuple[dict[str, Value], list[str]]:
+        """Return the values that are held, each as if by :meth:`get`, and the keys that are not."""
+        needed = dict.fromkeys(keys)
+        found = {key: value for key in needed if (value := self.get(key)) is not None}
+        return found, [key for key in needed if key not in found]
 
     def put(self, key: str, value: Value) -> None:
         """Hold a value, dropping the least recently used ones; one larger than the limit is not held."""

@@ -59,7 +59,7 @@ def render(
     frames: Annotated[Path, typer.Argument(metavar="FRAMES.json", help="A na_core.scene.RenderJob as JSON.")],
     out: Annotated[Path, typer.Option(help="Folder for frame_0001.png and so on.")],
     photos: Annotated[
-        Path | None, typer.Option(help="Folder with the photos; default: that of FRAMES.json.")
+        Path | None, typer.Option(help="Folder with the photos and meshes; default: that of FRAMES.json.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Render frames that are there already.")
@@ -89,8 +89,7 @@ def render(
 
     names = chosen_passes(passes)
     job = offline.read_job(frames)
-    needed = {photo.sha256 for frame in job.frames for photo in frame.photos()}
-    files = offline.find_photos(needed, photos or frames.absolute().parent)
+    files = offline.find_files(job.frames, photos or frames.absolute().parent)
     settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads)
     columns = (
         *Progress.get_default_columns()[:2],
@@ -115,7 +114,7 @@ def export(
     frames: Annotated[Path, typer.Argument(metavar="FRAMES.json", help="A na_core.scene.RenderJob as JSON.")],
     out: Annotated[Path, typer.Option(help="Folder for depth.mp4, mask.mp4, camera.json and so on.")],
     photos: Annotated[
-        Path | None, typer.Option(help="Folder with the photos; default: that of FRAMES.json.")
+        Path | None, typer.Option(help="Folder with the photos and meshes; default: that of FRAMES.json.")
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Frames a second.")] = 24,
     checkpoint: Checkpoint = "mini",
@@ -131,8 +130,7 @@ def export(
     from server import offline
 
     job = offline.read_job(frames)
-    needed = {photo.sha256 for frame in job.frames for photo in frame.photos()}
-    files = offline.find_photos(needed, photos or frames.absolute().parent)
+    files = offline.find_files(job.frames, photos or frames.absolute().parent)
     renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads))
     done = offline.export_job(job, files, out, renderer, rate)
     for _ in track(done, "Exporting", total=len(job.frames)):
@@ -253,6 +251,18 @@ def dataset_render(context: typer.Context) -> None:
         raise
 
 
+@dataset.command(
+    "meshes",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def dataset_meshes(context: typer.Context) -> None:
+    """Write the meshes of rendered scenes' objects, for `evaluate --meshes` (options: see --help)."""
+    from server import blender
+
+    sys.exit(blender.run("blender_addon.dataset", ["meshes", *context.args]))
+
+
 @dataset.command("show")
 def dataset_show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `dataset render` or `pack` wrote.")],
@@ -334,6 +344,10 @@ def evaluate(
         float | None, typer.Option(min=0, help="Guidance scale, in the preset's stead.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Average over so many seeds.")] = 1,
+    meshes: Annotated[
+        Path | None,
+        typer.Option(help="What `dataset meshes` wrote: measure checkpoints with the objects' meshes, too."),
+    ] = None,
 ) -> None:
     """Measure checkpoints on the benchmark suites."""
     from na_core.evaluation.evaluate import main
@@ -348,4 +362,5 @@ def evaluate(
         steps=steps,
         guidance=guidance,
         seeds=seeds,
+        meshes=meshes,
     )

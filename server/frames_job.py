@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from server.caches import ByteLimitedCache
 from server.failures import Failure, is_out_of_memory, out_of_memory, render_failed
 from server.jobs import Job, OnStep, Renderer
 from server.passes import Shown, made_passes
+
+if TYPE_CHECKING:
+    from na_core.meshes.mesh_arrays import MeshArrays
 
 PREVIEW_SECONDS = 0.2
 """Previews cost a decoding each; more per second than this would serve nobody."""
@@ -25,7 +29,7 @@ class FramesJob(Job):
 
     Attributes:
         request: the frames.
-        photos: that they use, by SHA-256.
+        photos, meshes: that they use, by SHA-256.
         finished: frames by content: the same frame, checkpoint and sampling are not rendered twice.
         wants_previews: whether pictures of unfinished frames are posted.
     """
@@ -34,6 +38,7 @@ class FramesJob(Job):
     photos: Mapping[str, Picture]
     finished: ByteLimitedCache[bytes]
     wants_previews: bool = False
+    meshes: Mapping[str, MeshArrays] = field(default_factory=dict)
 
     def work(self, renderer: Renderer) -> None:
         """Render and post the frames, each after the passes that were asked for."""
@@ -46,7 +51,7 @@ class FramesJob(Job):
             cached = pixels is not None
             if pixels is None:
                 on_step = _step_reporter(self, index, len(frames))
-                picture = renderer.render(frame, self.photos, sampling, on_step)
+                picture = renderer.render(frame, self.photos, sampling, on_step, self.meshes)
                 if picture.shape != (sampling.height, sampling.width, 3) or picture.dtype != np.uint8:
                     raise RuntimeError(f"the pipeline returned {picture.dtype} {picture.shape}")
                 pixels = picture.tobytes()
@@ -66,7 +71,7 @@ class FramesJob(Job):
 
     def _post_passes(self, renderer: Renderer, index: int) -> None:
         sampling, frame = self.request.sampling, self.request.frames[index]
-        found = renderer.passes(frame, self.photos, sampling.width, sampling.height)
+        found = renderer.passes(frame, self.photos, sampling.width, sampling.height, self.meshes)
         for each in made_passes(Shown(frame, found, *self.request.beside(index)), self.request.passes):
             self.check()
             record = {

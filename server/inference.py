@@ -6,19 +6,22 @@ Torch is imported when a function is called, so that the rest of the worker can 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure, is_out_of_memory
 from server.jobs import OnStep
+from server.meshes import mesh_unusable
 
 if TYPE_CHECKING:
     import torch
 
     from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
+    from na_core.meshes.mesh_arrays import MeshArrays
     from na_core.tensors.views import SourceView
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -127,18 +130,39 @@ class PipelineRenderer:
         )
 
     def render(
-        self, frame: Frame, photos: Mapping[str, Picture], sampling: Sampling, on_step: OnStep
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        sampling: Sampling,
+        on_step: OnStep,
+        meshes: Mapping[str, MeshArrays],
     ) -> Picture:
         """Return the frame's picture, (height, width, 3) uint8.
 
         An exception that ``on_step`` raises ends the rendering at that step and passes through.
+
+        Raises:
+            Failure: ``mesh_unusable``.
         """
-        picture: Picture = self._pipeline([frame], photos, sampling, on_step).images[0]
+        with _meshes_explained():
+            picture: Picture = self._pipeline([frame], photos, sampling, on_step, meshes).images[0]
         return picture
 
-    def passes(self, frame: Frame, photos: Mapping[str, Picture], width: int, height: int) -> FramePasses:
-        """Return the passes of a frame."""
-        passes: FramePasses = self._pipeline.passes(frame, photos, width, height)
+    def passes(
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        width: int,
+        height: int,
+        meshes: Mapping[str, MeshArrays],
+    ) -> FramePasses:
+        """Return the passes of a frame.
+
+        Raises:
+            Failure: ``mesh_unusable``.
+        """
+        with _meshes_explained():
+            passes: FramePasses = self._pipeline.passes(frame, photos, width, height, meshes)
         return passes
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:
@@ -169,6 +193,17 @@ class PipelineRenderer:
             "process": peak_resident_mib(),
             "device": None if device_bytes is None else round(device_bytes / 2**20, 1),
         }
+
+
+@contextmanager
+def _meshes_explained() -> Iterator[None]:
+    """Turn what is wrong with a mesh into the failure that says so."""
+    from na_core.meshes.mesh_arrays import MeshError
+
+    try:
+        yield
+    except MeshError as error:
+        raise mesh_unusable(error) from error
 
 
 def peak_resident_mib() -> float | None:

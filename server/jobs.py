@@ -17,6 +17,7 @@ from server.failures import Failure
 if TYPE_CHECKING:
     from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
+    from na_core.meshes.mesh_arrays import MeshArrays
     from na_core.tensors.views import SourceView
 
 logger = logging.getLogger(__name__)
@@ -43,12 +44,24 @@ class Renderer(Protocol):
         ...
 
     def render(
-        self, frame: Frame, photos: Mapping[str, Picture], sampling: Sampling, on_step: OnStep
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        sampling: Sampling,
+        on_step: OnStep,
+        meshes: Mapping[str, MeshArrays],
     ) -> Picture:
         """Return (height, width, 3) uint8; an exception of ``on_step`` passes through within one step."""
         ...
 
-    def passes(self, frame: Frame, photos: Mapping[str, Picture], width: int, height: int) -> FramePasses:
+    def passes(
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        width: int,
+        height: int,
+        meshes: Mapping[str, MeshArrays],
+    ) -> FramePasses:
         """Return the passes of a frame."""
         ...
 

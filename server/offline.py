@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from na_core.scene import Frame, Picture, RenderJob, SceneError
 from server.failures import Failure
 from server.jobs import OnStep, Renderer
+from server.meshes import decode_mesh
 from server.passes import Shown, made_passes, write_passes
 from server.photos import decode_photo
-from server.protocol import MAX_PHOTO_BYTES
+from server.protocol import MAX_MESH_BYTES, MAX_PHOTO_BYTES
 
 RANGE_SHRINK = 8
 """How much smaller frames are looked at for the range of their depths."""
@@ -22,6 +23,7 @@ RANGE_SHRINK = 8
 if TYPE_CHECKING:
     from na_core.compose.frame_passes import FramePasses
     from na_core.detection.detection import Detection
+    from na_core.meshes.mesh_arrays import MeshArrays
     from server.app import LoadedRenderer
     from server.detection import Detectors
 
@@ -128,17 +130,20 @@ def take_apart(photo: Path, boxes: Detection, renderer: LoadedRenderer, out: Pat
     return write_layers(pictures, view.camera, view.boxes, out)
 
 
-def find_photos(names: set[str], folder: Path) -> dict[str, Path]:
-    """Return the file of each photo, found by SHA-256 among a folder's own files.
+def find_files(frames: Sequence[Frame], folder: Path) -> dict[str, Path]:
+    """Return the file of each photo and mesh of frames, found by SHA-256 among a folder's own files.
 
     Raises:
         Failure: ``photos_missing``.
     """
+    photos = {photo.sha256 for frame in frames for photo in frame.photos()}
+    names = photos | {mesh.sha256 for frame in frames for mesh in frame.meshes()}
+    largest = MAX_PHOTO_BYTES if names == photos else max(MAX_PHOTO_BYTES, MAX_MESH_BYTES)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if len(found) == len(names):
             break
-        if path.is_file() and path.stat().st_size <= MAX_PHOTO_BYTES:
+        if path.is_file() and path.stat().st_size <= largest:
             name = hashlib.sha256(path.read_bytes()).hexdigest()
             if name in names:
                 found[name] = path
@@ -146,8 +151,8 @@ def find_photos(names: set[str], folder: Path) -> dict[str, Path]:
         listed = ", ".join(f"{name[:12]}…" for name in missing)
         raise Failure(
             "photos_missing",
-            f"The folder {folder} lacks {len(missing)} photo(s) of the frames (SHA-256 {listed}): name the "
-            "folder that has them with --photos.",
+            f"The folder {folder} lacks {len(missing)} photo(s) or meshes of the frames (SHA-256 {listed}): "
+            "name the folder that has them with --photos.",
             photos=missing,
         )
     return found
@@ -160,7 +165,7 @@ def picture_path(folder: Path, index: int) -> Path:
 
 def render_job(
     job: RenderJob,
-    photos: dict[str, Path],
+    files: dict[str, Path],
     out: Path,
     load: Callable[[], Renderer],
     *,
@@ -180,7 +185,7 @@ def render_job(
     """
     out.mkdir(parents=True, exist_ok=True)
     renderer: Renderer | None = None
-    decoded = _Decoded(photos)
+    decoded = _Decoded(files)
     for index, frame in enumerate(job.frames):
         path = picture_path(out, index)
         layers = path.with_suffix(".exr") if passes else path
@@ -189,16 +194,17 @@ def render_job(
             continue
         pictures = decoded.of(frame)
         renderer = renderer or load()
-        picture = renderer.render(frame, pictures, job.sampling, on_step or _ignore_step)
+        meshes = decoded.meshes_of(frame)
+        picture = renderer.render(frame, pictures, job.sampling, on_step or _ignore_step, meshes)
         _write_png(path, picture)
         if passes:
-            found = renderer.passes(frame, pictures, job.sampling.width, job.sampling.height)
+            found = renderer.passes(frame, pictures, job.sampling.width, job.sampling.height, meshes)
             write_passes(layers, picture, made_passes(Shown(frame, found, *job.beside(index)), passes))
         yield index, True
 
 
 def export_job(
-    job: RenderJob, photos: dict[str, Path], out: Path, renderer: LoadedRenderer, rate: float
+    job: RenderJob, files: dict[str, Path], out: Path, renderer: LoadedRenderer, rate: float
 ) -> Iterator[int]:
     """Write a job's frames as control clips; yields the number of each finished frame.
 
@@ -212,13 +218,13 @@ def export_job(
 
     if not job.frames:
         raise Failure("scene_invalid", "There are no frames to export.")
-    decoded = _Decoded(photos)
+    decoded = _Decoded(files)
     width, height = job.sampling.width, job.sampling.height
 
     def passes(number: int, shrink: int = 1) -> tuple[Frame, FramePasses]:
         frame = job.frames[number]
         size = max(1, width // shrink), max(1, height // shrink)
-        return frame, renderer.passes(frame, decoded.of(frame), *size)
+        return frame, renderer.passes(frame, decoded.of(frame), *size, decoded.meshes_of(frame))
 
     depths = [passes(number, RANGE_SHRINK)[1].depth for number in range(len(job.frames))]
     near, far = min(float(depth.min()) for depth in depths), max(float(depth.max()) for depth in depths)
@@ -226,15 +232,16 @@ def export_job(
 
 
 class _Decoded:
-    """Photos' pictures, each decoded once.
+    """Photos' pictures and meshes, each decoded once.
 
     Args:
-        files: of the photos, by SHA-256.
+        files: of them, by SHA-256.
     """
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
         self._pictures: dict[str, Picture] = {}
+        self._meshes: dict[str, MeshArrays] = {}
 
     def of(self, frame: Frame) -> dict[str, Picture]:
         """Return the pictures of a frame, and of those before, by SHA-256.
@@ -250,6 +257,21 @@ class _Decoded:
                 except Failure as failure:
                     raise Failure(failure.code, f"{file}: {failure.message}") from failure
         return self._pictures
+
+    def meshes_of(self, frame: Frame) -> dict[str, MeshArrays]:
+        """Return the meshes of a frame, and of those before, by SHA-256.
+
+        Raises:
+            Failure: a file is no mesh.
+        """
+        for mesh in frame.meshes():
+            file = self._files[mesh.sha256]
+            if mesh.sha256 not in self._meshes:
+                try:
+                    self._meshes[mesh.sha256] = decode_mesh(file.read_bytes())
+                except Failure as failure:
+                    raise Failure(failure.code, f"{file}: {failure.message}") from failure
+        return self._meshes
 
 
 def _ignore_step(_step: int, _steps: int, _preview: Callable[[], Picture]) -> None:

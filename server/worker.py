@@ -36,6 +36,7 @@ REQUIRED = (
     "uvicorn",
     "pydantic",
     "PIL",
+    "embreex",
     "typer",
 )
 DISTRIBUTIONS = {"PIL": "Pillow"}

@@ -1,4 +1,4 @@
-"""The command line: ``python -m blender_addon.dataset render --out DIR --scenes N``."""
+"""The command line: ``python -m blender_addon.dataset render --out DIR --scenes N``, or ``meshes``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,29 @@ from .streams import SPLITS
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args(arguments)
+    return _meshes(options) if options.command == "meshes" else _render(options)
+
+
+def _meshes(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from na_core.data.scenes import scenes
+
+    from .true_meshes import write_meshes
+
+    try:
+        every = list(scenes(options.scenes))
+        if not every:
+            raise ValueError(f"{options.scenes}: no complete scene here")
+        count = sum(write_meshes(scene, Path(options.out)) for scene in tqdm(every, unit="scene"))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{count} meshes written to {options.out}")
+    return 0
+
+
+def _render(options: argparse.Namespace) -> int:
     in_json = options.progress == "json"
     try:
         order = Order(
@@ -104,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--without", type=int, default=1, metavar="N", help="objects to leave out, one at a time (1)")
     add("--progress", choices=("bar", "json"), default="bar", help="json: a line for each finished scene")
+    add = commands.add_parser("meshes", help="write the meshes of rendered scenes' objects").add_argument
+    add("scenes", metavar="DIR", help="a split that `dataset render` wrote, or a shard")
+    add("--out", required=True, metavar="DIR", help="gets a folder for each scene")
     return parser
 
 

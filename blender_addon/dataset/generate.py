@@ -76,7 +76,7 @@ def generate(order: Order, seed: int) -> bool:
 def _render_scene(order: Order, seed: int, folder: Path) -> dict[str, Any]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     kind, aspect = order.clip_of(seed), order.height / order.width
-    things = _things(order, seed)
+    things = scene_things(order, seed)
     if kind == "duplicate":
         things += _copies(things)
     sizes = [thing.size for thing in things]
@@ -165,7 +165,8 @@ def _labels(
     }
 
 
-def _things(order: Order, seed: int) -> list[Thing]:
+def scene_things(order: Order, seed: int) -> list[Thing]:
+    """Return the objects of a scene, the same whatever else the order asks for."""
     random = stream(order.split, seed, "objects")
     span = (MINIMUM_OBJECTS, MAXIMUM_OBJECTS + 1)
     number = int(random.integers(*span)) if order.objects is None else order.objects

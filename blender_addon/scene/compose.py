@@ -38,6 +38,7 @@ def replace_asset(asset: bpy.types.Object, donor: bpy.types.Object, *, keep_prop
     mine.source_box_2d = tuple(theirs.source_box_2d)
     mine.quarter_turns = theirs.quarter_turns
     mine.outline, mine.shadow_image = theirs.outline, theirs.shadow_image
+    mine.mesh, mine.mesh_pose = theirs.mesh, theirs.mesh_pose
     copy_camera(mine.source_camera, theirs.source_camera)
     set_thumbnail(asset)
     asset.update_tag()

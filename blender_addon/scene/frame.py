@@ -7,7 +7,8 @@ constraints, drivers, parents, physics and instances then work by themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import bpy
 import numpy as np
@@ -29,6 +30,7 @@ from na_core.scene import (
 )
 
 from ..errors import UserError
+from .asset_mesh import asset_mesh
 from .assets import no_photo
 from .camera import camera_message
 from .painting import Layer, ObjectLayer, painted_photo
@@ -39,7 +41,7 @@ from .stored import box_of, camera_of, has_camera
 
 @dataclass
 class PhotoStore:
-    """The photos that a frame uses: their bytes by SHA-256, each image read once."""
+    """The photos and meshes that a frame uses: their bytes by SHA-256, each image read once."""
 
     bytes_by_sha256: dict[str, bytes] = field(default_factory=dict)
     _photos: dict[bpy.types.Image, Photo] = field(default_factory=dict)
@@ -106,7 +108,7 @@ def photo_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> Frame:
         UserError: no photo, or an unreadable one.
     """
     background = _background(depsgraph.scene_eval, photos)
-    return Frame(background.source_camera, tuple(_placed_assets(depsgraph, photos)), background)
+    return Frame(background.source_camera, tuple(_placed_assets(depsgraph, photos, meshes=False)), background)
 
 
 def _background(scene: bpy.types.Scene, photos: PhotoStore) -> Background:
@@ -199,7 +201,9 @@ def no_assets() -> UserError:
     )
 
 
-def _placed_assets(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> list[PlacedAsset]:
+def _placed_assets(
+    depsgraph: bpy.types.Depsgraph, photos: PhotoStore, *, meshes: bool = True
+) -> list[PlacedAsset]:
     """Return every asset that renders, instances included, in an order that does not depend on Blender's."""
     hidden = _hidden_in_renders(depsgraph) if depsgraph.mode == "VIEWPORT" else set()
     found: list[tuple[tuple[str, tuple[int, ...]], PlacedAsset]] = []
@@ -213,7 +217,14 @@ def _placed_assets(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> list[P
         matrix = np.array(instance.matrix_world, dtype=np.float64)  # the instance is gone with the next one
         order = (shown.name if shown else "") + "\0" + item.name, tuple(instance.persistent_id)
         asset = _asset(item.name, item.neural_asset, photos)
-        found.append((order, PlacedAsset(asset, Box(matrix), **_placed_properties(item.neural_asset))))
+        shape = asset_mesh(item, depsgraph) if meshes else None
+        if shape is not None:
+            photos.bytes_by_sha256.update(shape.files)
+            asset = replace(asset, mesh=shape.mesh)
+        placed = PlacedAsset(asset, Box(matrix), **_placed_properties(item.neural_asset))
+        if shape is not None and shape.deformed is not None:
+            placed = replace(placed, deformed=shape.deformed)
+        found.append((order, placed))
     return [placed for _, placed in sorted(found, key=lambda entry: entry[0])]
 
 
@@ -237,7 +248,7 @@ def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
     )
 
 
-def _placed_properties(properties: AssetProperties) -> dict[str, float]:
+def _placed_properties(properties: AssetProperties) -> dict[str, Any]:
     """Return how an asset looks where it stands; what drivers and curves set may lie outside the ranges."""
     return {
         "shadow_strength": min(max(float(properties.shadow_strength), 0.0), MAX_SHADOW_STRENGTH),

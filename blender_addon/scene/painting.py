@@ -130,7 +130,7 @@ def painted_images() -> Iterator[bpy.types.Image]:
 
 def _kept_file(image: bpy.types.Image, layer: Layer, black: str, reset: str) -> tuple[Photo, bytes]:
     """Return the message and the file of an image's pixels, made anew where they have changed."""
-    pixels = _pixels(image)
+    pixels = image_pixels(image)
     if layer == "outline":
         pixels = np.ascontiguousarray(pixels[..., 0])
         if not pixels.any():
@@ -145,7 +145,7 @@ def _kept_file(image: bpy.types.Image, layer: Layer, black: str, reset: str) -> 
     return _files[key]
 
 
-def _pixels(image: bpy.types.Image) -> NDArray[np.uint8]:
+def image_pixels(image: bpy.types.Image) -> NDArray[np.uint8]:
     """Return an image's pixels (H, W, 3), the top row first, as 8-bit sRGB or data."""
     width, height = image.size
     values = np.empty(width * height * image.channels, np.float32)

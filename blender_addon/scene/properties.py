@@ -126,6 +126,18 @@ class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
         size=4,
         options=set(),
     )
+    mesh: bpy.props.PointerProperty(
+        type=bpy.types.Object,
+        name="Mesh",
+        description="Mesh object that is the object's shape; without one, the photo tells it",
+        options=set(),
+    )
+    mesh_pose: bpy.props.PointerProperty(
+        type=bpy.types.Mesh,
+        name="Mesh in Photo",
+        description="The mesh as the photo shows it, where it deforms",
+        options=set(),
+    )
     quarter_turns: bpy.props.IntProperty(
         name="Quarter Turns",
         description="Turns about the box's up axis that bring its front to the source camera",

@@ -83,7 +83,7 @@ def _ignore(_: object) -> None:
 def render(
     address: Address,
     job: RenderJob,
-    photos: Mapping[str, bytes],
+    files: Mapping[str, bytes],
     *,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] = _ignore,
@@ -95,7 +95,7 @@ def render(
     Args:
         address: of a ready worker.
         job: holds one frame.
-        photos: file bytes of every photo of the frame, by SHA-256; sent only if the worker lacks them.
+        files: bytes of every photo and mesh of the frame, by SHA-256; sent only if the worker lacks them.
         should_stop: polled at least every 50 ms.
         on_progress, on_preview: called on the caller's thread.
         silence_seconds: see :data:`SILENCE_SECONDS`.
@@ -106,7 +106,7 @@ def render(
         WorkerLost: the connection broke.
         WorkerStalled: nothing came for ``silence_seconds``.
     """
-    exchange = _Exchange(address, job, photos, preview=on_preview is not None)
+    exchange = _Exchange(address, job, files, preview=on_preview is not None)
     picture: ReceivedPicture | None = None
     passes: dict[str, NDArray[np.float32]] = {}
     heard = time.monotonic()
@@ -177,12 +177,12 @@ class _Exchange:
     """The thread that sends a job and reads the stream, and the queue it fills."""
 
     def __init__(
-        self, address: Address, job: RenderJob, photos: Mapping[str, bytes], *, preview: bool
+        self, address: Address, job: RenderJob, files: Mapping[str, bytes], *, preview: bool
     ) -> None:
         self.records: queue.Queue[_Record] = queue.Queue()
         self._address = address
         self._body = job.to_json().encode()
-        self._photos = photos
+        self._files = files
         self._preview = preview
         self._closed = False
         # Sending has no deadline of its own: the caller's silence limit closes the socket under it.
@@ -223,23 +223,23 @@ class _Exchange:
                 self._read(response)
                 return
             body = response.read()
-            missing = _missing_photos(response.status, body)
+            missing = _missing_files(response.status, body)
             if not missing:
                 raise refusal_of(response.status, body)
-            for sha256 in missing:
-                if sha256 not in self._photos:
-                    raise WorkerLost(f"the worker asks for a photo that is not in the frame: {sha256}")
+            for kind, sha256 in missing:
+                if sha256 not in self._files:
+                    raise WorkerLost(f"the worker asks for a file that is not in the frame: {sha256}")
                 answer = self._request(
                     "PUT",
-                    f"/v1/photos/{sha256}",
-                    self._photos[sha256],
+                    f"/v1/{kind}/{sha256}",
+                    self._files[sha256],
                     {"Content-Type": "application/octet-stream"},
                 )
                 body = answer.read()
                 if answer.status not in (200, 201, 204):
                     raise refusal_of(answer.status, body)
                 self.records.put(_Record("uploaded"))
-        raise WorkerLost("the worker forgets photos as fast as they are sent")
+        raise WorkerLost("the worker forgets files as fast as they are sent")
 
     def _request(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str]
@@ -279,10 +279,11 @@ def _error_of(body: bytes) -> dict[str, Any]:
         return {}
 
 
-def _missing_photos(status: int, body: bytes) -> list[str]:
+def _missing_files(status: int, body: bytes) -> list[tuple[str, str]]:
+    """Return the kind, photos or meshes, and the SHA-256 of each file that the worker asks for."""
     error = _error_of(body)
     if status == 404 and error.get("code") == "photos_missing":
-        return [str(sha256) for sha256 in error.get("photos", [])]
+        return [(kind, str(sha256)) for kind in ("photos", "meshes") for sha256 in error.get(kind, [])]
     return []
 
 

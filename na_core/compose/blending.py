@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from na_core.compose.meshes import mesh_colours
 from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Front
 from na_core.compose.relighting import Relighting
@@ -183,10 +184,15 @@ def _met_behind(
         return colours
     points = object_points(tables, layers, hits)
     nearer = points.depth < picked(behind.depth, hit)
-    nearer &= points.usable & (hits.box >= 0)
     sampled = sample_planes(layers.foreground_planes, layers.canvas, points.photo, points.x, points.y)
     sampled = relighting.relit(sampled, hits.pixels.row, hits.box)
-    found = Planes(hits.box.int(), points.photo, points.x, points.y, points.seen, points.usable, points.depth)
+    usable = points.usable
+    if tables.meshes is not None:
+        solid = tables.meshes.among(hits.pixels.row, hits.box)
+        painted, _ = mesh_colours(tables.meshes, layers, hits.pixels, hits.box, relighting)
+        sampled, usable = torch.where(solid, painted, sampled), usable | solid
+    nearer &= usable & (hits.box >= 0)
+    found = Planes(hits.box.int(), points.photo, points.x, points.y, points.seen, usable, points.depth)
     for plane, values in zip(vars(behind).values(), vars(found).values(), strict=True):
         plane.index_copy_(0, hit, torch.where(nearer, values, picked(plane, hit)))
     colours = colours.clone()

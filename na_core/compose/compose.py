@@ -17,6 +17,7 @@ from na_core.compose.background import (
     unmoved_positions,
 )
 from na_core.compose.blending import Planes, blend_over, covered_in_part, front_of
+from na_core.compose.meshes import MeshTables, Placed, paint_meshes, reaching_boxes
 from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Passes
 from na_core.compose.relighting import UNCHANGED, Relighting
@@ -41,6 +42,7 @@ def compose(
     height: int,
     oversampling: int = 1,
     *,
+    meshes: Placed | None = None,
     with_front: bool = False,
 ) -> Passes:
     """Compose frames from the layers of their photos.
@@ -51,15 +53,19 @@ def compose(
         frames: B of them.
         width, height: of the frames in pixels.
         oversampling: rays along each side of a pixel; layers are best at the scale of the rays then.
+        meshes: of the frames' assets that have one.
         with_front: tell what is in front, too; of single rays.
     """
     if oversampling > 1:
-        larger = compose(layers, frames, oversampling * width, oversampling * height)
+        larger = compose(layers, frames, oversampling * width, oversampling * height, meshes=meshes)
         boxes = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
         return averaged(larger, boxes, oversampling)
 
-    # 1. Which boxes a pixel's ray hits.
-    boxes = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
+    # 1. Which boxes a pixel's ray hits; a mesh may reach out of its asset's.
+    boxes = reached = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
+    if meshes:
+        larger_boxes = reaching_boxes(meshes, frames.turned_boxes)
+        reached = box_map(frames.camera, larger_boxes, frames.present, width, height)
 
     # 2. What it shows of the background.
     canvas = layers.canvas
@@ -79,9 +85,12 @@ def compose(
     backdrop = (
         planes.copied() if layers.soft else replace(planes, x=x.clone(), y=y.clone(), photo=photo.clone())
     )
-    tables = ObjectTables.of(frames, layers)
+    solid = MeshTables.of(meshes, frames, layers, width, height) if meshes else None
+    tables = ObjectTables.of(frames, layers, solid)
     inside = (tables.eye.abs() <= 1).all(dim=-1)
-    for layer in boxes.hits:
+    if solid is not None:
+        inside |= solid.present  # a mesh is cast into from wherever the camera is
+    for layer in reached.hits:
         for hits in layer.before(depth, inside).parts():
             points, pixels = object_points(tables, layers, hits), hits.pixels
             wins = points.depth < pixels.take(depth)
@@ -98,6 +107,9 @@ def compose(
 
     # 4. The background's colour, where objects leave some of it to be seen.
     soft = covered_in_part(planes, layers)
+    if solid is not None:
+        rows = torch.arange(len(frames), device=soft.device)[:, None, None].expand(soft.shape)
+        soft &= ~solid.among(rows, index)
     front = front_of(planes, soft, layers, frames) if with_front else None
     ground = (index < 0) | soft
     background = _background_colours(layers, backdrop, gone, ground)
@@ -109,10 +121,12 @@ def compose(
     _colour(proxy, layers.foreground_planes, layers, planes, index >= 0, relighting)
     guessed = ActivePixels.of((index >= 0) & ~usable)
     _colour_unusable(proxy, layers, frames, guessed, index, usable, x, y, relighting)
+    still = still_x, still_y
+    if solid is not None:
+        paint_meshes(proxy, planes, solid, layers, frames, relighting, still)
     if layers.soft:
-        still = still_x, still_y
         blend_over(
-            proxy, background, planes, backdrop, soft, layers, frames, tables, relighting, boxes, still
+            proxy, background, planes, backdrop, soft, layers, frames, tables, relighting, reached, still
         )
 
         _keep_still_rims(proxy, planes, moved, layers, frames, still)

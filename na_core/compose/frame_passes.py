@@ -3,6 +3,7 @@
 Depth, position, normal, index and motion are of the middle of each pixel; colours and alphas are means.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from na_core.compose.passes import Front, Passes
 from na_core.geometry.camera import camera_from_world, pixel_centres, project_points, rays
 from na_core.layers.layers import Layers
 from na_core.layers.pictures import normals_of
+from na_core.meshes.placed import PlacedMesh
 from na_core.raster.backdrop import backdrop_points, backdrops
 from na_core.scene import Frame
 from na_core.tensors.frames import FrameBatch
@@ -52,7 +54,13 @@ class FramePasses:
 
 @torch.no_grad()
 def frame_passes(
-    layers: Layers, frame: Frame, batch: FrameBatch, width: int, height: int, oversampling: int = 1
+    layers: Layers,
+    frame: Frame,
+    batch: FrameBatch,
+    width: int,
+    height: int,
+    oversampling: int = 1,
+    meshes: Mapping[int, PlacedMesh] | None = None,
 ) -> FramePasses:
     """Return the passes of a frame.
 
@@ -62,11 +70,14 @@ def frame_passes(
         batch: the same as tensors.
         width, height: in pixels.
         oversampling: rays along each side of a pixel, for colours and alphas.
+        meshes: of the frame's assets that have one, by their slots.
     """
-    middle = compose(layers, batch, width, height, with_front=True)
+    placed = {(0, slot): mesh for slot, mesh in (meshes or {}).items()}
+    middle = compose(layers, batch, width, height, meshes=placed, with_front=True)
     fine = middle
     if oversampling > 1:
-        fine = compose(layers, batch, oversampling * width, oversampling * height, with_front=True)
+        larger = oversampling * width, oversampling * height
+        fine = compose(layers, batch, *larger, meshes=placed, with_front=True)
     shown = fine if oversampling == 1 else averaged(fine, middle.boxes, oversampling)
     gone = replace(batch, present=torch.zeros_like(batch.present))
     plate = compose(layers, gone, width, height, oversampling).proxy
@@ -81,7 +92,7 @@ def frame_passes(
         index=index + 1,
         depth=depth.astype(np.float32),
         position=_positions(frame, depth).astype(np.float32),
-        normal=_normals(middle, layers, frame, batch, depth),
+        normal=_normals(middle, layers, frame, batch, depth, meshes or {}),
     )
 
 
@@ -154,9 +165,14 @@ def _positions(frame: Frame, depth: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _normals(
-    passes: Passes, layers: Layers, frame: Frame, batch: FrameBatch, depth: NDArray[np.float64]
+    passes: Passes,
+    layers: Layers,
+    frame: Frame,
+    batch: FrameBatch,
+    depth: NDArray[np.float64],
+    meshes: Mapping[int, PlacedMesh],
 ) -> Plane:
-    """Return normals (H, W, 3): those that a network saw, turned with their boxes; else of the depths."""
+    """Return normals (H, W, 3): of meshes, those that a network saw, turned with boxes, or of depths."""
     front, index = _front(passes), passes.index[0].cpu().numpy()
     normals = normals_of(frame.camera, depth, index)
     number = layers.canvas.number(front.photo, front.x, front.y).flatten()
@@ -166,8 +182,11 @@ def _normals(
     sources = batch.source_boxes[0].cpu().numpy()
     directions = rays(frame.camera, pixel_centres(*index.shape[::-1]))
     for slot, placed in enumerate(frame.assets):
-        own = usable & (index == slot)
+        own = (index == slot) if slot in meshes else usable & (index == slot)
         if not own.any():
+            continue
+        if slot in meshes:
+            normals[own] = meshes[slot].normals_seen(frame.camera, directions[own])
             continue
         way = (placed.box.world_from_box @ np.linalg.inv(sources[slot]))[:3, :3]
         turned = np.linalg.inv(way).T @ placed.asset.source_camera.world_from_camera[:3, :3]

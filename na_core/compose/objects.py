@@ -6,6 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from na_core.compose.meshes import MeshTables, mesh_points
 from na_core.layers.layers import Layers
 from na_core.raster.boxmap import Hits, camera_in_box, of_hits, through_box
 from na_core.raster.march import HULL, SURFACE, UNKNOWN, march
@@ -56,16 +57,18 @@ class ObjectTables:
         eye: (B, N, 3) float32, the frame's camera in the relabelled box, which is [-1, 1]^3.
         extent: (B, N, 1) float32, metres of depth that a box takes up in its photo.
         photo_from_local: (B, N, 12) float32, see :func:`_photo_from_local`.
+        meshes: that assets have; None where no asset of any frame has one.
     """
 
     asset: Tensor
     eye: Tensor
     extent: Tensor
     photo_from_local: Tensor
+    meshes: MeshTables | None = None
 
     @classmethod
-    def of(cls, frames: FrameBatch, layers: Layers) -> Self:
-        """Return the tables of frames."""
+    def of(cls, frames: FrameBatch, layers: Layers, meshes: MeshTables | None = None) -> Self:
+        """Return the tables of frames, whose assets may have meshes."""
         may = frames.shown & frames.present & (affine_inverse(frames.source_boxes)[1] != 0)
         in_camera = camera_from_world(frames.source_cameras) @ frames.source_boxes
         depths = project_local(frames.source_cameras, box_corners(in_camera))[..., 2]
@@ -74,11 +77,34 @@ class ObjectTables:
             camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].float(),
             (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None],
             _photo_from_local(frames, layers),
+            meshes,
         )
 
 
 def object_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoints:
-    """Find what rays through boxes meet of the objects in them.
+    """Find what rays through boxes meet of the objects in them: of their meshes, or of what photos show.
+
+    Args:
+        tables: of the frames.
+        layers: of their photos.
+        hits: of the rays through the frames' relabelled boxes; of meshes, through boxes that hold them.
+    """
+    if tables.meshes is None:
+        return _relief_points(tables, layers, hits)
+    solid = tables.meshes.among(hits.pixels.row, hits.box)
+    meshes, reliefs = solid.nonzero()[:, 0], (~solid).nonzero()[:, 0]
+    asset = BoxTable(tables.asset, hits.pixels.row, hits.box)
+    parts = _relief_points(tables, layers, hits.only(reliefs))
+    found = hits.only(meshes)
+    points = mesh_points(tables.meshes, layers, found.pixels, found.box)
+    exact = ObjectPoints(asset[0][meshes], points.x, points.y, points.seen, points.seen, points.depth)
+    order = torch.cat([meshes, reliefs]).argsort()
+    pairs = zip(vars(exact).values(), vars(parts).values(), strict=True)
+    return ObjectPoints(*(torch.cat(pair)[order] for pair in pairs))
+
+
+def _relief_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoints:
+    """Find what rays through boxes meet of the objects in them, of which nothing is known but their photos.
 
     What the photo did not see has the colour of what the photo shows close in front of it; farther behind,
     of the point that is mirrored through the box, if the photo shows that; else it has no colour of its own.

@@ -19,6 +19,7 @@ from na_core.evaluation.methods import Checkpoint, Copy, Method, ProxyOnly
 from na_core.evaluation.record import Record
 from na_core.evaluation.report import Settings, write_results
 from na_core.evaluation.suite_pairs import PAIR_SUITES
+from na_core.evaluation.true_meshes import WithMeshes
 from na_core.scene import Sampling
 
 SUITES = (*PAIR_SUITES, "vae", "layers", "detection")
@@ -45,6 +46,7 @@ def main(
     seeds: int = 1,
     device: str | None = None,
     sheet_rows: int = 8,
+    meshes: Path | None = None,
 ) -> Path:
     """Measure ``copy``, ``proxy`` and checkpoints, and write ``results.json``.
 
@@ -64,6 +66,7 @@ def main(
         seeds: how many, from 0.
         device: torch's name; None for a GPU where there is one.
         sheet_rows: pairs on each sheet at most.
+        meshes: what ``dataset meshes`` wrote of the scenes; each checkpoint is measured with them, too.
 
     Returns:
         The path of ``results.json``.
@@ -83,7 +86,8 @@ def main(
     sampling = _sampling(preset, steps, guidance)
     models = [Checkpoint(name, sampling, on) for name in checkpoints]
     proxy = ProxyOnly()
-    methods: list[Method] = [Copy(), proxy, *models]
+    solid = [] if meshes is None else [WithMeshes(model, meshes) for model in models]
+    methods: list[Method] = [Copy(), proxy, *models, *solid]
     names = [method.name for method in methods]
     for name in names:
         if names.count(name) > 1:

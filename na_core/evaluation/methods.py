@@ -1,7 +1,7 @@
 """What is measured: two references that need no network, and checkpoints; each renders a pair once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from na_core.evaluation.films import Film, film_of
 from na_core.layers.layers import Layers
 from na_core.layers.store import LayerStore
 from na_core.layers.take_apart import FILLED_BOXES, take_apart
+from na_core.meshes.placed import MeshFiles
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
 from na_core.model.working_size import photo_side
@@ -31,11 +32,15 @@ class RenderRequest:
         frame: what is asked for.
         photos: every photo that the frame names, by SHA-256.
         source: the picture that shows the objects before the edit; not always the background's photo.
+        scene: its name.
+        meshes: every mesh that the frame names, by SHA-256.
     """
 
     frame: Frame
     photos: Mapping[str, Picture]
     source: Picture
+    scene: str = ""
+    meshes: MeshFiles = field(default_factory=dict)
 
 
 class Method(Protocol):
@@ -120,7 +125,7 @@ class Rendered:
         """Return the pipeline's picture."""
         height, width = request.source.shape[:2]
         sampling = replace(self._sampling, seed=seed, width=width, height=height)
-        return self.pipeline([request.frame], request.photos, sampling).images[0]
+        return self.pipeline([request.frame], request.photos, sampling, meshes=request.meshes).images[0]
 
     def take_apart(self, views: SourceViews) -> Layers:
         """Return the layers that the pipeline's pictures are made of."""
@@ -177,5 +182,6 @@ class SceneRenderer:
         if key not in self._results:
             frame, photos = frame_message(self.scene, pair)
             shown = {sha256: self.pictures[number] for sha256, number in photos.items()}
-            self._results[key] = method.render(RenderRequest(frame, shown, self.pictures[pair.source]), used)
+            request = RenderRequest(frame, shown, self.pictures[pair.source], self.scene.name)
+            self._results[key] = method.render(request, used)
         return self._results[key]

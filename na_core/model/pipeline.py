@@ -6,6 +6,7 @@ It strings the verbs together, and holds weights and caches.
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from na_core.layers.layers import Layers
 from na_core.layers.photo_network import PhotoNetwork
 from na_core.layers.store import LayerStore, Photos
 from na_core.layers.take_apart import TakingApart
+from na_core.meshes.placed import MeshFiles, MeshStore, PlacedMesh
 from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
@@ -46,6 +48,9 @@ from na_core.tensors.views import source_views
 
 ALIGNMENT = 64
 """Bytes of whose multiples PyTorch's own memory begins at."""
+
+NO_MESHES: MeshFiles = MappingProxyType({})
+"""Of frames whose assets have none."""
 
 Preview = Callable[[], NDArray[np.uint8]]
 StepCallback = Callable[[int, int, Preview], None]
@@ -144,7 +149,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         for module in (encoder, tokenizer3d, vae, unet, photo_network):
             if module is not None:
                 _align(module)
-        self.layers = LayerStore()
+        self.layers, self.meshes = LayerStore(), MeshStore()
         self._features: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     @property
@@ -175,6 +180,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     def clear_cache(self) -> None:
         """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
         self.layers.clear()
+        self.meshes.clear()
         self._features.clear()
 
     @torch.no_grad()
@@ -184,6 +190,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         photos: Photos,
         sampling: Sampling,
         callback: StepCallback | None = None,
+        meshes: MeshFiles = NO_MESHES,
     ) -> NeuralAssetsOutput:
         """Render frames, one after the other: a picture depends on its frame alone.
 
@@ -194,9 +201,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             callback: called after each denoising step with the step's number (from 1), the number of steps
                 in all, and a function that decodes the present estimate of the frame. It may raise
                 :class:`RenderCancelled`.
+            meshes: every file of a mesh that the frames name, by SHA-256.
 
         Raises:
-            KeyError: a photo is missing.
+            KeyError: a photo or a mesh is missing.
+            MeshError: a mesh cannot be used.
             RenderCancelled: from the callback.
         """
         images: list[NDArray[np.uint8]] = []
@@ -207,23 +216,36 @@ class NeuralAssetsPipeline(DiffusionPipeline):
                 if callback is not None:
                     callback(done + step, steps * len(frames), preview)
 
-            images.append(self._render(frame, photos, sampling, report))
+            images.append(self._render(frame, photos, meshes, sampling, report))
         return NeuralAssetsOutput(images=np.stack(images) if images else np.zeros((0, 0, 0, 3), np.uint8))
 
     @torch.no_grad()
-    def passes(self, frame: Frame, photos: Photos, width: int, height: int) -> FramePasses:
+    def passes(
+        self, frame: Frame, photos: Photos, width: int, height: int, meshes: MeshFiles = NO_MESHES
+    ) -> FramePasses:
         """Return the passes of a frame; no decoder runs.
 
         Args:
             frame: what to show.
-            photos: see :meth:`__call__`.
+            photos, meshes: see :meth:`__call__`.
             width, height: in pixels.
 
         Raises:
-            KeyError: a photo is missing.
+            KeyError: a photo or a mesh is missing.
+            MeshError: a mesh cannot be used.
         """
         layers, batch, rays = self._layers(frame, photos, width, height)
-        return frame_passes(layers, frame, batch, width, height, rays)
+        placed = self._placed(frame, photos, meshes)
+        return frame_passes(layers, frame, batch, width, height, rays, placed)
+
+    def _placed(self, frame: Frame, photos: Photos, meshes: MeshFiles) -> dict[int, PlacedMesh]:
+        """Return the meshes of a frame's assets by their slots."""
+        if not frame.meshes():
+            return {}
+        device = next(self.encoder.parameters()).device
+        return self.meshes.placed(
+            frame, meshes, photos, lambda view: self.layers.layers(view, photos, self.taking_apart, device)
+        )
 
     def _layers(
         self, frame: Frame, photos: Photos, width: int, height: int
@@ -238,7 +260,12 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         return layers, frame_batch([frame]).to(device), rays
 
     def _render(
-        self, frame: Frame, photos: Photos, sampling: Sampling, report: Callable[[int, Preview], None]
+        self,
+        frame: Frame,
+        photos: Photos,
+        meshes: MeshFiles,
+        sampling: Sampling,
+        report: Callable[[int, Preview], None],
     ) -> NDArray[np.uint8]:
         width, height = sampling.width, sampling.height
 
@@ -246,7 +273,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         layers, batch, rays = self._layers(frame, photos, width, height)
 
         # 2. Compose the frame.
-        passes = compose(layers, batch, width, height, rays)
+        placed = {(0, slot): mesh for slot, mesh in self._placed(frame, photos, meshes).items()}
+        passes = compose(layers, batch, width, height, rays, meshes=placed)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
             report(1, lambda: proxy)
@@ -263,7 +291,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             small_side = side * size.scale
             small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, device)
             small_batch = batch.seen_by(camera.to(device))
-            small = compose(small_layers, small_batch, size.width, size.height)
+            small = compose(small_layers, small_batch, size.width, size.height, meshes=placed)
 
         # 4. Decode it.
         tokens = self.tokens.of(views, photos, small_batch, with_null=sampling.guidance != 1)

@@ -69,8 +69,10 @@ class Hits:
         """
         begins = BoxTable(inside[..., None], self.pixels.row, self.box)[0]
         kept = active(begins | (self.depth < self.pixels.take(depth)))
-        if len(kept) == len(self.box):
-            return self
+        return self if len(kept) == len(self.box) else self.only(kept)
+
+    def only(self, kept: Tensor) -> Hits:
+        """Return some of the hits, by their numbers (R,)."""
         values = (self.pixels.at, self.box, self.local, self.face, self.depth)
         at, box, local, face, depth = (picked(each, kept) for each in values)
         return Hits(ActivePixels(at, self.pixels.shape), box, local, face, depth)

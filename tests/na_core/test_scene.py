@@ -25,6 +25,9 @@ from na_core.scene import (
     Camera,
     Frame,
     LayersRequest,
+    Material,
+    Mesh,
+    MeshFile,
     Photo,
     PlacedAsset,
     RenderJob,
@@ -72,8 +75,23 @@ photos = st.builds(Photo, st.text("0123456789abcdef", min_size=64, max_size=64))
 cameras = st.builds(Camera, rigid_matrices(), positive, positive, numbers, numbers)
 boxes = st.builds(Box, affine_matrices())
 layers = st.none() | photos
-assets = st.builds(Asset, st.text(), photos, boxes, cameras, rectangles(), st.integers(0, 3), layers, layers)
-placed_assets = st.builds(PlacedAsset, assets, boxes, st.floats(0, MAX_SHADOW_STRENGTH))
+mesh_files = st.builds(MeshFile, st.text("0123456789abcdef", min_size=64, max_size=64))
+materials = st.builds(Material, st.tuples(*[st.floats(0, 1)] * 3), layers)
+meshes = st.builds(Mesh, mesh_files, st.lists(materials, max_size=2).map(tuple))
+assets = st.builds(
+    Asset,
+    *(st.text(), photos, boxes, cameras, rectangles(), st.integers(0, 3), layers, layers),
+    st.none() | meshes,
+)
+placed_assets = assets.flatmap(
+    lambda asset: st.builds(
+        PlacedAsset,
+        st.just(asset),
+        boxes,
+        st.floats(0, MAX_SHADOW_STRENGTH),
+        deformed=st.none() if asset.mesh is None else st.none() | mesh_files,
+    )
+)
 backgrounds = st.lists(st.tuples(boxes, layers, layers), max_size=2).flatmap(
     lambda hidden: st.builds(
         Background,
@@ -100,7 +118,8 @@ requests = frames.flatmap(
     lambda frame: st.builds(LayersRequest, st.just(frame), st.sampled_from([None, *range(len(frame.assets))]))
 )
 any_message = st.one_of(
-    photos, cameras, boxes, assets, placed_assets, backgrounds, frames, samplings, jobs, requests
+    *(photos, cameras, boxes, mesh_files, materials, meshes, assets, placed_assets, backgrounds, frames),
+    *(samplings, jobs, requests),
 )
 
 
@@ -175,7 +194,8 @@ class TestRoundTrip:
 
         kinds = {c for c in vars(schema).values() if dataclasses.is_dataclass(c)}
         assert kinds == {
-            Asset, Background, Box, Camera, Frame, LayersRequest, Photo, PlacedAsset, RenderJob, Sampling,
+            Asset, Background, Box, Camera, Frame, LayersRequest, Material, Mesh, MeshFile, Photo,
+            PlacedAsset, RenderJob, Sampling,
         }  # fmt: skip
 
     def test_bytes_are_read_too(self) -> None:
@@ -417,6 +437,26 @@ class TestValues:
         assert Sampling.from_preset("standard") == Sampling()
         with pytest.raises(SceneError, match=r"^sampling\.preset: expected one of draft, standard"):
             Sampling.from_preset("high")
+
+    def test_only_an_asset_with_a_mesh_is_deformed(self) -> None:
+        frame = a_frame()
+        with pytest.raises(SceneError, match="the asset has no mesh"):
+            dataclasses.replace(frame.assets[0], deformed=MeshFile("c" * 64))
+
+    @pytest.mark.parametrize("colour", [(0.1, 0.2), (0.1, 0.2, 1.5), (0.1, 0.2, "x"), 0.5])
+    def test_a_materials_colour_is_three_shares(self, colour: Any) -> None:
+        with pytest.raises(SceneError, match=r"material\.colour"):
+            Material(colour)
+
+    def test_a_frame_lists_its_meshes_and_their_textures_once(self) -> None:
+        frame = a_frame()
+        mesh = Mesh(MeshFile("c" * 64), (Material(texture=a_photo("d")), Material()))
+        asset = dataclasses.replace(frame.assets[0].asset, mesh=mesh)
+        placed = PlacedAsset(asset, frame.assets[0].box, deformed=MeshFile("e" * 64))
+        frame = dataclasses.replace(frame, assets=(placed, placed))
+        assert frame.meshes() == (MeshFile("c" * 64), MeshFile("e" * 64))
+        assert frame.photos()[-1] == a_photo("d")
+        assert Frame.from_json(frame.to_json()) == frame
 
     def test_photos_of_a_frame_are_listed_once_background_first(self) -> None:
         frame = a_frame()

@@ -44,7 +44,7 @@ class ScriptedRenderer:
         self.rendered = 0
         self.steps = 0
 
-    def render(self, frame, photos, sampling, on_step):
+    def render(self, frame, photos, sampling, on_step, meshes):
         def preview():
             return np.full((4, 6, 3), 7, np.uint8)
 

@@ -92,7 +92,7 @@ class Painter:
 
     fingerprint = "painter"
 
-    def render(self, frame, photos, sampling, on_step):
+    def render(self, frame, photos, sampling, on_step, meshes):
         on_step(1, 1, lambda: None)
         return np.full((sampling.height, sampling.width, 3), 128, np.uint8)
 
@@ -102,7 +102,7 @@ class Painter:
 
 def test_frames_that_are_there_are_kept_unless_told_otherwise(frames_file, tmp_path):
     job = offline.read_job(frames_file)
-    photos = offline.find_photos({job.frames[0].background.photo.sha256}, tmp_path)
+    photos = offline.find_files(job.frames, tmp_path)
     out = tmp_path / "out"
     out.mkdir()
     (out / "frame_0001.png").write_bytes(b"kept")

@@ -1,0 +1,226 @@
+"""Meshes as they stand in frames: the shape there, the shape in the photo, colours and light."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from na_core.geometry.camera import rays
+from na_core.layers.layers import Layers
+from na_core.layers.store import Photos, cached
+from na_core.meshes.base_colours import BaseColours
+from na_core.meshes.casting import Array, Caster, MeshHits
+from na_core.meshes.mesh_arrays import MeshArrays, check_deformed
+from na_core.meshes.tone import Tone, fitted_tone
+from na_core.scene import Asset, Camera, Frame, PlacedAsset
+from na_core.tensors.views import SourceView, source_views
+
+MeshFiles = Mapping[str, MeshArrays]
+"""What the files of meshes hold, by SHA-256."""
+
+SHAPES, SURFACES = 24, 48
+"""Shapes, and colours with their light, that are kept, least recently used first out."""
+
+SAMPLES = 96
+"""Points along each side of an object in its photo that tell the light on it."""
+
+FACING = 0.3
+"""Cosine between normal and view from which a point tells of light: less is mixed with what is beside it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A mesh that stands still.
+
+    Attributes:
+        caster: of its triangles, in box coordinates.
+        normals: (T, 3, 3) of the triangles' corners, of any length, in box coordinates.
+    """
+
+    caster: Caster
+    normals: NDArray[np.float32]
+
+    def normals_at(self, hits: MeshHits, world_from_box: Array) -> Array:
+        """Return the normals (P, 3) in the world of points on the mesh, whose box stands there."""
+        local = (self.normals[hits.triangle] * hits.weights[..., None]).sum(axis=1)
+        turned = local @ np.linalg.inv(world_from_box[:3, :3])  # by the inverse's transpose
+        length = np.linalg.norm(turned, axis=1, keepdims=True)
+        found: Array = turned / np.maximum(length, 1e-12)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedMesh:
+    """The mesh of an asset in a frame.
+
+    Attributes:
+        asset: whose it is. world_from_box: (4, 4) where that stands.
+        shape: in the frame. source: in the photo, of the same triangles.
+        base: its colours. tone: the light on them in the photo.
+    """
+
+    asset: Asset
+    world_from_box: Array
+    shape: Shape
+    source: Shape
+    base: BaseColours
+    tone: Tone
+
+    @property
+    def reach(self) -> Array:
+        """The bounds of the mesh as a box, (4, 4) ``world_from_box``, a little larger than it."""
+        corners = self.shape.caster.corners.reshape(-1, 3)
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        margin = 1e-3 * (high - low).max()
+        bounds = np.eye(4)
+        bounds[:3, :3] = np.diag(high - low + 2 * margin)
+        bounds[:3, 3] = (low + high) / 2
+        found: Array = self.world_from_box @ bounds
+        return found
+
+    def seen(self, camera: Camera, ways: Array) -> MeshHits:
+        """Return where a camera's rays first meet the mesh, in units of their ways (P, 3) in the world."""
+        box_from_world = np.linalg.inv(self.world_from_box)
+        eye = box_from_world[:3, :3] @ camera.world_from_camera[:3, 3] + box_from_world[:3, 3]
+        return self.shape.caster.cast(eye, ways @ box_from_world[:3, :3].T)
+
+    def normals_seen(self, camera: Camera, ways: Array) -> Array:
+        """Return the normals (P, 3) in the world of what rays that meet the mesh see of it."""
+        return facing_viewer(self.shape.normals_at(self.seen(camera, ways), self.world_from_box), ways)
+
+
+class MeshStore:
+    """Meshes by content, kept for many frames."""
+
+    def __init__(self) -> None:
+        self._shapes: OrderedDict[Hashable, Shape] = OrderedDict()
+        self._surfaces: OrderedDict[Hashable, tuple[BaseColours, Tone]] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget everything; it only frees memory."""
+        self._shapes.clear()
+        self._surfaces.clear()
+
+    def placed(
+        self, frame: Frame, files: MeshFiles, photos: Photos, layers_of: Callable[[SourceView], Layers]
+    ) -> dict[int, PlacedMesh]:
+        """Return the meshes of a frame's assets by their slots, of those that have one.
+
+        Args:
+            frame: that they stand in.
+            files: of the meshes.
+            photos: that the frame names.
+            layers_of: takes a view's photo apart at its own size, on the CPU.
+
+        Raises:
+            KeyError: a file or a photo is missing.
+            MeshError: a deformed mesh has other vertices.
+        """
+        views = source_views(frame)
+        found = {}
+        for slot, placed in enumerate(frame.assets):
+            asset = placed.asset
+            if asset.mesh is not None:
+                view = next(
+                    v for v in views if (v.sha256, v.camera) == (asset.photo.sha256, asset.source_camera)
+                )
+                source = self._shape(asset.mesh.file.sha256, None, files)
+                base, tone = self._surface(asset, view, source, files, photos, layers_of)
+                shape = self._shape_of(placed, files)
+                found[slot] = PlacedMesh(asset, placed.box.world_from_box, shape, source, base, tone)
+        return found
+
+    def _shape_of(self, placed: PlacedAsset, files: MeshFiles) -> Shape:
+        assert placed.asset.mesh is not None
+        deformed = None if placed.deformed is None else placed.deformed.sha256
+        return self._shape(placed.asset.mesh.file.sha256, deformed, files)
+
+    def _shape(self, name: str, deformed: str | None, files: MeshFiles) -> Shape:
+        def make() -> Shape:
+            mesh = files[name]
+            if deformed is None:
+                return shape_of(mesh)
+            other = files[deformed]
+            check_deformed(mesh, other)
+            return shape_of(mesh, other)
+
+        return cached(self._shapes, (name, deformed), make, SHAPES)
+
+    def _surface(
+        self,
+        asset: Asset,
+        view: SourceView,
+        source: Shape,
+        files: MeshFiles,
+        photos: Photos,
+        layers_of: Callable[[SourceView], Layers],
+    ) -> tuple[BaseColours, Tone]:
+        mesh = asset.mesh
+        assert mesh is not None
+
+        def make() -> tuple[BaseColours, Tone]:
+            size = np.linalg.norm(asset.source_box.world_from_box[:3, :3], axis=0)
+            base = BaseColours(files[mesh.file.sha256], mesh.materials, photos, size)
+            entry = view.boxes.index(asset.source_box)
+            return base, measured_tone(layers_of(view), entry, asset, source, base)
+
+        return cached(self._surfaces, (asset, view), make, SURFACES)
+
+
+def shape_of(mesh: MeshArrays, deformed: MeshArrays | None = None) -> Shape:
+    """Return a mesh's shape, with the vertices and normals of its deformed form where there is one."""
+    assert mesh.triangles is not None
+    now = deformed or mesh
+    caster = Caster(now.vertices, mesh.triangles)
+    normals = now.normals
+    if normals is None or normals.shape != (len(mesh.triangles), 3, 3):
+        corners = caster.corners
+        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).astype(np.float32)
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-20)
+        normals = np.repeat(flat[:, None], 3, axis=1)
+    return Shape(caster, normals)
+
+
+def measured_tone(layers: Layers, entry: int, asset: Asset, source: Shape, base: BaseColours) -> Tone:
+    """Return the light on an asset's mesh, as its photo shows it.
+
+    Args:
+        layers: of the photo alone, on the CPU.
+        entry: the asset's box among the photo's.
+        asset: with the mesh.
+        source: the mesh there.
+        base: its colours.
+    """
+    height, width = layers.picture.shape[1:3]
+    x0, y0, x1, y1 = asset.source_box_2d
+    steps = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    columns = np.floor((x0 + (x1 - x0) * steps) * width).clip(0, width - 1).astype(np.int64)
+    rows = np.floor((y0 + (y1 - y0) * steps) * height).clip(0, height - 1).astype(np.int64)
+    row, column = (grid.ravel() for grid in np.meshgrid(np.unique(rows), np.unique(columns), indexing="ij"))
+    shows = (layers.owner[0].numpy()[row, column] == entry) & (layers.alpha[0].numpy()[row, column] == 255)
+    row, column = row[shows], column[shows]
+
+    camera, world_from_box = asset.source_camera, asset.source_box.world_from_box
+    ways = rays(camera, np.stack([(column + 0.5) / width, (row + 0.5) / height], axis=-1))
+    box_from_world = np.linalg.inv(world_from_box)
+    eye = box_from_world[:3, :3] @ camera.world_from_camera[:3, 3] + box_from_world[:3, 3]
+    hits = source.caster.cast(eye, ways @ box_from_world[:3, :3].T)
+    met = hits.triangle >= 0
+    hits = MeshHits(hits.triangle[met], hits.weights[met], hits.distance[met])
+    row, column, ways = row[met], column[met], ways[met]
+    normals = facing_viewer(source.normals_at(hits, world_from_box), ways)
+    faces = -(normals * ways).sum(axis=1) / np.linalg.norm(ways, axis=1) > FACING
+    hits = MeshHits(hits.triangle[faces], hits.weights[faces], hits.distance[faces])
+    colours = layers.foreground[0].numpy()[row[faces], column[faces]] / 255
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    pixel = hits.distance / (camera.fx * width)
+    return fitted_tone(normals[faces], base.at(hits, pixel), linear)
+
+
+def facing_viewer(normals: Array, ways: Array) -> Array:
+    """Return normals (P, 3) turned to where rays (P, 3) come from: an open mesh is seen from both sides."""
+    away = (normals * ways).sum(axis=1, keepdims=True) > 0
+    found: Array = np.where(away, -normals, normals)
+    return found

@@ -1,0 +1,78 @@
+"""The light on a mesh, told by where a photo shows it: what its base colours are multiplied by.
+
+What faces away from a photo's camera is seen in no photo. Its colour is the mesh's own, in the light that the
+photo shows on the rest: a constant and a part that follows the normal, per channel, which is the first two
+orders of diffuse light (Ramamoorthi and Hanrahan, "An Efficient Representation for Irradiance Environment
+Maps", 2001). Highlights and cast shadows are outliers to it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from na_core.meshes.casting import Array
+
+FEWEST = 24
+"""Points from which light has a direction; of fewer, the mean brightness is taken."""
+
+STIFFNESS = 0.1
+"""How much of the evidence it takes for light to follow the normals."""
+
+ROUNDS, OUTLIER = 6, 0.25
+"""Times that the fit is made, and the relative error from which points count for less."""
+
+DIMMEST, BRIGHTEST = 0.25, 2.0
+"""What light there is at least and at most, in units of the constant part."""
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Light on a mesh.
+
+    Attributes:
+        coefficients: (4, 3) of 1, x, y and z of a normal in the world, per channel.
+    """
+
+    coefficients: Array
+
+    def light(self, normals: Array) -> Array:
+        """Return what base colours (P, 3) in linear light are multiplied by, of normals (P, 3)."""
+        constant = self.coefficients[0]
+        found: Array = constant + normals @ self.coefficients[1:]
+        return np.clip(found, DIMMEST * constant, BRIGHTEST * constant)
+
+
+UNLIT = Tone(np.array([[1.0] * 3, [0.0] * 3, [0.0] * 3, [0.0] * 3]))
+"""Of a mesh that no photo shows: its colours are its own."""
+
+
+def fitted_tone(normals: Array, base: Array, seen: Array) -> Tone:
+    """Return the light in which a mesh looks as a photo shows it.
+
+    Args:
+        normals: (P, 3) unit vectors in the world, of points that the photo shows.
+        base: (P, 3) their base colours, linear light, above 0.
+        seen: (P, 3) what the photo shows there, linear light.
+    """
+    if not len(normals):
+        return UNLIT
+    coefficients = np.zeros((4, 3))
+    features = np.concatenate([np.ones((len(normals), 1)), normals], axis=1)
+    for channel in range(3):
+        albedo, shown = base[:, channel], seen[:, channel]
+        constant = np.median(shown / albedo)
+        coefficients[0, channel] = max(constant, 1e-3)
+        if len(normals) < FEWEST:
+            continue
+        for _ in range(ROUNDS):
+            expected = albedo * (features @ coefficients[:, channel])
+            error = (shown - expected) / np.maximum(np.abs(expected), 0.02)
+            weight = 1 / (1 + (error / OUTLIER) ** 2) / np.maximum(np.abs(expected), 0.02) ** 2
+            design = features * albedo[:, None]
+            normal_matrix = design.T @ (weight[:, None] * design)
+            evidence = (weight * albedo**2).sum()
+            normal_matrix += STIFFNESS * evidence * np.diag([0, 1, 1, 1])
+            solved = np.linalg.solve(normal_matrix, design.T @ (weight * shown))
+            solved[0] = max(solved[0], 1e-3)
+            coefficients[:, channel] = solved
+    return Tone(coefficients)
