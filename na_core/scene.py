@@ -20,7 +20,8 @@ from na_core.message import Message, SceneError, as_integer, as_matrix, as_numbe
 SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 3, 1
 """Versions of the JSON schema that is written, and of the oldest that is read; a reader refuses any other.
 
-Version 2 added what artists make of layers: outlines, shadows and plates. Version 3 added meshes.
+Version 2 added what artists make of layers: outlines, shadows and plates. Version 3 added meshes, and
+assets that several photos show.
 """
 
 SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
@@ -159,8 +160,26 @@ class Mesh(Message):
 
 
 @dataclass(frozen=True, eq=False)
+class AssetView(Message):
+    """An object as a photo shows it, in the words of :class:`Asset`.
+
+    Boxes of one object are the same box in another pose: what is at a place in one is at that place in all.
+    """
+
+    photo: Photo
+    source_box: Box
+    source_camera: Camera
+    source_box_2d: Rectangle
+    outline: Photo | None = None
+
+    def __post_init__(self) -> None:
+        rectangle = as_rectangle(self.source_box_2d, "assetview.source_box_2d")
+        object.__setattr__(self, "source_box_2d", rectangle)
+
+
+@dataclass(frozen=True, eq=False)
 class Asset(Message):
-    """An object as one photo shows it.
+    """An object as one photo shows it, and perhaps others.
 
     Attributes:
         name: shown to the user, not used by the model.
@@ -175,6 +194,8 @@ class Asset(Message):
         shadow_image: likewise of its shadow, as sRGB colours that the ground is multiplied by in linear
             light; white where there is none.
         mesh: its shape as the photo shows it; None: what a network makes of the photo.
+        views: of other photos that show it, too: of its other sides. Its surface is seen where any of them
+            shows it best.
     """
 
     name: str
@@ -186,6 +207,7 @@ class Asset(Message):
     outline: Photo | None = None
     shadow_image: Photo | None = None
     mesh: Mesh | None = None
+    views: tuple[AssetView, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -193,6 +215,11 @@ class Asset(Message):
         object.__setattr__(self, "source_box_2d", as_rectangle(self.source_box_2d, "asset.source_box_2d"))
         turns = as_integer(self.quarter_turns, "asset.quarter_turns", 0, 3)
         object.__setattr__(self, "quarter_turns", turns)
+
+    def all_views(self) -> tuple[AssetView, ...]:
+        """Return every view of the object, that of its own photo first."""
+        source = self.photo, self.source_box, self.source_camera, self.source_box_2d, self.outline
+        return AssetView(*source), *self.views
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +291,7 @@ class Frame(Message):
         used: list[Photo | None] = [background.photo, *(asset.photo for asset in assets)]
         used += [background.plate, *background.outlines, *background.shadow_images]
         used += [layer for asset in assets for layer in (asset.outline, asset.shadow_image)]
+        used += [each for asset in assets for view in asset.views for each in (view.photo, view.outline)]
         meshes = [asset.mesh for asset in assets if asset.mesh is not None]
         used += [material.texture for mesh in meshes for material in mesh.materials]
         return tuple(photo for photo in dict.fromkeys(used) if photo is not None)

@@ -5,6 +5,7 @@ made anew, from its own colours and from what is behind it now. Continuous, so n
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,19 +69,19 @@ def covered_in_part(planes: Planes, layers: Layers) -> Tensor:
     return (planes.index >= 0) & planes.validity & rim
 
 
-def front_of(planes: Planes, where: Tensor, layers: Layers, frames: FrameBatch) -> Front:
+def front_of(planes: Planes, where: Tensor, layers: Layers, views: Sequence[FrameBatch]) -> Front:
     """Return what is in front of everything else, before it is blended over what is behind.
 
     Args:
         planes: what pixels show if objects cover all of them.
         where: (B, H, W) bool, where they may cover them in part.
-        layers, frames: what is composed.
+        layers, views: what is composed.
     """
     alpha = (planes.index >= 0).float()
     pixels = ActivePixels.of(where)
     shown = planes.take(pixels)
     stack = layers.foreground, layers.alpha, layers.owner, layers.canvas
-    entry = _entries(frames, pixels.row, shown.index)
+    entry = _entries(views, pixels.row, shown)
     _, share = sample_covered(*stack, shown.photo, entry, shown.x, shown.y)
     pixels.put(torch.where(pixels.take(where), share, pixels.take(alpha)), alpha)
     kept = planes.copied()
@@ -94,8 +95,8 @@ def blend_over(
     backdrop: Planes,
     where: Tensor,
     layers: Layers,
-    frames: FrameBatch,
-    tables: ObjectTables,
+    views: Sequence[FrameBatch],
+    tables: Sequence[ObjectTables],
     relighting: Relighting,
     boxes: BoxMap,
     still: tuple[Tensor, Tensor],
@@ -108,16 +109,16 @@ def blend_over(
         planes: what pixels show; where less than :data:`MAJORITY` is the object's, what is behind it.
         backdrop: what they show of the background.
         where: (B, H, W) bool, where to blend, see :func:`covered_in_part`.
-        layers, frames, tables, relighting, boxes: what is composed.
+        layers, views, tables, relighting, boxes: what is composed.
         still: x and y where the background's photo shows the pixels' directions, of any shape that
             broadcasts with (B, H, W).
     """
     pixels = ActivePixels.of(where)
     shown, behind, soft = planes.take(pixels), backdrop.take(pixels), pixels.take(where)
-    entry = _entries(frames, pixels.row, shown.index)
+    entry = _entries(views, pixels.row, shown)
     stack = layers.foreground, layers.alpha, layers.owner, layers.canvas
     colours, alpha = sample_covered(*stack, shown.photo, entry, shown.x, shown.y)
-    colours = relighting.relit(colours, pixels.row, shown.index)
+    colours = relighting.relit(colours, pixels.row, shown.index, shown.photo)
 
     # 1. What is behind: another object, or the background.
     beyond = torch.stack([pixels.take(plane) for plane in background])
@@ -128,7 +129,7 @@ def blend_over(
     shift = torch.hypot(
         *(at - pixels.take(s.expand(shape)) for at, s in zip((shown.x, shown.y), still, strict=True))
     )
-    other = shown.photo != frames.photo[:, 0].index_select(0, pixels.row)
+    other = shown.photo != views[0].photo[:, 0].index_select(0, pixels.row)
     anew = torch.where(other, 1.0, (shift - STILL).clamp(0, 1)) * soft
 
     photos = sample_planes(layers.picture_planes, layers.canvas, shown.photo, shown.x, shown.y)
@@ -171,7 +172,7 @@ def _met_behind(
     behind: Planes,
     colours: Tensor,
     layers: Layers,
-    tables: ObjectTables,
+    tables: Sequence[ObjectTables],
     relighting: Relighting,
 ) -> Tensor:
     """Look for what rays meet of another object behind the one that is shown.
@@ -185,11 +186,12 @@ def _met_behind(
     points = object_points(tables, layers, hits)
     nearer = points.depth < picked(behind.depth, hit)
     sampled = sample_planes(layers.foreground_planes, layers.canvas, points.photo, points.x, points.y)
-    sampled = relighting.relit(sampled, hits.pixels.row, hits.box)
+    sampled = relighting.relit(sampled, hits.pixels.row, hits.box, points.photo)
     usable = points.usable
-    if tables.meshes is not None:
-        solid = tables.meshes.among(hits.pixels.row, hits.box)
-        painted, _ = mesh_colours(tables.meshes, layers, hits.pixels, hits.box, relighting)
+    meshes = tables[0].meshes
+    if meshes is not None:
+        solid = meshes.among(hits.pixels.row, hits.box)
+        painted, _ = mesh_colours(meshes, layers, hits.pixels, hits.box, relighting)
         sampled, usable = torch.where(solid, painted, sampled), usable | solid
     nearer &= usable & (hits.box >= 0)
     found = Planes(hits.box.int(), points.photo, points.x, points.y, points.seen, usable, points.depth)
@@ -200,6 +202,12 @@ def _met_behind(
     return colours
 
 
-def _entries(frames: FrameBatch, row: Tensor, slot: Tensor) -> Tensor:
-    """Return the numbers (P,) of assets in their photos."""
-    return BoxTable(frames.asset_entry[..., None], row, slot)[0]
+def _entries(views: Sequence[FrameBatch], row: Tensor, shown: Planes) -> Tensor:
+    """Return the numbers (P,) of what pixels show, in the photos that show it."""
+    first, *others = views
+    entry = BoxTable(first.asset_entry[..., None], row, shown.index)[0]
+    for frames in others:
+        table = BoxTable(torch.stack([frames.asset_photo, frames.asset_entry], dim=-1), row, shown.index)
+        own = BoxTable(first.asset_photo[..., None], row, shown.index)[0] == shown.photo
+        entry = torch.where(~own & (table[0] == shown.photo), table[1], entry)
+    return entry

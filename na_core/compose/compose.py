@@ -3,6 +3,7 @@
 A frame in which nothing moved gives back its photo, bit for bit and valid everywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -43,6 +44,7 @@ def compose(
     oversampling: int = 1,
     *,
     meshes: Placed | None = None,
+    others: Sequence[FrameBatch] = (),
     with_front: bool = False,
 ) -> Passes:
     """Compose frames from the layers of their photos.
@@ -54,10 +56,13 @@ def compose(
         width, height: of the frames in pixels.
         oversampling: rays along each side of a pixel; layers are best at the scale of the rays then.
         meshes: of the frames' assets that have one.
+        others: the frames as other views of their assets show these, see
+            :func:`na_core.tensors.frames.other_views`.
         with_front: tell what is in front, too; of single rays.
     """
     if oversampling > 1:
-        larger = compose(layers, frames, oversampling * width, oversampling * height, meshes=meshes)
+        size = oversampling * width, oversampling * height
+        larger = compose(layers, frames, *size, meshes=meshes, others=others)
         boxes = box_map(frames.camera, frames.turned_boxes, frames.present, width, height)
         return averaged(larger, boxes, oversampling)
 
@@ -85,9 +90,10 @@ def compose(
     backdrop = (
         planes.copied() if layers.soft else replace(planes, x=x.clone(), y=y.clone(), photo=photo.clone())
     )
-    solid = MeshTables.of(meshes, frames, layers, width, height) if meshes else None
-    tables = ObjectTables.of(frames, layers, solid)
-    inside = (tables.eye.abs() <= 1).all(dim=-1)
+    views = [frames, *others]
+    solid = MeshTables.of(meshes, views, layers, width, height) if meshes else None
+    tables = [ObjectTables.of(view, layers, solid) for view in views]
+    inside = (tables[0].eye.abs() <= 1).all(dim=-1)
     if solid is not None:
         inside |= solid.present  # a mesh is cast into from wherever the camera is
     for layer in reached.hits:
@@ -110,13 +116,13 @@ def compose(
     if solid is not None:
         rows = torch.arange(len(frames), device=soft.device)[:, None, None].expand(soft.shape)
         soft &= ~solid.among(rows, index)
-    front = front_of(planes, soft, layers, frames) if with_front else None
+    front = front_of(planes, soft, layers, views) if with_front else None
     ground = (index < 0) | soft
     background = _background_colours(layers, backdrop, gone, ground)
     shadow = cast_shadows(background, ground, gone, layers, frames)
 
     # 5. The objects' colours over it, in its light, and over other objects.
-    relighting = Relighting.of(frames, layers)
+    relighting = Relighting.of_views(views, layers)
     proxy = background.clone() if layers.soft else background
     _colour(proxy, layers.foreground_planes, layers, planes, index >= 0, relighting)
     guessed = ActivePixels.of((index >= 0) & ~usable)
@@ -126,7 +132,7 @@ def compose(
         paint_meshes(proxy, planes, solid, layers, frames, relighting, still)
     if layers.soft:
         blend_over(
-            proxy, background, planes, backdrop, soft, layers, frames, tables, relighting, reached, still
+            proxy, background, planes, backdrop, soft, layers, views, tables, relighting, reached, still
         )
 
         _keep_still_rims(proxy, planes, moved, layers, frames, still)
@@ -215,7 +221,7 @@ def _colour(
     at = (pixels.take(plane) for plane in (planes.photo, planes.x, planes.y))
     some = len(pixels.at) < where.numel()
     sampled = sample_planes(pictures, layers.canvas, *at)
-    sampled = relighting.relit(sampled, pixels.row, pixels.take(planes.index))
+    sampled = relighting.relit(sampled, pixels.row, pixels.take(planes.index), pixels.take(planes.photo))
     for plane, values in zip(colours, sampled, strict=True):
         pixels.put(values if some else torch.where(where.flatten(), values, plane.flatten()), plane)
 

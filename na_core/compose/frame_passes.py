@@ -20,7 +20,7 @@ from na_core.layers.pictures import normals_of
 from na_core.meshes.placed import PlacedMesh
 from na_core.raster.backdrop import backdrop_points, backdrops
 from na_core.scene import Frame
-from na_core.tensors.frames import FrameBatch
+from na_core.tensors.frames import FrameBatch, other_views
 
 Plane = NDArray[np.float32]
 
@@ -73,11 +73,12 @@ def frame_passes(
         meshes: of the frame's assets that have one, by their slots.
     """
     placed = {(0, slot): mesh for slot, mesh in (meshes or {}).items()}
-    middle = compose(layers, batch, width, height, meshes=placed, with_front=True)
+    others = other_views(batch, [frame])
+    middle = compose(layers, batch, width, height, meshes=placed, others=others, with_front=True)
     fine = middle
     if oversampling > 1:
         larger = oversampling * width, oversampling * height
-        fine = compose(layers, batch, *larger, meshes=placed, with_front=True)
+        fine = compose(layers, batch, *larger, meshes=placed, others=others, with_front=True)
     shown = fine if oversampling == 1 else averaged(fine, middle.boxes, oversampling)
     gone = replace(batch, present=torch.zeros_like(batch.present))
     plate = compose(layers, gone, width, height, oversampling).proxy

@@ -7,7 +7,7 @@ the light that the photo tells of. Shapes are exact: there is no outline to blen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from na_core.compose.seams import STILL
 from na_core.layers.layers import Layers
 from na_core.meshes.casting import Array, MeshHits
 from na_core.meshes.placed import PlacedMesh, facing_viewer
+from na_core.meshes.tone import Tone
 from na_core.raster.boxmap import box_from_pixel
 from na_core.raster.colour import linear_from_srgb, srgb_from_linear
 from na_core.raster.pixels import ActivePixels
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 Placed = Mapping[tuple[int, int], PlacedMesh]
 """Meshes by frame and slot."""
 
+BLENDING = 4
+"""Power of what photos' colours count by: the best counts most, without a seam where another takes over."""
+
 NEARLY = 1 - 1e-3
 """Share of the way to a point on a mesh on which the mesh may hide it."""
 
@@ -42,26 +46,34 @@ SLANTED, STRAIGHT = 0.1, 0.35
 """Cosines between normal and the photo's view up to which the mesh's own colour counts, and from which the
 photo's does: at a slant few pixels show much."""
 
-RELIT = 0.5
+RELIT = 0.6
 """How far the photo's colours follow the light as an object turns: part of what they show is paint."""
 
 
 @dataclass(frozen=True)
 class _Sight:
-    """One mesh before any ray: numbers of its frame and its photo.
+    """A photo of one mesh.
 
     Attributes:
-        rays: (3, 4), a pixel's (column, row, 1) ray in box coordinates, a metre of depth long; their start.
-        eye: (3,), the photo's camera in the coordinates of the source box.
+        eye: (3,), its camera in the coordinates of the box there.
+        world_from_box: (4, 4) of that box.
         photo_from_box: (3, 4), from there to (x * depth, y * depth, depth), x and y in the photo's pixels.
         photo, entry: the number of the photo, and the object's there.
+        tone: the light on the mesh there.
     """
 
-    rays: Array
     eye: Array
+    world_from_box: Array
     photo_from_box: Array
     photo: int
     entry: int
+    tone: Tone
+
+    @property
+    def sharpness(self) -> float:
+        """Pixels of the photo on a metre of the object, about."""
+        scale = np.linalg.norm(self.world_from_box[:3, :3], axis=0).mean()
+        return float(np.linalg.norm(self.photo_from_box[:2, :3]) / scale / self.photo_from_box[2, 3])
 
 
 @dataclass(frozen=True)
@@ -69,24 +81,46 @@ class _Met:
     """What P rays meet of one mesh.
 
     Attributes:
-        number: (P,) int64, by which the caller knows the rays; those that meet nothing are left out.
-        hits: where. ways: (P, 3) their directions in the frame's world.
+        at: (P,) int64, by which the caller knows the rays; those that meet nothing are left out.
+        hits: where. points: (P, 3), that in the source box. ways: (P, 3), the rays' directions in the world.
         depth: (P,) metres.
-        x, y: (P,) where the photo shows it, in its pixels, if nothing is before it.
-        inside: (P,) bool, whether that is in the photo.
-        clear: (P,) bool, whether nothing of the mesh itself is before it.
-        points: (P, 3) in the source box.
+        seen: in each photo.
     """
 
-    number: NDArray[np.int64]
+    at: Tensor
     hits: MeshHits
+    points: Array
     ways: Array
     depth: Array
+    seen: tuple[_Seen, ...]
+
+    @property
+    def best(self) -> NDArray[np.int64]:
+        """Which photo shows each point best, (P,); the first where none does."""
+        found: NDArray[np.int64] = np.stack([each.weight for each in self.seen]).argmax(axis=0)
+        return found
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Points of a mesh in a photo, (P,).
+
+    Attributes:
+        x, y: float32 pixels.
+        clear: bool, whether they are in the photo, and nothing of the mesh is before them.
+        owner: int64, whose the pixels are; -1 for nobody's.
+        own: bool, whether the photo shows them: clear, and the object's.
+        weight: how well it does, in [0, 1]; 0 where it does not, or at a slant.
+        normals: (P, 3) unit vectors in the photo's world.
+    """
+
     x: Tensor
     y: Tensor
-    inside: NDArray[np.bool_]
     clear: NDArray[np.bool_]
-    points: Array
+    owner: NDArray[np.int64]
+    own: NDArray[np.bool_]
+    weight: Array
+    normals: Array
 
 
 @dataclass(frozen=True)
@@ -96,36 +130,48 @@ class MeshTables:
     Attributes:
         placed: the meshes.
         present: (B, N) bool, slots that have one.
-        sights: by frame and slot.
+        rays: by frame and slot (3, 4): a pixel's (column, row, 1) ray in box coordinates, a metre of depth
+            long, and where all rays start.
+        sights: by frame and slot, the photos of a mesh, its asset's own first.
     """
 
     placed: Placed
     present: Tensor
-    sights: Mapping[tuple[int, int], _Sight]
+    rays: Mapping[tuple[int, int], Array]
+    sights: Mapping[tuple[int, int], tuple[_Sight, ...]]
 
     @classmethod
-    def of(cls, placed: Placed, frames: FrameBatch, layers: Layers, width: int, height: int) -> MeshTables:
-        """Return the tables of frames of a size in pixels."""
+    def of(
+        cls, placed: Placed, views: Sequence[FrameBatch], layers: Layers, width: int, height: int
+    ) -> MeshTables:
+        """Return the tables of frames of a size in pixels.
+
+        Args:
+            placed: the meshes.
+            views: the frames, and the frames as other views of their assets show these.
+            layers: of their photos.
+            width, height: in pixels.
+        """
+        frames = views[0]
         present = torch.zeros_like(frames.present)
         rays = box_from_pixel(frames.camera, frames.boxes, width, height).cpu().numpy()
-        cameras = frames.source_cameras
-        in_camera = affine_inverse(cameras.world_from_camera)[0] @ frames.source_boxes
-        projection = image_from_camera(cameras) @ in_camera[..., :3, :]
-        across, down = layers.canvas.extent(frames.asset_photo[..., None])
-        x, y, depth = projection.unbind(-2)
-        projections = torch.stack([x * across, y * down, depth], dim=-2).cpu().numpy()
-        eyes = affine_inverse(in_camera)[0][..., :3, 3].cpu().numpy()
+        tables = [_sights(view, layers) for view in views]
         sights = {}
         for row, slot in placed:
             present[row, slot] = True
-            sights[row, slot] = _Sight(
-                rays[row, slot],
-                eyes[row, slot],
-                projections[row, slot],
-                int(frames.asset_photo[row, slot]),
-                int(frames.asset_entry[row, slot]),
+            tones = placed[row, slot].tones
+            sights[row, slot] = tuple(
+                _Sight(
+                    eyes[row, slot],
+                    boxes[row, slot],
+                    projections[row, slot],
+                    int(view.asset_photo[row, slot]),
+                    int(view.asset_entry[row, slot]),
+                    tone,
+                )
+                for view, (eyes, boxes, projections), tone in zip(views, tables, tones, strict=False)
             )
-        return cls(placed, present, sights)
+        return cls(placed, present, {key: rays[key] for key in placed}, sights)
 
     def among(self, row: Tensor, slot: Tensor) -> Tensor:
         """Tell which assets (P,) have a mesh; a slot below 0 is none."""
@@ -138,12 +184,12 @@ class MeshTables:
         """Yield what the rays of pixels meet of the meshes in their slots (P,), mesh by mesh."""
         row = pixels.row
         column, line = (centre - 0.5 for centre in pixels.centre)
-        for (frame, number), sight in self.sights.items():
+        for frame, number in self.placed:
             own = ((row == frame) & (slot == number)).nonzero()[:, 0]
             if len(own):
                 at = torch.stack([column[own], line[own]], dim=1).double().cpu().numpy()
                 key = frame, number
-                yield key, _meet(self.placed[key], sight, own.cpu().numpy(), at, layers)
+                yield key, _meet(self.placed[key], self.rays[key], self.sights[key], own, at, layers)
 
 
 def reaching_boxes(placed: Placed, boxes: Tensor) -> Tensor:
@@ -154,36 +200,59 @@ def reaching_boxes(placed: Placed, boxes: Tensor) -> Tensor:
     return boxes
 
 
-def _meet(mesh: PlacedMesh, sight: _Sight, number: NDArray[np.int64], pixels: Array, layers: Layers) -> _Met:
+def _sights(frames: FrameBatch, layers: Layers) -> tuple[Array, Array, Array]:
+    """Return where assets' photos are taken from (B, N, 3), their boxes (B, N, 4, 4), and projections.
+
+    The last (B, N, 3, 4) are :attr:`_Sight.photo_from_box`.
+    """
+    cameras = frames.source_cameras
+    in_camera = affine_inverse(cameras.world_from_camera)[0] @ frames.source_boxes
+    projection = image_from_camera(cameras) @ in_camera[..., :3, :]
+    across, down = layers.canvas.extent(frames.asset_photo[..., None])
+    x, y, depth = projection.unbind(-2)
+    projections = torch.stack([x * across, y * down, depth], dim=-2)
+    eyes = affine_inverse(in_camera)[0][..., :3, 3]
+    return eyes.cpu().numpy(), frames.source_boxes.cpu().numpy(), projections.cpu().numpy()
+
+
+def _meet(
+    mesh: PlacedMesh, rays: Array, sights: Sequence[_Sight], number: Tensor, pixels: Array, layers: Layers
+) -> _Met:
     """Cast the rays of pixels (P, 2) into a mesh."""
-    ways = pixels @ sight.rays[:, :2].T + sight.rays[:, 2]
-    hits = mesh.shape.caster.cast(sight.rays[:, 3], ways)
+    ways = pixels @ rays[:, :2].T + rays[:, 2]
+    hits = mesh.shape.caster.cast(rays[:, 3], ways)
     met = (hits.triangle >= 0) & (hits.distance > 0)
     hits = MeshHits(hits.triangle[met], hits.weights[met], hits.distance[met])
     points = (mesh.source.caster.corners[hits.triangle] * hits.weights[..., None]).sum(axis=1)
+    seen = tuple(_look(mesh, sight, hits, points, layers) for sight in sights)
+    at = number[torch.from_numpy(met).to(number.device)]
+    return _Met(at, hits, points, ways[met] @ mesh.world_from_box[:3, :3].T, hits.distance, seen)
+
+
+def _look(mesh: PlacedMesh, sight: _Sight, hits: MeshHits, points: Array, layers: Layers) -> _Seen:
+    """Return how a photo shows points (P, 3) of a mesh, in the coordinates of its source box."""
     across, down, depth = (points @ sight.photo_from_box[:, :3].T + sight.photo_from_box[:, 3]).T
     divisor = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
     device = layers.picture.device
     x, y = (torch.from_numpy(each / divisor).float().to(device) for each in (across, down))
     photo = torch.full((len(x),), sight.photo, dtype=torch.int64, device=device)
-    inside = layers.canvas.inside(photo, x, y).cpu().numpy() & (depth > 1e-9)
-    clear = ~mesh.source.caster.hides(sight.eye, points, NEARLY)
-    turned = ways[met] @ mesh.world_from_box[:3, :3].T
-    return _Met(number[met], hits, turned, hits.distance, x, y, inside, clear, points)
-
-
-def _owners(met: _Met, sight: _Sight, layers: Layers) -> tuple[Tensor, NDArray[np.int64]]:
-    """Return the number of the photo (P,), and whose the pixels are that show what rays met."""
-    photo = torch.full((len(met.x),), sight.photo, dtype=torch.int64, device=met.x.device)
-    at = layers.canvas.number(photo, met.x, met.y)
-    owner: NDArray[np.int64] = layers.owner.flatten().index_select(0, at).long().cpu().numpy()
-    return photo, owner
+    clear = layers.canvas.inside(photo, x, y).cpu().numpy() & (depth > 1e-9)
+    clear &= ~mesh.source.caster.hides(sight.eye, points, NEARLY)
+    number = layers.canvas.number(photo, x, y)
+    owner = layers.owner.flatten().index_select(0, number).long().cpu().numpy()
+    ways = (points - sight.eye) @ sight.world_from_box[:3, :3].T
+    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-12)
+    normals = facing_viewer(mesh.source.normals_at(hits, sight.world_from_box), ways)
+    slant = np.clip((-(normals * ways).sum(axis=1) - SLANTED) / (STRAIGHT - SLANTED), 0, 1)
+    own = clear & (owner == sight.entry)
+    return _Seen(x, y, clear, owner, own, np.where(own, slant * slant * (3 - 2 * slant), 0), normals)
 
 
 @dataclass(frozen=True)
 class MeshPoints:
     """What P rays meet of meshes: see :class:`na_core.compose.objects.ObjectPoints`."""
 
+    photo: Tensor
     x: Tensor
     y: Tensor
     seen: Tensor
@@ -191,21 +260,24 @@ class MeshPoints:
 
 
 def mesh_points(tables: MeshTables, layers: Layers, pixels: ActivePixels, slot: Tensor) -> MeshPoints:
-    """Return what the rays of pixels meet of the meshes in their slots (P,)."""
+    """Return what the rays of pixels meet of the meshes in their slots (P,), where it is seen best."""
     device, count = layers.picture.device, len(slot)
     found = MeshPoints(
+        torch.zeros(count, dtype=torch.int64, device=device),
         torch.zeros(count, device=device),
         torch.zeros(count, device=device),
         torch.zeros(count, dtype=torch.bool, device=device),
         torch.full((count,), torch.inf, device=device),
     )
     for key, met in tables.met(pixels, slot, layers):
-        sight = tables.sights[key]
-        _, owner = _owners(met, sight, layers)
-        at = torch.from_numpy(met.number).to(device)
-        found.x[at], found.y[at] = met.x, met.y
-        found.seen[at] = torch.from_numpy(met.inside & met.clear & (owner == sight.entry)).to(device)
-        found.depth[at] = torch.from_numpy(met.depth).float().to(device)
+        found.depth[met.at] = torch.from_numpy(met.depth).float().to(device)
+        best = met.best
+        for number, (sight, each) in enumerate(zip(tables.sights[key], met.seen, strict=True)):
+            mine = torch.from_numpy(best == number).to(device)
+            at = met.at[mine]
+            found.photo[at] = sight.photo
+            found.x[at], found.y[at] = each.x[mine], each.y[mine]
+            found.seen[at] = torch.from_numpy(each.own).to(device)[mine]
     return found
 
 
@@ -233,47 +305,51 @@ def mesh_colours(
     colours = torch.zeros((3, len(slot)), device=device)
     kept = torch.zeros(len(slot), device=device)
     for key, met in tables.met(pixels, slot, layers):
-        sight = tables.sights[key]
-        photo, owner = _owners(met, sight, layers)
-        at = torch.from_numpy(met.number).to(device)
-        shown = met.inside & met.clear
-        made = _colours(tables.placed[key], sight, met, layers, photo, shown & (owner == sight.entry))
-        made = relighting.relit(made, pixels.row[at], slot[at])
+        sights = tables.sights[key]
+        made = _colours(tables.placed[key], tables.rays[key], sights, met, layers)
+        made = relighting.relit(made, pixels.row[met.at], slot[met.at])
         if still is not None and unmoved is not None:
-            shift = torch.hypot(met.x - still[0][at], met.y - still[1][at])
-            stays = torch.from_numpy(shown & ((owner == sight.entry) | (owner < 0))).to(device)
-            share = (1 - (shift - STILL).clamp(0, 1)) * (stays & unmoved[at])
-            pictures = sample_planes(layers.picture_planes, layers.canvas, photo, met.x, met.y)
+            seen, entry = met.seen[0], sights[0].entry
+            shift = torch.hypot(seen.x - still[0][met.at], seen.y - still[1][met.at])
+            stays = torch.from_numpy(seen.clear & ((seen.owner == entry) | (seen.owner < 0))).to(device)
+            share = (1 - (shift - STILL).clamp(0, 1)) * (stays & unmoved[met.at])
+            photo = torch.full_like(met.at, sights[0].photo)
+            pictures = sample_planes(layers.picture_planes, layers.canvas, photo, seen.x, seen.y)
             made = torch.where(share == 1, pictures, made + (pictures - made) * share)
-            kept[at] = share
-        colours[:, at] = made
+            kept[met.at] = share
+        colours[:, met.at] = made
     return colours, kept
 
 
-def _colours(
-    mesh: PlacedMesh, sight: _Sight, met: _Met, layers: Layers, photo: Tensor, seen: NDArray[np.bool_]
-) -> Tensor:
-    """Return the colours (3, P) of what rays meet of a mesh, sRGB."""
+def _colours(mesh: PlacedMesh, rays: Array, sights: Sequence[_Sight], met: _Met, layers: Layers) -> Tensor:
+    """Return the colours (3, P) of what rays meet of a mesh, sRGB, in the light of its asset's photo.
+
+    Of several photos each counts by how straight and how sharply it shows the point.
+    """
     device = layers.picture.device
-    source_box = mesh.asset.source_box.world_from_box
     here = facing_viewer(mesh.shape.normals_at(met.hits, mesh.world_from_box), met.ways)
-    ways = (met.points - sight.eye) @ source_box[:3, :3].T
-    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-12)
-    there = facing_viewer(mesh.source.normals_at(met.hits, source_box), ways)
-    facing = -(there * ways).sum(axis=1)
-    slant = np.clip((facing - SLANTED) / (STRAIGHT - SLANTED), 0, 1)
-    share = np.where(seen, slant * slant * (3 - 2 * slant), 0)
+    pixel = met.depth * np.linalg.norm(sights[0].world_from_box[:3, :3] @ rays[:, 0])
+    light = sights[0].tone.light(here)
+    own = _tensor((mesh.base.at(met.hits, pixel) * light).T, device)
 
-    pixel = met.depth * np.linalg.norm(source_box[:3, :3] @ sight.rays[:, 0])
-    light = mesh.tone.light(here)
-    base = mesh.base.at(met.hits, pixel) * light
-    turn = (light / mesh.tone.light(there)) ** RELIT
+    sharpest = max(sight.sharpness for sight in sights)
+    sharpness = np.array([[sight.sharpness / sharpest] for sight in sights])
+    counts = (np.stack([each.weight for each in met.seen]) * sharpness) ** BLENDING
+    counts /= np.maximum(counts.sum(axis=0), 1e-12)
+    shown = torch.zeros_like(own)
+    for sight, each, count in zip(sights, met.seen, counts, strict=True):
+        photo = torch.full_like(met.at, sight.photo)
+        x, y = inward(layers.inward_steps, layers.canvas, photo, each.x, each.y)
+        colours = linear_from_srgb(sample_planes(layers.foreground_planes, layers.canvas, photo, x, y))
+        constant = sights[0].tone.coefficients[0] / sight.tone.coefficients[0]
+        turned = light / sight.tone.light(each.normals) / constant
+        shown += _tensor(count, device) * colours * _tensor((constant * turned**RELIT).T, device)
+    share = _tensor(np.stack([each.weight for each in met.seen]).max(axis=0), device)
+    return srgb_from_linear(own + share * (shown - own))
 
-    x, y = inward(layers.inward_steps, layers.canvas, photo, met.x, met.y)
-    colours = linear_from_srgb(sample_planes(layers.foreground_planes, layers.canvas, photo, x, y))
-    own, turned = (torch.from_numpy(each.T.copy()).float().to(device) for each in (base, turn))
-    weight = torch.from_numpy(share).float().to(device)
-    return srgb_from_linear(own + weight * (colours * turned - own))
+
+def _tensor(values: Array, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).float().to(device)
 
 
 def paint_meshes(

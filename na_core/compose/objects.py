@@ -1,6 +1,7 @@
 """What rays through the boxes of frames meet of the objects in them, and where photos show that."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -81,26 +82,68 @@ class ObjectTables:
         )
 
 
-def object_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoints:
+def object_points(tables: Sequence[ObjectTables], layers: Layers, hits: Hits) -> ObjectPoints:
     """Find what rays through boxes meet of the objects in them: of their meshes, or of what photos show.
 
+    Where several photos show an object, a ray meets the nearest surface that any of them saw; where none saw
+    it, the object is where none of them saw it to be empty.
+
     Args:
-        tables: of the frames.
+        tables: of the frames; and of the frames as other views of their assets show these.
         layers: of their photos.
         hits: of the rays through the frames' relabelled boxes; of meshes, through boxes that hold them.
     """
-    if tables.meshes is None:
-        return _relief_points(tables, layers, hits)
-    solid = tables.meshes.among(hits.pixels.row, hits.box)
+    first, *others = tables
+    if first.meshes is None:
+        return _of_views(first, others, layers, hits)
+    solid = first.meshes.among(hits.pixels.row, hits.box)
     meshes, reliefs = solid.nonzero()[:, 0], (~solid).nonzero()[:, 0]
-    asset = BoxTable(tables.asset, hits.pixels.row, hits.box)
-    parts = _relief_points(tables, layers, hits.only(reliefs))
+    parts = _of_views(first, others, layers, hits.only(reliefs))
     found = hits.only(meshes)
-    points = mesh_points(tables.meshes, layers, found.pixels, found.box)
-    exact = ObjectPoints(asset[0][meshes], points.x, points.y, points.seen, points.seen, points.depth)
+    points = mesh_points(first.meshes, layers, found.pixels, found.box)
+    exact = ObjectPoints(points.photo, points.x, points.y, points.seen, points.seen, points.depth)
     order = torch.cat([meshes, reliefs]).argsort()
     pairs = zip(vars(exact).values(), vars(parts).values(), strict=True)
     return ObjectPoints(*(torch.cat(pair)[order] for pair in pairs))
+
+
+def _of_views(
+    first: ObjectTables, others: Sequence[ObjectTables], layers: Layers, hits: Hits
+) -> ObjectPoints:
+    """Find what rays meet of objects that several photos may show."""
+    points = _relief_points(first, layers, hits)
+    for tables in others:
+        there = BoxTable(tables.asset, hits.pixels.row, hits.box)[2] > 0
+        some = active(there & (hits.box >= 0))
+        if not len(some):
+            continue
+        more = _relief_points(tables, layers, hits.only(some))
+        merged = _merged(ObjectPoints(*(picked(each, some) for each in vars(points).values())), more)
+        known = picked(there, some)
+        for plane, values in zip(vars(points).values(), vars(merged).values(), strict=True):
+            plane.index_copy_(0, some, torch.where(known, values, picked(plane, some)))
+    return points
+
+
+def _merged(one: ObjectPoints, two: ObjectPoints) -> ObjectPoints:
+    """Return what rays meet of an object by what two photos tell of it.
+
+    A surface that was seen counts before one that is guessed, the nearer one first. Of guesses the farther
+    counts: the object is at most where both photos let it be.
+    """
+    seen = torch.where(one.seen & two.seen, two.depth < one.depth, two.seen)
+    guessed = two.usable & (~one.usable | (two.depth > one.depth))
+    takes = torch.where(one.seen | two.seen, seen, guessed)
+    planes = (
+        torch.where(takes, values, before)
+        for before, values in zip(vars(one).values(), vars(two).values(), strict=True)
+    )
+    merged = ObjectPoints(*planes)
+    known = (one.depth < UNKNOWN_DEPTH) & (two.depth < UNKNOWN_DEPTH)
+    farther = torch.maximum(one.depth, two.depth)
+    empty = one.depth.isinf() | two.depth.isinf()
+    depth = torch.where(known | empty, farther, torch.minimum(one.depth, two.depth))
+    return replace(merged, depth=torch.where(merged.seen, merged.depth, depth))
 
 
 def _relief_points(tables: ObjectTables, layers: Layers, hits: Hits) -> ObjectPoints:

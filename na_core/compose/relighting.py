@@ -14,7 +14,8 @@ the variance of brightness and about half of that of colour. What looks alike in
 and so does an object that its photo hardly shows.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -41,16 +42,20 @@ class Relighting:
 
     Attributes:
         gains: (B, N, 3) float32, in linear light, 1 for what stays; None if everything does.
+        photos: (B, N) int64, the photo that an asset's colours come from.
+        others: of colours that come from other views of the assets.
     """
 
     gains: Tensor | None
+    photos: Tensor | None = None
+    others: tuple["Relighting", ...] = ()
 
     @classmethod
     def of(cls, frames: FrameBatch, layers: Layers) -> Self:
         """Return what frames do to their assets' colours."""
         strength = frames.match_light * (frames.asset_view > 0) * (frames.present & frames.shown)
         if listing_pays(strength.device) and not strength.any():
-            return cls(None)
+            return cls(None, frames.asset_photo)
         photo = frames.photo[:, 0]
         objects = layers.tones[photo, 1:]  # (B, K, 3)
         known = objects.isfinite().all(dim=-1) & frames.view_filled[:, 0, : objects.shape[1]]
@@ -64,15 +69,33 @@ class Relighting:
         cast = OBJECT_CAST * nearer + PHOTO_CAST * photos
         cast = (cast - cast.mean(dim=-1, keepdim=True)).clamp(-MOST_CAST, MOST_CAST)
         gains = ((brightness + cast) * strength[..., None]).exp().float()
-        return cls(torch.where(own.isfinite(), gains, 1.0))
+        return cls(torch.where(own.isfinite(), gains, 1.0), frames.asset_photo)
 
-    def relit(self, colours: Tensor, row: Tensor, slot: Tensor) -> Tensor:
+    @classmethod
+    def of_views(cls, views: Sequence[FrameBatch], layers: Layers) -> Self:
+        """Return what frames do to the colours of their assets, which several views show."""
+        first, *others = (cls.of(frames, layers) for frames in views)
+        return replace(first, others=tuple(others))
+
+    def relit(self, colours: Tensor, row: Tensor, slot: Tensor, photo: Tensor | None = None) -> Tensor:
         """Return colours (3, P) sRGB in [0, 1] of assets in the frames' light.
 
         Args:
             colours: of points.
             row, slot: (P,) int64, the frame and the asset of each; below 0 is no asset.
+            photo: (P,) int64, that each comes from; None: the assets' own.
         """
+        lit = self._relit(colours, row, slot)
+        if photo is None:
+            return lit
+        for other in self.others:
+            assert other.photos is not None and self.photos is not None
+            theirs = BoxTable(torch.stack([self.photos, other.photos], dim=-1), row, slot)
+            own = (theirs[0] != photo) & (theirs[1] == photo)
+            lit = torch.where(own, other._relit(colours, row, slot), lit)
+        return lit
+
+    def _relit(self, colours: Tensor, row: Tensor, slot: Tensor) -> Tensor:
         if self.gains is None:
             return colours
         table = BoxTable(self.gains, row, slot)

@@ -1,7 +1,7 @@
 """Meshes as they stand in frames: the shape there, the shape in the photo, colours and light."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from na_core.meshes.base_colours import BaseColours
 from na_core.meshes.casting import Array, Caster, MeshHits
 from na_core.meshes.mesh_arrays import MeshArrays, check_deformed
 from na_core.meshes.tone import Tone, fitted_tone
-from na_core.scene import Asset, Camera, Frame, PlacedAsset
+from na_core.scene import Asset, AssetView, Camera, Frame, PlacedAsset
 from na_core.tensors.views import SourceView, source_views
 
 MeshFiles = Mapping[str, MeshArrays]
@@ -58,7 +58,7 @@ class PlacedMesh:
     Attributes:
         asset: whose it is. world_from_box: (4, 4) where that stands.
         shape: in the frame. source: in the photo, of the same triangles.
-        base: its colours. tone: the light on them in the photo.
+        base: its colours. tones: the light on them in each photo of the asset, its own first.
     """
 
     asset: Asset
@@ -66,7 +66,7 @@ class PlacedMesh:
     shape: Shape
     source: Shape
     base: BaseColours
-    tone: Tone
+    tones: tuple[Tone, ...]
 
     @property
     def reach(self) -> Array:
@@ -96,7 +96,7 @@ class MeshStore:
 
     def __init__(self) -> None:
         self._shapes: OrderedDict[Hashable, Shape] = OrderedDict()
-        self._surfaces: OrderedDict[Hashable, tuple[BaseColours, Tone]] = OrderedDict()
+        self._surfaces: OrderedDict[Hashable, tuple[BaseColours, tuple[Tone, ...]]] = OrderedDict()
 
     def clear(self) -> None:
         """Forget everything; it only frees memory."""
@@ -123,13 +123,12 @@ class MeshStore:
         for slot, placed in enumerate(frame.assets):
             asset = placed.asset
             if asset.mesh is not None:
-                view = next(
-                    v for v in views if (v.sha256, v.camera) == (asset.photo.sha256, asset.source_camera)
-                )
+                keys = [(view.photo.sha256, view.source_camera) for view in asset.all_views()]
+                shown_in = [next(v for v in views if (v.sha256, v.camera) == key) for key in keys]
                 source = self._shape(asset.mesh.file.sha256, None, files)
-                base, tone = self._surface(asset, view, source, files, photos, layers_of)
+                base, tones = self._surface(asset, shown_in, source, files, photos, layers_of)
                 shape = self._shape_of(placed, files)
-                found[slot] = PlacedMesh(asset, placed.box.world_from_box, shape, source, base, tone)
+                found[slot] = PlacedMesh(asset, placed.box.world_from_box, shape, source, base, tones)
         return found
 
     def _shape_of(self, placed: PlacedAsset, files: MeshFiles) -> Shape:
@@ -151,22 +150,25 @@ class MeshStore:
     def _surface(
         self,
         asset: Asset,
-        view: SourceView,
+        views: Sequence[SourceView],
         source: Shape,
         files: MeshFiles,
         photos: Photos,
         layers_of: Callable[[SourceView], Layers],
-    ) -> tuple[BaseColours, Tone]:
+    ) -> tuple[BaseColours, tuple[Tone, ...]]:
         mesh = asset.mesh
         assert mesh is not None
 
-        def make() -> tuple[BaseColours, Tone]:
+        def make() -> tuple[BaseColours, tuple[Tone, ...]]:
             size = np.linalg.norm(asset.source_box.world_from_box[:3, :3], axis=0)
             base = BaseColours(files[mesh.file.sha256], mesh.materials, photos, size)
-            entry = view.boxes.index(asset.source_box)
-            return base, measured_tone(layers_of(view), entry, asset, source, base)
+            each = zip(views, asset.all_views(), strict=True)
+            return base, tuple(
+                measured_tone(layers_of(view), view.boxes.index(shown.source_box), shown, source, base)
+                for view, shown in each
+            )
 
-        return cached(self._surfaces, (asset, view), make, SURFACES)
+        return cached(self._surfaces, (asset, tuple(views)), make, SURFACES)
 
 
 def shape_of(mesh: MeshArrays, deformed: MeshArrays | None = None) -> Shape:
@@ -183,18 +185,18 @@ def shape_of(mesh: MeshArrays, deformed: MeshArrays | None = None) -> Shape:
     return Shape(caster, normals)
 
 
-def measured_tone(layers: Layers, entry: int, asset: Asset, source: Shape, base: BaseColours) -> Tone:
-    """Return the light on an asset's mesh, as its photo shows it.
+def measured_tone(layers: Layers, entry: int, shown: AssetView, source: Shape, base: BaseColours) -> Tone:
+    """Return the light on an asset's mesh, as a photo shows it.
 
     Args:
         layers: of the photo alone, on the CPU.
         entry: the asset's box among the photo's.
-        asset: with the mesh.
+        shown: the asset there.
         source: the mesh there.
         base: its colours.
     """
     height, width = layers.picture.shape[1:3]
-    x0, y0, x1, y1 = asset.source_box_2d
+    x0, y0, x1, y1 = shown.source_box_2d
     steps = (np.arange(SAMPLES) + 0.5) / SAMPLES
     columns = np.floor((x0 + (x1 - x0) * steps) * width).clip(0, width - 1).astype(np.int64)
     rows = np.floor((y0 + (y1 - y0) * steps) * height).clip(0, height - 1).astype(np.int64)
@@ -202,7 +204,7 @@ def measured_tone(layers: Layers, entry: int, asset: Asset, source: Shape, base:
     shows = (layers.owner[0].numpy()[row, column] == entry) & (layers.alpha[0].numpy()[row, column] == 255)
     row, column = row[shows], column[shows]
 
-    camera, world_from_box = asset.source_camera, asset.source_box.world_from_box
+    camera, world_from_box = shown.source_camera, shown.source_box.world_from_box
     ways = rays(camera, np.stack([(column + 0.5) / width, (row + 0.5) / height], axis=-1))
     box_from_world = np.linalg.inv(world_from_box)
     eye = box_from_world[:3, :3] @ camera.world_from_camera[:3, 3] + box_from_world[:3, 3]

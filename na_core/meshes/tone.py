@@ -15,7 +15,7 @@ from na_core.meshes.casting import Array
 FEWEST = 24
 """Points from which light has a direction; of fewer, the mean brightness is taken."""
 
-STIFFNESS = 0.1
+STIFFNESS = 0.006
 """How much of the evidence it takes for light to follow the normals."""
 
 ROUNDS, OUTLIER = 6, 0.25

@@ -43,7 +43,7 @@ from na_core.model.working_size import (
 )
 from na_core.scene import Frame, Sampling
 from na_core.tensors.cameras import cameras_of
-from na_core.tensors.frames import FrameBatch, frame_batch
+from na_core.tensors.frames import FrameBatch, frame_batch, other_views
 from na_core.tensors.views import source_views
 
 ALIGNMENT = 64
@@ -274,7 +274,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
         # 2. Compose the frame.
         placed = {(0, slot): mesh for slot, mesh in self._placed(frame, photos, meshes).items()}
-        passes = compose(layers, batch, width, height, rays, meshes=placed)
+        others = other_views(batch, [frame])
+        passes = compose(layers, batch, width, height, rays, meshes=placed, others=others)
         if sampling.steps == 0:
             proxy = to_bytes(passes.proxy)[0]
             report(1, lambda: proxy)
@@ -291,7 +292,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             small_side = side * size.scale
             small_layers = self.layers.sampled(views, photos, small_side, self.taking_apart, device)
             small_batch = batch.seen_by(camera.to(device))
-            small = compose(small_layers, small_batch, size.width, size.height, meshes=placed)
+            others = [view.seen_by(small_batch.camera) for view in others]
+            small_size = size.width, size.height
+            small = compose(small_layers, small_batch, *small_size, meshes=placed, others=others)
 
         # 4. Decode it.
         tokens = self.tokens.of(views, photos, small_batch, with_null=sampling.guidance != 1)
@@ -306,6 +309,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             keep_unmoved=self.config.keep_unmoved,
             proxy_trust=self.config.proxy_trust,
             plate_trust=1.0 if painted else self.config.plate_trust,
+            meshes=[slot for _, slot in placed],
         )
 
         def finished(decoded: Tensor) -> NDArray[np.uint8]:

@@ -164,6 +164,10 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
             boxes[row, slot] = placed.box.world_from_box
             turns[row, slot], present[row, slot] = asset.quarter_turns, True
             strength[row, slot] = placed.shadow_strength
+            for other in asset.views:
+                number = numbers[other.photo.sha256, other.source_camera]
+                entry = each[number].boxes.index(other.source_box)
+                view_rectangles[row, number, entry] = other.source_box_2d
             same = asset.photo == frame.background.photo  # if with another camera
             match[row, slot] = 0 if same else placed.match_light
         keys[row, : len(frame.assets)] = _noise_keys(frame)
@@ -185,6 +189,35 @@ def frame_batch(frames: Sequence[Frame], slots: int | None = None) -> FrameBatch
         shadow_strength=torch.from_numpy(strength),
         match_light=torch.from_numpy(match),
     )
+
+
+def other_views(batch: FrameBatch, frames: Sequence[Frame]) -> list[FrameBatch]:
+    """Return frames as the other views of their assets show these: the second of each, the third, and so on.
+
+    Assets without such a view are not present there; the rest is the same.
+
+    Args:
+        batch: of the frames.
+        frames: B of them.
+    """
+    count = max((len(placed.asset.views) for frame in frames for placed in frame.assets), default=0)
+    found = []
+    for number in range(count):
+        asset_view, asset_entry = batch.asset_view.clone(), batch.asset_entry.clone()
+        present = torch.zeros_like(batch.present)
+        for row, frame in enumerate(frames):
+            each = source_views(frame)
+            numbers = {(view.sha256, view.camera): place for place, view in enumerate(each)}
+            for slot, placed in enumerate(frame.assets):
+                if number < len(placed.asset.views):
+                    view = placed.asset.views[number]
+                    place = numbers[view.photo.sha256, view.source_camera]
+                    asset_view[row, slot], present[row, slot] = place, True
+                    asset_entry[row, slot] = each[place].boxes.index(view.source_box)
+        found.append(
+            dataclasses.replace(batch, asset_view=asset_view, asset_entry=asset_entry, present=present)
+        )
+    return found
 
 
 def _noise_keys(frame: Frame) -> list[int]:

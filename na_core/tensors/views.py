@@ -88,10 +88,11 @@ def source_views(frame: Frame) -> tuple[SourceView, ...]:
     shown: dict[tuple[str, Camera], dict[Box, _Known]] = {first: {}}
     for placed in frame.assets:
         asset = placed.asset
-        known = _Known(asset.source_box_2d, asset.outline, asset.shadow_image)
-        shown.setdefault((asset.photo.sha256, asset.source_camera), {}).setdefault(asset.source_box, known)
-        if asset.photo == background.photo:
-            of_background[asset.source_box] = known
+        for number, view in enumerate(asset.all_views()):
+            known = _Known(view.source_box_2d, view.outline, None if number else asset.shadow_image)
+            shown.setdefault((view.photo.sha256, view.source_camera), {}).setdefault(view.source_box, known)
+            if view.photo == background.photo and (number == 0 or view.source_box not in of_background):
+                of_background[view.source_box] = known
     nothing = (None,) * len(hidden)
     painted = zip(background.outlines or nothing, background.shadow_images or nothing, strict=True)
     boxes = [

@@ -20,6 +20,7 @@ from na_core.scene import (
     SAMPLING_PRESETS,
     SCHEMA_VERSION,
     Asset,
+    AssetView,
     Background,
     Box,
     Camera,
@@ -78,10 +79,12 @@ layers = st.none() | photos
 mesh_files = st.builds(MeshFile, st.text("0123456789abcdef", min_size=64, max_size=64))
 materials = st.builds(Material, st.tuples(*[st.floats(0, 1)] * 3), layers)
 meshes = st.builds(Mesh, mesh_files, st.lists(materials, max_size=2).map(tuple))
+asset_views = st.builds(AssetView, photos, boxes, cameras, rectangles(), layers)
 assets = st.builds(
     Asset,
     *(st.text(), photos, boxes, cameras, rectangles(), st.integers(0, 3), layers, layers),
     st.none() | meshes,
+    st.lists(asset_views, max_size=2).map(tuple),
 )
 placed_assets = assets.flatmap(
     lambda asset: st.builds(
@@ -118,8 +121,8 @@ requests = frames.flatmap(
     lambda frame: st.builds(LayersRequest, st.just(frame), st.sampled_from([None, *range(len(frame.assets))]))
 )
 any_message = st.one_of(
-    *(photos, cameras, boxes, mesh_files, materials, meshes, assets, placed_assets, backgrounds, frames),
-    *(samplings, jobs, requests),
+    *(photos, cameras, boxes, mesh_files, materials, meshes, asset_views, assets, placed_assets),
+    *(backgrounds, frames, samplings, jobs, requests),
 )
 
 
@@ -194,8 +197,8 @@ class TestRoundTrip:
 
         kinds = {c for c in vars(schema).values() if dataclasses.is_dataclass(c)}
         assert kinds == {
-            Asset, Background, Box, Camera, Frame, LayersRequest, Material, Mesh, MeshFile, Photo,
-            PlacedAsset, RenderJob, Sampling,
+            Asset, AssetView, Background, Box, Camera, Frame, LayersRequest, Material, Mesh, MeshFile,
+            Photo, PlacedAsset, RenderJob, Sampling,
         }  # fmt: skip
 
     def test_bytes_are_read_too(self) -> None:

@@ -114,3 +114,15 @@ def test_what_is_kept_fades_with_motion_as_the_decoder_sees_it() -> None:
 def test_nothing_is_kept_of_what_did_not_move_where_that_is_switched_off() -> None:
     assert not kept_of(frame(*PLACES), keep=False).any()
     assert (kept_of(frame(*PLACES), keep=False, trust=0.25) == 0.25).all()
+
+
+def test_a_mesh_is_kept_as_it_is_wherever_it_goes() -> None:
+    asked = frame(moved(PLACES[0], 0.8), PLACES[1])
+    passes = passes_of(asked)
+    shares = {"keep_unmoved": True, "proxy_trust": 0.0, "plate_trust": 0.0}
+    free, kept = (kept_share(passes, 1.0, **shares, meshes=slots)[0] for slots in ((), (0,)))
+    mesh = passes.index[0] == 0
+    assert mesh.any()
+    assert (free[mesh] < 1).any()
+    assert (kept[mesh] == 1).all()
+    assert torch.equal(kept[~mesh], free[~mesh])
