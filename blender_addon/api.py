@@ -58,6 +58,7 @@ from .scene.fitted_mesh import fit_mesh, remember_pose, remove_mesh
 from .scene.frame import PhotoStore, frame_message, job_message
 from .scene.photo_import import capture_photo_camera, import_photo
 from .scene.stored import camera_of
+from .scene.views import add_view, remove_view
 from .storage import user_folder
 from .training_data import render_training_data
 from .worker import supervisor
@@ -72,6 +73,7 @@ __all__ = [
     "RenderCancelled",
     "UserError",
     "add_asset",
+    "add_view",
     "append_asset",
     "assets",
     "capture_asset",
@@ -94,6 +96,7 @@ __all__ = [
     "refit",
     "remember_pose",
     "remove_mesh",
+    "remove_view",
     "render_animation",
     "render_dataset",
     "render_frame",

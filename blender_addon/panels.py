@@ -84,6 +84,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
             layout.prop(active.neural_asset, "shadow_strength", slider=True)
             layout.prop(active.neural_asset, "match_light", slider=True)
         draw_mesh(layout, active)
+        draw_views(layout, active)
 
 
 class NEURAL_ASSETS_PT_layers(Sidebar, bpy.types.Panel):
@@ -215,6 +216,17 @@ def draw_mesh(layout: bpy.types.UILayout, active: bpy.types.Object | None) -> No
         row.operator("neural_assets.remember_pose", text="", icon="ARMATURE_DATA")
     row.operator("neural_assets.show_mesh", text="", icon="HIDE_ON" if mesh.hide_get() else "HIDE_OFF")
     row.operator("neural_assets.remove_mesh", text="", icon="X")
+
+
+def draw_views(layout: bpy.types.UILayout, active: bpy.types.Object | None) -> None:
+    """Draw the active asset's other photos."""
+    layout.operator("neural_assets.add_view", icon="RENDER_STILL")
+    if active is None or not active.neural_asset.is_asset:
+        return
+    for number, view in enumerate(active.neural_asset.views):
+        row = layout.row(align=True)
+        row.label(text=view.name, icon="FILE_IMAGE")
+        row.operator("neural_assets.remove_view", text="", icon="X").number = number
 
 
 def draw_painting(layout: bpy.types.UILayout, owner: bpy.types.ID, layer: Layer) -> None:

@@ -11,7 +11,7 @@ from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
 from .layers import operator as layers_operator
 from .layers import painting_operators
-from .operators import add_asset, adjust, compose, dataset, drag_box, fit_mesh, import_photo
+from .operators import add_asset, adjust, compose, dataset, drag_box, fit_mesh, import_photo, views
 from .operators import worker as worker_operators
 from .scene import migration, painting, properties
 from .worker import supervisor
@@ -28,6 +28,7 @@ CLASSES: tuple[type, ...] = (
     *drag_box.CLASSES,
     *compose.CLASSES,
     *fit_mesh.CLASSES,
+    *views.CLASSES,
     *worker_operators.CLASSES,
     *dataset.CLASSES,
     *engine.CLASSES,

@@ -11,6 +11,7 @@ from mathutils import Matrix, Vector
 from ..errors import UserError
 from .stored import copy_camera, has_camera
 from .thumbnails import set_thumbnail
+from .views import copy_views
 
 
 def replace_asset(asset: bpy.types.Object, donor: bpy.types.Object, *, keep_proportions: bool = True) -> None:
@@ -39,6 +40,7 @@ def replace_asset(asset: bpy.types.Object, donor: bpy.types.Object, *, keep_prop
     mine.quarter_turns = theirs.quarter_turns
     mine.outline, mine.shadow_image = theirs.outline, theirs.shadow_image
     mine.mesh, mine.mesh_pose = theirs.mesh, theirs.mesh_pose
+    copy_views(mine, theirs)
     copy_camera(mine.source_camera, theirs.source_camera)
     set_thumbnail(asset)
     asset.update_tag()

@@ -19,11 +19,13 @@ from na_core.scene import (
     MAX_SIDE,
     SAMPLING_PRESETS,
     Asset,
+    AssetView,
     Background,
     Box,
     Frame,
     Photo,
     PlacedAsset,
+    Rectangle,
     RenderJob,
     Sampling,
     SceneError,
@@ -108,7 +110,7 @@ def photo_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> Frame:
         UserError: no photo, or an unreadable one.
     """
     background = _background(depsgraph.scene_eval, photos)
-    return Frame(background.source_camera, tuple(_placed_assets(depsgraph, photos, meshes=False)), background)
+    return Frame(background.source_camera, tuple(_placed_assets(depsgraph, photos, whole=False)), background)
 
 
 def _background(scene: bpy.types.Scene, photos: PhotoStore) -> Background:
@@ -202,9 +204,12 @@ def no_assets() -> UserError:
 
 
 def _placed_assets(
-    depsgraph: bpy.types.Depsgraph, photos: PhotoStore, *, meshes: bool = True
+    depsgraph: bpy.types.Depsgraph, photos: PhotoStore, *, whole: bool = True
 ) -> list[PlacedAsset]:
-    """Return every asset that renders, instances included, in an order that does not depend on Blender's."""
+    """Return every asset that renders, instances included, in an order that does not depend on Blender's.
+
+    Whole, or without meshes and other views: what taking a photo apart does not need.
+    """
     hidden = _hidden_in_renders(depsgraph) if depsgraph.mode == "VIEWPORT" else set()
     found: list[tuple[tuple[str, tuple[int, ...]], PlacedAsset]] = []
     for instance in depsgraph.object_instances:
@@ -217,7 +222,9 @@ def _placed_assets(
         matrix = np.array(instance.matrix_world, dtype=np.float64)  # the instance is gone with the next one
         order = (shown.name if shown else "") + "\0" + item.name, tuple(instance.persistent_id)
         asset = _asset(item.name, item.neural_asset, photos)
-        shape = asset_mesh(item, depsgraph) if meshes else None
+        if whole:
+            asset = replace(asset, views=_views(item.name, item.neural_asset, photos))
+        shape = asset_mesh(item, depsgraph) if whole else None
         if shape is not None:
             photos.bytes_by_sha256.update(shape.files)
             asset = replace(asset, mesh=shape.mesh)
@@ -235,17 +242,35 @@ def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
             "Select it and press Box Fits Photo, or delete it and add it again.",
             operator="neural_assets.capture_source",
         )
-    x0, y0, x1, y1 = (min(max(float(value), 0.0), 1.0) for value in properties.source_box_2d)
     return Asset(
         name=name,
         photo=photos.photo(properties.photo),
         source_box=box_of(properties.source_box),
         source_camera=camera_of(properties.source_camera),
-        source_box_2d=(x0, y0, x1, y1),
+        source_box_2d=_rectangle(properties.source_box_2d),
         quarter_turns=properties.quarter_turns,
         outline=photos.painted(properties.outline, "outline", properties.photo, name),
         shadow_image=photos.painted(properties.shadow_image, "shadow_image", properties.photo, name),
     )
+
+
+def _views(name: str, properties: AssetProperties, photos: PhotoStore) -> tuple[AssetView, ...]:
+    return tuple(
+        AssetView(
+            photo=photos.photo(view.photo),
+            source_box=box_of(view.source_box),
+            source_camera=camera_of(view.source_camera),
+            source_box_2d=_rectangle(view.source_box_2d),
+            outline=photos.painted(view.outline, "outline", view.photo, name),
+        )
+        for view in properties.views
+        if view.photo is not None
+    )
+
+
+def _rectangle(stored: bpy.types.bpy_prop_array) -> Rectangle:
+    x0, y0, x1, y1 = (min(max(float(value), 0.0), 1.0) for value in stored)
+    return x0, y0, x1, y1
 
 
 def _placed_properties(properties: AssetProperties) -> dict[str, Any]:

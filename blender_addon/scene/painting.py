@@ -124,6 +124,7 @@ def painted_images() -> Iterator[bpy.types.Image]:
     groups = [item.neural_asset for item in bpy.data.objects]
     groups += [hidden for scene in bpy.data.scenes for hidden in scene.neural_assets.hidden_boxes]
     images = [getattr(group, layer) for group in groups for layer in ("outline", "shadow_image")]
+    images += [view.outline for item in bpy.data.objects for view in item.neural_asset.views]
     images += [scene.neural_assets.plate for scene in bpy.data.scenes]
     yield from dict.fromkeys(image for image in images if image is not None)
 

@@ -93,6 +93,34 @@ class HiddenBoxProperties(PaintedLayers, bpy.types.PropertyGroup):
     )
 
 
+class AssetViewProperties(bpy.types.PropertyGroup):
+    """How another photo shows an asset. ``name`` is the photo's."""
+
+    photo: bpy.props.PointerProperty(
+        name="Photo", description="Another picture of the object", type=bpy.types.Image, options=set()
+    )
+    source_box: bpy.props.FloatVectorProperty(
+        name="Source Box",
+        description="The object's box there: world from box, 4 x 4, row by row",
+        size=16,
+        default=IDENTITY,
+        options=set(),
+    )
+    source_camera: bpy.props.PointerProperty(type=SourceCameraProperties)
+    source_box_2d: bpy.props.FloatVectorProperty(
+        name="Source Rectangle",
+        description="Left, top, right, bottom around the object there, 0 to 1",
+        size=4,
+        options=set(),
+    )
+    outline: bpy.props.PointerProperty(
+        name="Outline",
+        description="What is seen of the object there, painted: white is the object",
+        type=bpy.types.Image,
+        options=set(),
+    )
+
+
 class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
     """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it.
 
@@ -126,6 +154,7 @@ class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
         size=4,
         options=set(),
     )
+    views: bpy.props.CollectionProperty(type=AssetViewProperties)
     mesh: bpy.props.PointerProperty(
         type=bpy.types.Object,
         name="Mesh",
@@ -327,6 +356,7 @@ class SceneProperties(bpy.types.PropertyGroup):
 CLASSES = (
     SourceCameraProperties,
     HiddenBoxProperties,
+    AssetViewProperties,
     AssetProperties,
     LayerImageProperties,
     ViewLayerProperties,

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 Placed = Mapping[tuple[int, int], PlacedMesh]
 """Meshes by frame and slot."""
 
+MATCHED, MOST_EXPOSURE = 0.5, 3.0
+"""How far another photo's colours are brought to the light of the asset's own, and the factor up to which."""
+
 BLENDING = 4
 """Power of what photos' colours count by: the best counts most, without a seam where another takes over."""
 
@@ -341,9 +344,10 @@ def _colours(mesh: PlacedMesh, rays: Array, sights: Sequence[_Sight], met: _Met,
         photo = torch.full_like(met.at, sight.photo)
         x, y = inward(layers.inward_steps, layers.canvas, photo, each.x, each.y)
         colours = linear_from_srgb(sample_planes(layers.foreground_planes, layers.canvas, photo, x, y))
-        constant = sights[0].tone.coefficients[0] / sight.tone.coefficients[0]
-        turned = light / sight.tone.light(each.normals) / constant
-        shown += _tensor(count, device) * colours * _tensor((constant * turned**RELIT).T, device)
+        exposure = sights[0].tone.coefficients[0] / sight.tone.coefficients[0]
+        turned = light / sight.tone.light(each.normals) / exposure
+        gain = turned**RELIT * np.clip(exposure, 1 / MOST_EXPOSURE, MOST_EXPOSURE) ** MATCHED
+        shown += _tensor(count, device) * colours * _tensor(gain.T, device)
     share = _tensor(np.stack([each.weight for each in met.seen]).max(axis=0), device)
     return srgb_from_linear(own + share * (shown - own))
 

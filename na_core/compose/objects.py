@@ -57,6 +57,8 @@ class ObjectTables:
         asset: (B, N, 3) int64: the photo, the object in it, and 1 where it shows anything.
         eye: (B, N, 3) float32, the frame's camera in the relabelled box, which is [-1, 1]^3.
         extent: (B, N, 1) float32, metres of depth that a box takes up in its photo.
+        source_eye: (B, N, 3) float32, the photo's camera in the relabelled source box, likewise.
+        size: (B, N, 3) float32, metres of that box's sides.
         photo_from_local: (B, N, 12) float32, see :func:`_photo_from_local`.
         meshes: that assets have; None where no asset of any frame has one.
     """
@@ -64,6 +66,8 @@ class ObjectTables:
     asset: Tensor
     eye: Tensor
     extent: Tensor
+    source_eye: Tensor
+    size: Tensor
     photo_from_local: Tensor
     meshes: MeshTables | None = None
 
@@ -77,6 +81,8 @@ class ObjectTables:
             torch.stack([frames.asset_photo, frames.asset_entry, may.long()], dim=-1),
             camera_in_box(frames.camera[:, None], frames.turned_boxes)[0].float(),
             (depths.amax(-1) - depths.amin(-1)).clamp_min(1e-9).float()[..., None],
+            camera_in_box(frames.source_cameras, frames.turned_source_boxes)[0].float(),
+            frames.turned_source_boxes[..., :3, :3].norm(dim=-2).float(),
             _photo_from_local(frames, layers),
             meshes,
         )
@@ -85,8 +91,8 @@ class ObjectTables:
 def object_points(tables: Sequence[ObjectTables], layers: Layers, hits: Hits) -> ObjectPoints:
     """Find what rays through boxes meet of the objects in them: of their meshes, or of what photos show.
 
-    Where several photos show an object, a ray meets the nearest surface that any of them saw; where none saw
-    it, the object is where none of them saw it to be empty.
+    Where several photos show an object, a ray meets the surface that was seen from where it is seen now, or
+    most nearly so; where none saw it, the object is where none of them saw it to be empty.
 
     Args:
         tables: of the frames; and of the frames as other views of their assets show these.
@@ -112,26 +118,39 @@ def _of_views(
 ) -> ObjectPoints:
     """Find what rays meet of objects that several photos may show."""
     points = _relief_points(first, layers, hits)
+    nearest = _nearness(first, first, hits) if others else None
     for tables in others:
         there = BoxTable(tables.asset, hits.pixels.row, hits.box)[2] > 0
         some = active(there & (hits.box >= 0))
         if not len(some):
             continue
         more = _relief_points(tables, layers, hits.only(some))
-        merged = _merged(ObjectPoints(*(picked(each, some) for each in vars(points).values())), more)
+        near = _nearness(first, tables, hits)
         known = picked(there, some)
+        assert nearest is not None
+        before = ObjectPoints(*(picked(each, some) for each in vars(points).values()))
+        merged = _merged(before, more, picked(near > nearest, some))
+        nearest = torch.where(there, torch.maximum(nearest, near), nearest)
         for plane, values in zip(vars(points).values(), vars(merged).values(), strict=True):
             plane.index_copy_(0, some, torch.where(known, values, picked(plane, some)))
     return points
 
 
-def _merged(one: ObjectPoints, two: ObjectPoints) -> ObjectPoints:
+def _nearness(first: ObjectTables, tables: ObjectTables, hits: Hits) -> Tensor:
+    """Return how nearly rays look at objects as their photos did: cosines (P,) of the angle between."""
+    size = of_hits(tables.size, hits)
+    now = (of_hits(first.eye, hits) - hits.local) * size
+    then = (of_hits(tables.source_eye, hits) - hits.local) * size
+    return (now * then).sum(dim=0) / (length(now) * length(then)).clamp_min(1e-9)
+
+
+def _merged(one: ObjectPoints, two: ObjectPoints, prefers_two: Tensor) -> ObjectPoints:
     """Return what rays meet of an object by what two photos tell of it.
 
-    A surface that was seen counts before one that is guessed, the nearer one first. Of guesses the farther
-    counts: the object is at most where both photos let it be.
+    A surface that was seen counts before one that is guessed, and that of the preferred photo first. Of
+    guesses the farther counts: the object is at most where both photos let it be.
     """
-    seen = torch.where(one.seen & two.seen, two.depth < one.depth, two.seen)
+    seen = torch.where(one.seen & two.seen, prefers_two, two.seen)
     guessed = two.usable & (~one.usable | (two.depth > one.depth))
     takes = torch.where(one.seen | two.seen, seen, guessed)
     planes = (
