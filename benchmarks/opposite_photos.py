@@ -5,10 +5,10 @@
     neural-assets dataset meshes data/circles/test --out data/circles/meshes
     python benchmarks/opposite_photos.py data/circles/test --meshes data/circles/meshes
 
-In such a scene one object turns by 30 degrees a frame. Frame 0 is the photo, frame 6 the second one; the frames
-between look at the side that frame 0 does not show. Object PSNR is over the object's pixels in them: all, and
-those that show what frame 0 did not. Methods: the relief that the photos tell; the true mesh, grey all over; the
-true mesh in its own colours.
+In such a scene one object turns by 30 degrees a frame. Frame 0 is the photo, frame 6 the second one; the
+frames around it look at the side that frame 0 does not show. Object PSNR is over the object's pixels in them:
+all, and those that show what frame 0 did not. Methods: the relief that the photos tell; the true mesh, grey
+all over; the true mesh in its own colours.
 """
 
 from __future__ import annotations

@@ -47,6 +47,21 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         description="Folder of MoGe-2 as ONNX (recommended), or folder (or hub name) of Depth Pro or Depth "
         "Anything V2 metric. It tells the camera, also where nothing is named",
     )
+    outlines: bpy.props.StringProperty(
+        name="Outlines",
+        description="ONNX file of BiRefNet or IS-Net, or folder (or hub name) of SAM 2.1; empty for the "
+        "embedded network. docs/backends.md says where they come from and under which licence",
+    )
+    surfaces: bpy.props.StringProperty(
+        name="Surfaces",
+        description="ONNX file of MoGe-2, or folder (or hub name) of Depth Anything V2 or Depth Pro, whose "
+        "depths are fitted to the boxes'; empty for the embedded network",
+    )
+    plates: bpy.props.StringProperty(
+        name="Plates",
+        description="ONNX file of LaMa, or folder (or hub name) of an inpainting pipeline of diffusers, that "
+        "fills what objects hide; empty for the embedded way",
+    )
     download: bpy.props.BoolProperty(
         name="Download",
         description="Let the worker fetch these from the hub; only while Blender allows online access",
@@ -62,6 +77,9 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         column = layout.column(heading="Find by Name")
         for name in ("boxes", "masks", "depth"):
             column.prop(self, name)
+        column = layout.column(heading="Take Apart With")
+        for name in ("outlines", "surfaces", "plates"):
+            column.prop(self, name)
         row = column.row()
         row.enabled = bpy.app.online_access
         row.prop(self, "download")
@@ -72,7 +90,8 @@ def worker_settings() -> WorkerSettings:
     """Return what to start: the preferences, which the environment overrides.
 
     The variables: ``NEURAL_ASSETS_WORKER_PYTHON``, ``NEURAL_ASSETS_DEVICE``, ``NEURAL_ASSETS_CHECKPOINT``,
-    ``NEURAL_ASSETS_BOXES``, ``NEURAL_ASSETS_MASKS``, ``NEURAL_ASSETS_DEPTH``.
+    ``NEURAL_ASSETS_BOXES``, ``NEURAL_ASSETS_MASKS``, ``NEURAL_ASSETS_DEPTH``,
+    ``NEURAL_ASSETS_OUTLINES``, ``NEURAL_ASSETS_SURFACES``, ``NEURAL_ASSETS_PLATES``.
     Preferences are read, not the scene, so a render thread may call this.
     """
     addon: bpy.types.Addon | None = bpy.context.preferences.addons.get(__package__)
@@ -91,5 +110,8 @@ def worker_settings() -> WorkerSettings:
         boxes=setting("NEURAL_ASSETS_BOXES", "boxes", ""),
         masks=setting("NEURAL_ASSETS_MASKS", "masks", ""),
         depth=setting("NEURAL_ASSETS_DEPTH", "depth", ""),
+        outlines=setting("NEURAL_ASSETS_OUTLINES", "outlines", ""),
+        surfaces=setting("NEURAL_ASSETS_SURFACES", "surfaces", ""),
+        plates=setting("NEURAL_ASSETS_PLATES", "plates", ""),
         download=bool(getattr(chosen, "download", False)) and bpy.app.online_access,
     )

@@ -64,6 +64,7 @@ class LoadedRenderer(Renderer, Protocol):
     preset: str | None
     device: str
     dtype: str
+    licences: dict[str, str]
 
     def peak_memory_mib(self) -> dict[str, float | None]:
         """Return the peaks of ``process`` and ``device`` memory so far, MiB."""
@@ -118,6 +119,7 @@ class Capabilities(BaseModel):
     schema_version: int = SCHEMA_VERSION
     sampling_presets: dict[str, tuple[int, float]] = SAMPLING_PRESETS
     peak_memory_mib: PeakMemory
+    models: dict[str, str]
     caches: dict[str, CacheState]
 
 
@@ -179,6 +181,7 @@ def create_app(
             device=renderer.device,
             dtype=renderer.dtype,
             peak_memory_mib=PeakMemory(**renderer.peak_memory_mib()),
+            models=renderer.licences,
             caches={
                 name: CacheState(entries=len(cache), bytes=cache.size, limit=cache.limit)
                 for name, cache in (("photos", photos), ("meshes", meshes), ("frames", finished))

@@ -31,6 +31,26 @@ Depth = Annotated[
         "Anything V2. It tells the camera as well, and so helps without names."
     ),
 ]
+Outlines = Annotated[
+    str,
+    typer.Option(
+        help="Finds outlines in the embedded network's place: an ONNX file of BiRefNet or IS-Net, or a "
+        "folder, "
+        "or hub name, of SAM 2.1."
+    ),
+]
+Surfaces = Annotated[
+    str,
+    typer.Option(
+        help="Tells surfaces' depths, likewise: MoGe-2's ONNX file, Depth Anything V2 or Depth Pro."
+    ),
+]
+Plates = Annotated[
+    str,
+    typer.Option(
+        help="Fills what objects hide, likewise: LaMa's ONNX file, or a diffusers inpainting folder."
+    ),
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch from the hub what is not on this disk.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch; default: all.")]
 
@@ -45,13 +65,17 @@ def worker(
     boxes: Boxes = "",
     masks: Masks = "",
     depth: Depth = "",
+    outlines: Outlines = "",
+    surfaces: Surfaces = "",
+    plates: Plates = "",
     download: Download = False,
 ) -> None:
     """Serve the renderer on 127.0.0.1 for the add-on. The token comes from NEURAL_ASSETS_TOKEN."""
-    from server.worker import DetectorSettings, WorkerSettings, run_worker
+    from server.worker import DetectorSettings, LayerSettings, WorkerSettings, run_worker
 
     detectors = DetectorSettings(boxes, masks, depth, download)
-    sys.exit(run_worker(WorkerSettings(checkpoint, device, dtype, port, threads, detectors)))
+    models = LayerSettings(outlines, surfaces, plates, download)
+    sys.exit(run_worker(WorkerSettings(checkpoint, device, dtype, port, threads, detectors, models)))
 
 
 @app.command()
@@ -76,6 +100,9 @@ def render(
     device: Device = "auto",
     dtype: Dtype = "auto",
     threads: Threads = None,
+    outlines: Outlines = "",
+    surfaces: Surfaces = "",
+    plates: Plates = "",
 ) -> None:
     """Render a file of frames to PNG pictures, without Blender."""
     from server import worker
@@ -90,7 +117,8 @@ def render(
     names = chosen_passes(passes)
     job = offline.read_job(frames)
     files = offline.find_files(job.frames, photos or frames.absolute().parent)
-    settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads)
+    models = worker.LayerSettings(outlines, surfaces, plates)
+    settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads, layers=models)
     columns = (
         *Progress.get_default_columns()[:2],
         MofNCompleteColumn(),
@@ -120,6 +148,9 @@ def export(
     checkpoint: Checkpoint = "mini",
     device: Device = "auto",
     threads: Threads = None,
+    outlines: Outlines = "",
+    surfaces: Surfaces = "",
+    plates: Plates = "",
 ) -> None:
     """Write frames as control clips for video models: depth, normals, masks, edges, background, camera."""
     from server import worker
@@ -131,7 +162,8 @@ def export(
 
     job = offline.read_job(frames)
     files = offline.find_files(job.frames, photos or frames.absolute().parent)
-    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads))
+    models = worker.LayerSettings(outlines, surfaces, plates)
+    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, layers=models))
     done = offline.export_job(job, files, out, renderer, rate)
     for _ in track(done, "Exporting", total=len(job.frames)):
         pass
@@ -198,6 +230,9 @@ def layers(
     checkpoint: Checkpoint = "mini",
     device: Device = "auto",
     threads: Threads = None,
+    outlines: Outlines = "",
+    surfaces: Surfaces = "",
+    plates: Plates = "",
 ) -> None:
     """Take a photo apart: what is seen of each object, what is behind, shadows and depth, as PNG and EXR."""
     from server import offline, worker
@@ -205,7 +240,8 @@ def layers(
     worker.check_packages()
     from rich.console import Console
 
-    settings = worker.WorkerSettings(checkpoint, device, threads=threads)
+    models = worker.LayerSettings(outlines, surfaces, plates)
+    settings = worker.WorkerSettings(checkpoint, device, threads=threads, layers=models)
     found = None if boxes is None else offline.read_boxes(boxes)
     with Console(stderr=True).status("Taking the photo apart"):
         renderer = worker.load_renderer(settings)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure, is_out_of_memory
 from server.jobs import OnStep
+from server.layer_models import LayerSettings, load_models
 from server.meshes import mesh_unusable
 
 if TYPE_CHECKING:
@@ -89,23 +90,41 @@ class PipelineRenderer:
         preset: ``guided`` or ``paper``.
         device, dtype: where and how it computes.
         fingerprint: changes with anything that changes the pictures.
+        licences: of the user's own models of layers, by what they make.
     """
 
-    def __init__(self, pipeline: Any, *, name: str, device: str, dtype: torch.dtype, weights: str) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        *,
+        name: str,
+        device: str,
+        dtype: torch.dtype,
+        weights: str,
+        layers: LayerSettings | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self.name = name
         self.preset: str | None = pipeline.config.get("preset")
         self.device = device
         self.dtype = str(dtype).removeprefix("torch.")
-        self.fingerprint = f"{weights} {device} {self.dtype}"
+        chosen = layers or LayerSettings()
+        self.fingerprint = f"{weights} {device} {self.dtype} {chosen.identity}".rstrip()
+        self.licences = chosen.licences()
 
     @classmethod
-    def load(cls, checkpoint: str, device: str = "auto", dtype: str = "auto") -> Self:
-        """Load a checkpoint: a folder, or a name that na_core knows (``mini``).
+    def load(
+        cls,
+        checkpoint: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        layers: LayerSettings | None = None,
+    ) -> Self:
+        """Load a checkpoint: a folder, or a name that na_core knows (``mini``); and models of layers.
 
         Raises:
             Failure: ``checkpoint_missing``, ``checkpoint_corrupt``, ``device_unavailable``,
-                ``dtype_unavailable`` or ``out_of_memory``.
+                ``dtype_unavailable``, ``weights_missing`` or ``out_of_memory``.
         """
         chosen_device = choose_device(device)
         chosen_dtype = choose_dtype(dtype, chosen_device)
@@ -125,8 +144,15 @@ class PipelineRenderer:
                 f"Not enough memory on {chosen_device} to load the checkpoint {checkpoint!r}: close other "
                 "programs that use it, or start with --device cpu.",
             ) from error
+        if layers is not None and layers.chosen:
+            pipeline.models = load_models(layers, chosen_device)
         return cls(
-            pipeline, name=Path(checkpoint).name, device=chosen_device, dtype=chosen_dtype, weights=weights
+            pipeline,
+            name=Path(checkpoint).name,
+            device=chosen_device,
+            dtype=chosen_dtype,
+            weights=weights,
+            layers=layers,
         )
 
     def render(

@@ -19,6 +19,7 @@ class WorkerSettings:
         device: "auto" or a PyTorch device.
         checkpoint: folder of a checkpoint; empty for the built-in one.
         boxes, masks, depth: weights with which things are found by name; empty for none.
+        outlines, surfaces, plates: models that take photos apart; empty for the embedded network.
         download: whether the worker may fetch such weights.
     """
 
@@ -28,6 +29,9 @@ class WorkerSettings:
     boxes: str = ""
     masks: str = ""
     depth: str = ""
+    outlines: str = ""
+    surfaces: str = ""
+    plates: str = ""
     download: bool = False
 
     def check(self) -> None:
@@ -64,7 +68,7 @@ class WorkerSettings:
     def command(self) -> list[str]:
         """Return the command line. It holds no secret: the token goes through the environment."""
         command = [self.python, "-m", "server", "worker", "--device", self.device]
-        for name in ("checkpoint", "boxes", "masks", "depth"):
+        for name in ("checkpoint", "boxes", "masks", "depth", "outlines", "surfaces", "plates"):
             if value := getattr(self, name):
                 command += [f"--{name}", value]
         return command + (["--download"] if self.download else [])

@@ -4,10 +4,8 @@ Text or nothing finds 2D boxes (Grounding DINO, OWLv2; RT-DETR and others withou
 masks of them, a metric depth network makes points, and :mod:`na_core.detection.lifting` fits boxes.
 """
 
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +19,13 @@ from transformers import (
     AutoModelForObjectDetection,
     AutoModelForZeroShotObjectDetection,
     AutoProcessor,
-    Sam2Model,
 )
 
 from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection, distinct_rectangles
 from na_core.detection.ground import GroundError, camera_over_ground
 from na_core.detection.lifting import FittingError, fit_box, points_of_depth, smoothed
 from na_core.detection.metric_depth import DepthNetwork
-from na_core.detection.pixels import normalised
+from na_core.detection.segmentation import BoxSegmenter
 from na_core.detection.weights import WeightsError, load_published
 from na_core.geometry.camera import assumed_focal, camera_of_photo
 from na_core.scene import Camera
@@ -73,8 +70,7 @@ class OpenVocabularyDetector:
         self._boxes = self._load(kind, boxes, download)
         processor = AutoProcessor if self.prompted else AutoImageProcessor
         self._boxes_processor = self._load(processor, boxes, download)
-        self._masks = None if masks is None else self._load(Sam2Model, masks, download)
-        self._masks_size = None if masks is None else _sam_size(masks, self._masks)
+        self._masks = None if masks is None else BoxSegmenter(masks, device, download=download)
         self._depth = depth
 
     @torch.no_grad()
@@ -160,16 +156,9 @@ class OpenVocabularyDetector:
             return []
         if self._masks is None:
             return [nearer_than_around(depth, rectangle) for rectangle in rectangles]
-        assert self._masks_size is not None
-        rows, columns = self._masks_size
-        pixels = normalised(image, self._masks_size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-        scale = np.array([columns / image.width, rows / image.height] * 2)
-        boxes = torch.from_numpy(rectangles * scale).float()[None]
-        outputs = self._masks(
-            pixel_values=pixels.to(self.device), input_boxes=boxes.to(self.device), multimask_output=False
-        )
+        found = self._masks.logits(image, rectangles)
         logits = F.interpolate(
-            outputs.pred_masks[0].float(), (image.height, image.width), mode="bilinear", align_corners=False
+            found[:, None], (image.height, image.width), mode="bilinear", align_corners=False
         )
         return list((logits[:, 0] > 0).cpu().numpy())
 
@@ -222,14 +211,3 @@ def _camera(depth: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], foca
         return camera_over_ground(depth, free, focal)
     except GroundError:
         return camera_of_photo(focal, width, height, ASSUMED_HEIGHT, ASSUMED_PITCH)
-
-
-def _sam_size(place: str, model: Any) -> tuple[int, int]:
-    """Return the rows and columns that SAM sees: its processor needs torchvision, its file does not."""
-    file = Path(place) / "preprocessor_config.json"
-    if file.is_file():
-        size = json.loads(file.read_text(encoding="utf-8")).get("size", {})
-        if {"height", "width"} <= size.keys():
-            return int(size["height"]), int(size["width"])
-    side = int(model.config.prompt_encoder_config.image_size)
-    return side, side

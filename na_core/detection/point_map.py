@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from na_core.detection.weights import WeightsError
+from na_core.detection.weights import WeightsError, load_onnx
 from na_core.geometry.camera import pixel_centres
 
 LARGEST = 1024
@@ -46,19 +46,7 @@ class PointMapNetwork:
     """
 
     def __init__(self, file: Path, device: str = "cpu") -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise WeightsError(
-                f"'{file}' needs onnxruntime. Install it beside the worker: pip install onnxruntime"
-            ) from error
-        wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-        there = onnxruntime.get_available_providers()
-        providers = [name for name in (*wanted, "CPUExecutionProvider") if name in there]
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), providers=providers)
-        except Exception as error:  # its errors have no common class
-            raise WeightsError(f"'{file}' is no ONNX network that can be read. Download it again.") from error
+        self._session: Any = load_onnx(file, device)
         self._inputs = {each.name: each for each in self._session.get_inputs()}
         outputs = {each.name for each in self._session.get_outputs()}
         if "image" not in self._inputs or not {"points", "mask", "metric_scale"} <= outputs:

@@ -14,6 +14,13 @@ from na_core.layers.box_layers import box_layers
 from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
 from na_core.layers.outlines import outlines
+from na_core.layers.own_models import (
+    NO_MODELS,
+    OwnModels,
+    depths_of,
+    fitted_depths,
+    with_found_outlines,
+)
 from na_core.layers.painted import (
     NOTHING,
     Outlines,
@@ -26,6 +33,7 @@ from na_core.layers.painted import (
 from na_core.layers.palette import in_palette
 from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import dark_rims, plates
+from na_core.layers.plate_models import filled_plate
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth, resampled_normals
 from na_core.layers.shadow import thrown_shadows
@@ -62,12 +70,14 @@ class TakingApart:
         texture: what plates have to guess gets the photo's texture; else it is smooth.
         soft: outlines that the network finds get an alpha from the photo's own pixels, and colours without
             what is behind; else each pixel shows one thing. Objects that fill their boxes stay hard.
+        models: of the user's, that take the network's place.
     """
 
     network: PhotoNetwork | None = None
     working_size: int = 256
     texture: bool = False
     soft: bool = True
+    models: OwnModels = NO_MODELS
 
     @property
     def key(self) -> Hashable:
@@ -114,19 +124,21 @@ def take_apart(
         painted: what someone painted of each photo's layers, which takes the place of what is found.
     """
     painted = painted or [NOTHING] * len(views.pictures)
+    if how.models.outlines is not None:
+        painted = _with_own_outlines(views, how.models, painted)
     hidden = views.hidden & views.filled
     ground = image_from_ground_below(views.camera, backdrops(views.camera, views.boxes, hidden).ground)
     objects = views.filled.shape[1]
     if how.network is None:
         owner, cover, near, far = with_outlines(views.pictures, _filled_boxes(views), painted)
         plate, real = plates(views.pictures, cover, hidden, how.texture, ground=ground)
-        plate = with_plates(plate, painted)
+        plate = with_plates(_with_own_plates(plate, real, how.models), painted)
         layers = hard_layers(views.pictures, pack(owner, near, far), cover, plate, real, objects)
         shadow_owner, shadow = with_shadows(layers.shadow_owner, layers.shadow, painted, DARKEST)
         return replace(layers, shadow_owner=shadow_owner, shadow=shadow)
 
     # 1. Whose pixel it is, and where its ray meets and leaves the object.
-    found = _found(how.network, views, how.working_size, how.soft, painted)
+    found = _found(how.network, views, how.working_size, how.soft, painted, how.models)
 
     # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
     shadow_owner, light, share = _shadow_owners(found, views)
@@ -139,7 +151,7 @@ def take_apart(
     stays = ~hidden.gather(1, shadow_owner.flatten(1).clamp_min(0).long()).view_as(shadow_owner)
     leaves = torch.where((stays | (found.owner >= 0))[..., None], 0, shadow)
     plate, real = plates(views.pictures, cover, hidden, how.texture, leaves, found.guess, ground)
-    plate = with_plates(plate, painted)
+    plate = with_plates(_with_own_plates(plate, real, how.models), painted)
     return Layers(
         picture=views.pictures,
         surfaces=pack(found.owner, found.near, found.far),
@@ -170,8 +182,36 @@ def working_pictures(pictures: Tensor, working_size: int) -> Tensor:
     return torch.from_numpy(np.stack(resized)).to(pictures.device)
 
 
+def _with_own_outlines(views: SourceViews, models: OwnModels, painted: Sequence[Painted]) -> list[Painted]:
+    """Return what was painted of photos' layers, and the outlines that the user's model finds."""
+    made = []
+    for row, each in enumerate(painted):
+        rectangles = [
+            tuple(rectangle) if known else None
+            for rectangle, known in zip(
+                views.rectangles[row].tolist(), views.known[row].tolist(), strict=True
+            )
+        ]
+        made.append(with_found_outlines(models, views.pictures[row].cpu().numpy(), rectangles, each))
+    return made
+
+
+def _with_own_plates(plate: Tensor, real: Tensor, models: OwnModels) -> Tensor:
+    """Return plates (M, H, W, 3), what is made up in them by the user's model."""
+    if models.plates is None:
+        return plate
+    each = zip(plate.cpu().numpy(), real.cpu().numpy(), strict=True)
+    made = [filled_plate(models.plates, picture, ~shown) for picture, shown in each]
+    return torch.from_numpy(np.stack(made)).to(plate.device)
+
+
 def _found(
-    network: PhotoNetwork, views: SourceViews, working_size: int, soft: bool, painted: Sequence[Painted]
+    network: PhotoNetwork,
+    views: SourceViews,
+    working_size: int,
+    soft: bool,
+    painted: Sequence[Painted],
+    models: OwnModels = NO_MODELS,
 ) -> _Found:
     """Return what a network finds in photos, at their own size, with outlines that someone painted.
 
@@ -206,6 +246,10 @@ def _found(
         after = repainted(picture, after, painted[number].outlines, soft=soft)
         owner, cover, alpha, foreground = after.owner, after.cover, after.alpha, after.foreground
         met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
+        told = depths_of(models, picture)
+        if told is not None:
+            met = fitted_depths(told, owner, met, left)
+            left = np.maximum(met, left)
         parts.append(
             (
                 owner,

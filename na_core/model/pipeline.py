@@ -22,6 +22,7 @@ from na_core.compose.compose import compose
 from na_core.compose.frame_passes import FramePasses, frame_passes
 from na_core.compose.passes import Passes
 from na_core.layers.layers import Layers
+from na_core.layers.own_models import NO_MODELS
 from na_core.layers.photo_network import PhotoNetwork
 from na_core.layers.store import LayerStore, Photos
 from na_core.layers.take_apart import TakingApart
@@ -97,6 +98,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
         picture_size: working size of encoder and decoder: longer side in pixels of the photos that they were
             trained at.
+
+    Attributes:
+        models: of the user's, that take photos apart in the photo network's place; no part of a checkpoint.
     """
 
     model_cpu_offload_seq = "encoder->tokenizer3d->unet->vae"
@@ -150,6 +154,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             if module is not None:
                 _align(module)
         self.layers, self.meshes = LayerStore(), MeshStore()
+        self.models = NO_MODELS
         self._features: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     @property
@@ -332,7 +337,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         network, size = self.photo_network, self.config.picture_size
         if network is not None:
             size = network.config.working_size
-        return TakingApart(network, size, self.config.plate_texture)
+        return TakingApart(network, size, self.config.plate_texture, models=self.models)
 
 
 def _align(module: nn.Module) -> None:

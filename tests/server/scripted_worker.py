@@ -36,6 +36,7 @@ class ScriptedRenderer:
     name = "scripted"
     preset = "guided"
     device = "cpu"
+    licences: dict = {}  # noqa: RUF012
     dtype = "float32"
     fingerprint = "scripted"
 

@@ -1,4 +1,4 @@
-"""Assets that several photos show: each point comes from the photo that saw it, from where it is looked at."""
+"""Assets that several photos show: each point comes from the photo that saw it best."""
 
 from __future__ import annotations
 

@@ -24,8 +24,6 @@ from transformers import (
     RTDetrForObjectDetection,
     RTDetrImageProcessor,
     RTDetrResNetConfig,
-    Sam2Config,
-    Sam2Model,
     SwinConfig,
 )
 
@@ -35,6 +33,7 @@ from na_core.detection.open_vocabulary import OpenVocabularyDetector, distinct, 
 from na_core.detection.weights import WeightsError
 from na_core.evaluation.box_overlap import box_iou
 from na_core.evaluation.evaluate import BENCH
+from tests.na_core.detection.tiny_sam import write_tiny_sam
 
 SIZE = (96, 64)
 
@@ -109,40 +108,7 @@ def depth_pro(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def sam(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("sam")
-    torch.manual_seed(0)
-    hiera = {
-        "model_type": "sam2_hiera_det_model",
-        "hidden_size": 12,
-        "image_size": [128, 128],
-        "patch_kernel_size": [7, 7],
-        "patch_stride": [4, 4],
-        "patch_padding": [3, 3],
-        "blocks_per_stage": [1, 2, 7, 2],
-        "embed_dim_per_stage": [12, 24, 48, 96],
-        "num_attention_heads_per_stage": [1, 2, 4, 8],
-        "window_size_per_stage": [8, 4, 14, 7],
-        "global_attention_blocks": [5, 7, 9],
-    }
-    vision = {
-        "backbone_config": hiera,
-        "backbone_channel_list": [96, 48, 24, 12],
-        "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
-        "fpn_hidden_size": 32,
-    }
-    config = Sam2Config(
-        vision_config=vision,
-        prompt_encoder_config={"hidden_size": 32, "image_size": 128, "patch_size": 16},
-        mask_decoder_config={
-            "hidden_size": 32,
-            "iou_head_hidden_dim": 32,
-            "mlp_dim": 32,
-            "dynamic_multimask_via_stability": True,
-        },
-    )
-    Sam2Model(config).save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text('{"size": {"height": 128, "width": 128}}')
-    return str(folder)
+    return str(write_tiny_sam(tmp_path_factory.mktemp("sam")))
 
 
 @pytest.fixture(scope="module")
