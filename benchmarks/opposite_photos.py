@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from na_core.data.pairs import Pair, frame_message
@@ -39,6 +39,17 @@ SECOND, TARGETS = 6, (4, 5, 7, 8)
 
 FEWEST = 40
 """Pixels of an object below which a frame is left out."""
+
+SHEET = 7
+"""Number of the frame that the sheet shows."""
+
+CELL, MARGIN, HEADING = 200, 1.12, 22
+"""Pixels of a picture on the sheet, how much of what is around the object it shows, and of the line above."""
+
+COLUMNS = (
+    *("photo", "second photo", "truth", "relief", "relief, both"),
+    *("grey mesh", "grey mesh, both", "mesh, both"),
+)
 
 SHOWN = 0.8
 """Share of the object that both photos show at least: what something hides in one is not its other side."""
@@ -91,7 +102,7 @@ def measured(
         return {}
     name = scene.labels.objects[turning].name
     second = scene.picture(SECOND)
-    row = [scene.picture(0), second]
+    row = [scene.picture(0), second, scene.picture(SHEET)]
     for number in TARGETS:
         message, photos = frame_message(scene, Pair(0, number, 0))
         pictures: dict[str, Picture] = {sha256: scene.picture(n) for sha256, n in photos.items()}
@@ -118,10 +129,35 @@ def measured(
                 key = f"{method}, {count} photo{'s' * (count - 1)}"
                 over_unseen = psnr(errors[unseen]) if unseen.sum() >= FEWEST else np.nan
                 found[key].append((psnr(errors[mask]), over_unseen))
-                if number == TARGETS[1]:
-                    row += [truth] * (len(row) == 2) + [picture]
-    rows.append(np.concatenate(row, axis=1))
+                if number == SHEET and (method, count) != ("mesh", 1):
+                    row.append(picture)
+    if len(row) == len(COLUMNS):
+        rows.append(_cut_out(row, np.array([frame.boxes_2d[turning] for frame in scene.labels.frames])))
     return found
+
+
+def _cut_out(pictures: list[Picture], rectangles: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return pictures side by side, cut to what is around an object in all of its 2D boxes (n, 4)."""
+    height, width = pictures[0].shape[:2]
+    corners = np.concatenate([rectangles[:, :2], rectangles[:, 2:]]) * (width, height)
+    half = np.ptp(corners, axis=0).max() / 2 * MARGIN
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    window = (*(middle - half).round().astype(int).tolist(), *(middle + half).round().astype(int).tolist())
+    cells = [
+        Image.fromarray(each).crop(window).resize((CELL, CELL), Image.Resampling.LANCZOS) for each in pictures
+    ]
+    return np.concatenate([np.asarray(cell) for cell in cells], axis=1)
+
+
+def _sheet(rows: list[NDArray[np.uint8]]) -> Image.Image:
+    """Return rows of pictures under their headings."""
+    whole = Image.new("RGB", (CELL * len(COLUMNS), HEADING + CELL * len(rows)), "white")
+    draw = ImageDraw.Draw(whole)
+    for number, name in enumerate(COLUMNS):
+        draw.text((number * CELL + 4, 4), name, fill="black", font_size=15)
+    for number, row in enumerate(rows):
+        whole.paste(Image.fromarray(row), (0, HEADING + number * CELL))
+    return whole
 
 
 def main() -> None:
@@ -144,7 +180,7 @@ def main() -> None:
     }
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(means, indent=1))
-    Image.fromarray(np.concatenate(rows)).save(options.out / "sheet.png")
+    _sheet(rows).save(options.out / "sheet.png")
     for method, (whole, unseen) in means.items():
         print(f"{method:24} {whole:6.2f} {unseen:6.2f} dB")
     print(f"{len(next(iter(every.values())))} frames of {len(rows)} objects")

@@ -56,6 +56,7 @@ from .scene.camera import resolution
 from .scene.compose import append_asset, replace_asset, swap_background
 from .scene.fitted_mesh import fit_mesh, remember_pose, remove_mesh
 from .scene.frame import PhotoStore, frame_message, job_message
+from .scene.mix import mix_with_cg
 from .scene.photo_import import capture_photo_camera, import_photo
 from .scene.stored import camera_of
 from .scene.views import add_view, remove_view
@@ -91,6 +92,7 @@ __all__ = [
     "layers",
     "mark_front",
     "match_camera",
+    "mix_with_cg",
     "photo_camera",
     "problems",
     "refit",

@@ -113,6 +113,8 @@ class NEURAL_ASSETS_PT_layers(Sidebar, bpy.types.Panel):
             draw_painting(layout, asset, "shadow_image")
         layout.label(text="Background", icon="SCENE_DATA")
         draw_painting(layout, scene, "plate")
+        layout.separator()
+        layout.operator("neural_assets.mix_with_cg", icon="SCENE_DATA")
 
 
 class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):

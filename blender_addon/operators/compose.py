@@ -1,4 +1,4 @@
-"""Replace with Active's Looks, and Background from Scene."""
+"""Replace with Active's Looks, Background from Scene, and Mix with CG."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import bpy
 
 from ..errors import UserError
 from ..scene.compose import replace_asset, swap_background
+from ..scene.mix import mix_with_cg
 from .reporting import reports_user_errors
 
 
@@ -77,4 +78,33 @@ class NEURAL_ASSETS_OT_swap_background(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (NEURAL_ASSETS_OT_replace_asset, NEURAL_ASSETS_OT_swap_background)
+class NEURAL_ASSETS_OT_mix_with_cg(bpy.types.Operator):
+    """Show Blender's own objects in the picture: Cycles renders them, and the compositor mixes both by depth.
+    \
+Press it again after adding objects"""
+
+    bl_idname = "neural_assets.mix_with_cg"
+    bl_label = "Mix with CG"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Offer it for a scene with a photo."""
+        if context.scene.neural_assets.photo is None:
+            cls.poll_message_set("Import a photo first")
+            return False
+        return True
+
+    @reports_user_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set it up."""
+        other = mix_with_cg(context.scene)
+        self.report({"INFO"}, f"F12 renders '{other.name}', too, and mixes both by depth")
+        return {"FINISHED"}
+
+
+CLASSES = (
+    NEURAL_ASSETS_OT_replace_asset,
+    NEURAL_ASSETS_OT_swap_background,
+    NEURAL_ASSETS_OT_mix_with_cg,
+)

@@ -21,6 +21,9 @@ GROWN = 2
 LARGEST = 1024
 """Longer side in pixels at which a diffusion model sees a part of a photo."""
 
+SIDE = 512
+"""Pixels along the sides of what a network sees that takes any size."""
+
 SEED = 0
 
 
@@ -76,9 +79,12 @@ def filled_plate(model: PlateModel, plate: Picture, holes: NDArray[np.bool_]) ->
 class OnnxInpainting:
     """LaMa: a picture and a mask in, the picture filled out.
 
+    Its files come in two forms: with the inputs ``image`` (1, 3, S, S) in [0, 1] and ``mask`` (1, 1, S, S), 1
+    in the hole; or with one input (1, 4, S, S), the picture without the hole and the mask. What comes out is
+    (1, 3, S, S), levels from 0 to 255 or from 0 to 1.
+
     Args:
-        file: with the inputs ``image`` (1, 3, S, S) in [0, 1] and ``mask`` (1, 1, S, S), 1 in the hole, and
-            an output (1, 3, S, S) of levels from 0 to 255, or from 0 to 1.
+        file: of the network. Where it takes any size, it gets :data:`SIDE`.
         device: torch's name.
 
     Raises:
@@ -88,13 +94,16 @@ class OnnxInpainting:
     def __init__(self, file: Path, device: str = "cpu") -> None:
         self._session: Any = load_onnx(file, device)
         shapes = {each.name: each.shape for each in self._session.get_inputs()}
-        if shapes.keys() != {"image", "mask"} or len(shapes["image"]) != 4:
+        first = shapes.get("image", next(iter(shapes.values())))
+        self._joined = next(iter(shapes)) if len(shapes) == 1 and len(first) == 4 and first[1] == 4 else None
+        if self._joined is None and (shapes.keys() != {"image", "mask"} or len(first) != 4):
             raise WeightsError(
                 f"'{file}' does not take a picture and a mask. Choose an ONNX file of LaMa, such as "
                 "lama_fp32.onnx."
             )
-        rows, columns = shapes["image"][2:]
-        self._size = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else (512, 512)
+        rows, columns = first[2:]
+        fixed = isinstance(rows, int) and isinstance(columns, int)
+        self._size = (rows, columns) if fixed else (SIDE, SIDE)
         self._output = self._session.get_outputs()[0].name
 
     def fill(self, part: Picture, hole: NDArray[np.bool_]) -> Picture:
@@ -102,11 +111,12 @@ class OnnxInpainting:
         rows, columns = self._size
         smaller = rows * columns < part.shape[0] * part.shape[1]
         seen = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-        mask = cv2.resize(hole.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST)
-        feed = {
-            "image": seen.astype(np.float32).transpose(2, 0, 1)[None] / 255,
-            "mask": mask.astype(np.float32)[None, None],
-        }
+        hidden = cv2.resize(hole.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST)
+        image = seen.astype(np.float32).transpose(2, 0, 1)[None] / 255
+        mask = hidden.astype(np.float32)[None, None]
+        feed = {"image": image, "mask": mask}
+        if self._joined is not None:
+            feed = {self._joined: np.concatenate([image * (1 - mask), mask], axis=1)}
         (answer,) = self._session.run([self._output], feed)
         levels = np.asarray(answer[0], np.float32).transpose(1, 2, 0)
         levels = levels if levels.max() > 2 else levels * 255

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from na_core.data.scenes import load_scene
+from na_core.scene import Mesh
 
 bpy = pytest.importorskip("bpy")
 
 
 def test_meshes_cover_what_the_masks_show(part, tmp_path) -> None:
     pytest.importorskip("embreex")
-    from na_core.evaluation.true_meshes import read_meshes
     from na_core.geometry.camera import pixel_centres, rays
     from na_core.meshes.casting import Caster
+    from na_core.meshes.mesh_arrays import read_mesh
 
     order = part("dataset.order").Order(
         out=tmp_path, split="test", clip="duplicate", frames=2, width=96, height=96, samples=1, objects=3
@@ -25,13 +28,15 @@ def test_meshes_cover_what_the_masks_show(part, tmp_path) -> None:
     meshes = part("dataset.true_meshes")
     assert meshes.write_meshes(scene, tmp_path / "meshes") == 6
     assert meshes.write_meshes(scene, tmp_path / "meshes") == 0  # they are there
-    found = read_meshes(tmp_path / "meshes" / scene.name)
+    written = tmp_path / "meshes" / scene.name
+    found = {name: Mesh.from_dict(e) for name, e in json.loads((written / "meshes.json").read_text()).items()}
     frame, mask = scene.labels.frames[0], scene.mask(0)
     nearest, shown = np.full(mask.shape, np.inf), np.zeros(mask.shape, int)
     for number, (label, box) in enumerate(zip(scene.labels.objects, frame.boxes, strict=True), 1):
-        mesh = found.meshes[label.name]
-        assert all(material.texture.sha256 in found.textures for material in mesh.materials)
-        arrays = found.files[mesh.file.sha256]
+        mesh = found[label.name]
+        for material in mesh.materials:
+            assert (written / material.texture.sha256).read_bytes().startswith(b"\x89PNG")
+        arrays = read_mesh((written / mesh.file.sha256).read_bytes())
         np.testing.assert_allclose(np.abs(arrays.vertices).max(axis=0), 0.5, atol=1e-4)
         if box is None:
             continue

@@ -75,9 +75,9 @@ class TestOutlines:
 
 
 class TestPlates:
-    @pytest.mark.parametrize("levels", [255.0, 1.0])
-    def test_lama_fills_holes_and_touches_nothing_else(self, tmp_path: Path, levels: float) -> None:
-        model = load_plates(str(write_lama(tmp_path / "lama_fp32.onnx", levels=levels)))
+    @pytest.mark.parametrize("options", [{}, {"levels": 1.0}, {"levels": 1.0, "joined": True}])
+    def test_lama_fills_holes_and_touches_nothing_else(self, tmp_path: Path, options: dict) -> None:
+        model = load_plates(str(write_lama(tmp_path / "lama_fp32.onnx", **options)))
         picture = red_square()
         holes = np.zeros((HEIGHT, WIDTH), bool)
         holes[INSIDE], holes[2:6, 2:9] = True, True

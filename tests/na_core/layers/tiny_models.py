@@ -47,9 +47,17 @@ def write_matting(file: Path, *, side: int = 64, name: str = "input", odds: bool
     return _save(file, nodes, {name: [1, 3, side, side]}, {"alpha": [1, 1, side, side]}, constants)
 
 
-def write_lama(file: Path, *, side: int = 64, levels: float = 255.0) -> Path:
-    """Write a network as LaMa's, which fills holes with a dark green and adds the rest of the picture."""
+def write_lama(file: Path, *, side: int = 64, levels: float = 255.0, joined: bool = False) -> Path:
+    """Write a network as LaMa's, which fills holes with a dark green and adds the rest of the picture.
+
+    Joined, it has one input of four channels.
+    """
+    split = [
+        helper.make_node("Slice", ["input", "zero", "three", "axis"], ["image"]),
+        helper.make_node("Slice", ["input", "three", "four", "axis"], ["mask"]),
+    ]
     nodes = [
+        *(split if joined else []),
         helper.make_node("Sub", ["one", "mask"], ["kept"]),
         helper.make_node("Mul", ["image", "kept"], ["shown"]),
         helper.make_node("Mul", ["green", "mask"], ["made"]),
@@ -60,7 +68,12 @@ def write_lama(file: Path, *, side: int = 64, levels: float = 255.0) -> Path:
         "one": np.array(1, np.float32),
         "green": np.array([0, 0.4, 0], np.float32).reshape(1, 3, 1, 1),
         "levels": np.array(levels, np.float32),
+        **{
+            name: np.array([n], np.int64) for name, n in (("zero", 0), ("three", 3), ("four", 4), ("axis", 1))
+        },
     }
+    if joined:
+        return _save(file, nodes, {"input": [1, 4, side, side]}, {"output": [1, 3, side, side]}, constants)
     inputs = {"image": [1, 3, side, side], "mask": [1, 1, side, side]}
     return _save(file, nodes, inputs, {"output": [1, 3, side, side]}, constants)
 
