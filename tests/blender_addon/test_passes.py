@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 import pytest
 
+from na_core.geometry.camera import pixel_centres, rays
+
 OpenEXR = pytest.importorskip("OpenEXR")
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -188,3 +190,51 @@ class TestTransparentFilm:
         found = render(layered)
         assert not found["Combined.A"].any()
         assert not found["Combined.R"].any()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_depth_index_and_position_of_meshes_are_blenders_own_ray_casts(api, layered, seed) -> None:
+    """Off the edges, to a thousandth; against ``Scene.ray_cast`` through the middle of every pixel."""
+    random = np.random.default_rng(seed)
+    for number, (name, make) in enumerate(
+        (("Cup", bpy.ops.mesh.primitive_monkey_add), ("Jar", bpy.ops.mesh.primitive_torus_add))
+    ):
+        make()
+        asset, mesh = layered.objects[name], bpy.context.active_object
+        smooth = mesh.modifiers.new("Smooth", "SUBSURF")
+        smooth.levels = smooth.render_levels = 1
+        api.fit_mesh(asset, mesh, scene=layered)
+        asset.location.x += random.uniform(-0.2, 0.2)
+        asset.location.y += random.uniform(-0.3, 0.3) * (number + 1)
+        asset.rotation_euler = random.uniform(-1, 1, 3).tolist()
+    ask_for_everything(layered)
+    found = render(layered)
+    depth = found.get("Depth.Z", found.get("Depth.V"))
+    index = next(v for name, v in found.items() if name.split(".")[0] in ("IndexOB", "Object Index"))
+    position = np.stack([found[f"Position.{letter}"] for letter in "XYZ"], axis=-1)
+
+    camera = api.frame(scene=layered).camera
+    eye = camera.world_from_camera[:3, 3]
+    numbers = {layered.objects[n].neural_asset.mesh: layered.objects[n].pass_index for n in ("Cup", "Jar")}
+    height, width = depth.shape
+    ways = rays(camera, pixel_centres(width, height))
+    cast, own = np.full(depth.shape, np.inf), np.zeros(depth.shape, int)
+    depsgraph = layered.view_layers[0].depsgraph
+    for row in range(height):
+        for column in range(width):
+            way = ways[row, column]
+            hit, place, _, _, item, _ = layered.ray_cast(depsgraph, eye, way / np.linalg.norm(way))
+            if hit:
+                cast[row, column] = np.dot(np.array(place) - eye, way) / np.dot(way, way)
+                own[row, column] = numbers[item.original]
+    inner = np.ones(own.shape, bool)
+    for axis in (0, 1):
+        for step in (-1, 1):
+            inner &= np.roll(own, step, axis) == own
+    assert (own > 0).sum() > 150
+    assert (index[inner] == own[inner]).mean() >= 0.999
+    shown = inner & (own > 0) & (index == own)
+    assert (np.abs(depth[shown] / cast[shown] - 1) <= 1e-3).mean() >= 0.999
+    expected = eye + ways * cast[..., None]
+    away = np.linalg.norm(position - expected, axis=-1)[shown] / cast[shown]
+    assert (away <= 1e-3).mean() >= 0.999
