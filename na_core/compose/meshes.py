@@ -42,6 +42,11 @@ MATCHED, MOST_EXPOSURE = 0.5, 3.0
 BLENDING = 4
 """Power of what photos' colours count by: the best counts most, without a seam where another takes over."""
 
+EYES, EYE_SPREAD, FADING = 5, 0.08, 3
+"""Places around a photo's camera from which a point is looked for, too; how far they are from it, in units of
+its distance; and a power of the share of them that see it, by which the photo counts there. What is about to be
+hidden fades to the mesh's own colour: a mesh never fits so well that the photo shows the very edge."""
+
 NEARLY = 1 - 1e-3
 """Share of the way to a point on a mesh on which the mesh may hide it."""
 
@@ -248,7 +253,27 @@ def _look(mesh: PlacedMesh, sight: _Sight, hits: MeshHits, points: Array, layers
     normals = facing_viewer(mesh.source.normals_at(hits, sight.world_from_box), ways)
     slant = np.clip((-(normals * ways).sum(axis=1) - SLANTED) / (STRAIGHT - SLANTED), 0, 1)
     own = clear & (owner == sight.entry)
-    return _Seen(x, y, clear, owner, own, np.where(own, slant * slant * (3 - 2 * slant), 0), normals)
+    weight = np.where(own, slant * slant * (3 - 2 * slant), 0)
+    weight[own] *= _openness(mesh, sight, points[own])
+    return _Seen(x, y, clear, owner, own, weight, normals)
+
+
+def _openness(mesh: PlacedMesh, sight: _Sight, points: Array) -> Array:
+    """Return how far points (P, 3) are from being hidden from a photo's camera, in [0, 1]."""
+    metric = sight.world_from_box[:3, :3]
+    box_from_world = np.linalg.inv(metric)
+    forward = -metric @ sight.eye  # towards the box's middle
+    distance = np.linalg.norm(forward)
+    helper = np.eye(3)[np.abs(forward).argmin()]
+    across = np.cross(forward, helper)
+    across /= np.linalg.norm(across)
+    up = np.cross(across, forward / distance)
+    seen = np.zeros(len(points))
+    for angle in np.arange(EYES) * (2 * np.pi / EYES):
+        offset = EYE_SPREAD * distance * (np.cos(angle) * across + np.sin(angle) * up)
+        seen += ~mesh.source.caster.hides(sight.eye + box_from_world @ offset, points, NEARLY)
+    found: Array = (seen / EYES) ** FADING
+    return found
 
 
 @dataclass(frozen=True)
@@ -333,7 +358,8 @@ def _colours(mesh: PlacedMesh, rays: Array, sights: Sequence[_Sight], met: _Met,
     here = facing_viewer(mesh.shape.normals_at(met.hits, mesh.world_from_box), met.ways)
     pixel = met.depth * np.linalg.norm(sights[0].world_from_box[:3, :3] @ rays[:, 0])
     light = sights[0].tone.light(here)
-    own = _tensor((mesh.base.at(met.hits, pixel) * light).T, device)
+    paint = mesh.base.at(met.hits, pixel) * sights[0].tone.gains[mesh.base.material_at(met.hits)]
+    own = _tensor((paint * light).T, device)
 
     sharpest = max(sight.sharpness for sight in sights)
     sharpness = np.array([[sight.sharpness / sharpest] for sight in sights])

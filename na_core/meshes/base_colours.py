@@ -52,6 +52,16 @@ class BaseColours:
             spread = np.pad(mesh.uvs.astype(np.float64), ((0, 0), (0, 0), (0, 1)))
             self._density = np.sqrt(np.abs(_cross(spread)[:, 2]) / area)
 
+    @property
+    def count(self) -> int:
+        """How many materials there are."""
+        return len(self._plain)
+
+    def material_at(self, hits: MeshHits) -> NDArray[np.int32]:
+        """Return the number of the material (P,) of points on the mesh."""
+        found: NDArray[np.int32] = self._material[hits.triangle]
+        return found
+
     def at(self, hits: MeshHits, pixel: Array) -> Array:
         """Return the base colours (P, 3) of points in linear light.
 

@@ -215,10 +215,11 @@ def measured_tone(layers: Layers, entry: int, shown: AssetView, source: Shape, b
     normals = facing_viewer(source.normals_at(hits, world_from_box), ways)
     faces = -(normals * ways).sum(axis=1) / np.linalg.norm(ways, axis=1) > FACING
     hits = MeshHits(hits.triangle[faces], hits.weights[faces], hits.distance[faces])
-    colours = layers.foreground[0].numpy()[row[faces], column[faces]] / 255
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    shown_there = layers.foreground[0].numpy()[row[faces], column[faces]] / 255
+    linear = np.where(shown_there <= 0.04045, shown_there / 12.92, ((shown_there + 0.055) / 1.055) ** 2.4)
     pixel = hits.distance / (camera.fx * width)
-    return fitted_tone(normals[faces], base.at(hits, pixel), linear)
+    colours = base.at(hits, pixel)
+    return fitted_tone(normals[faces], colours, linear, base.material_at(hits), base.count)
 
 
 def facing_viewer(normals: Array, ways: Array) -> Array:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from na_core.meshes.base_colours import DARKEST, BaseColours
 from na_core.meshes.casting import Caster
 from na_core.meshes.mesh_arrays import read_mesh
-from na_core.meshes.tone import UNLIT, fitted_tone
+from na_core.meshes.tone import fitted_tone
 from na_core.scene import Material, Photo
 from tests.na_core.meshes.shapes import cube, cube_bytes
 
@@ -98,25 +98,43 @@ def test_light_that_is_diffuse_is_found_in_spite_of_highlights(seed: int) -> Non
     light = random.uniform(0.4, 1.2, 3) * (1 + normals @ towards)[:, None]
     seen = base * light
     seen[:20] += 1.5  # highlights
-    found = fitted_tone(normals, base, seen).light(normals)
+    found = fitted_tone(normals, base, seen, np.zeros(400, int), 1).light(normals)
     assert np.median(np.abs(found / light - 1)) < 0.08
 
 
 def test_one_brightness_where_few_points_tell() -> None:
-    tone = fitted_tone(np.tile([0, 0, 1.0], (5, 1)), np.full((5, 3), 0.5), np.full((5, 3), 0.2))
+    tone = fitted_tone(
+        np.tile([0, 0, 1.0], (5, 1)), np.full((5, 3), 0.5), np.full((5, 3), 0.2), np.zeros(5, int), 1
+    )
     np.testing.assert_allclose(tone.light(np.array([[0, 0, 1.0], [0, 0, -1.0]])), 0.4)
 
 
 def test_a_mesh_that_no_photo_shows_keeps_its_colours() -> None:
     empty = np.zeros((0, 3))
-    assert fitted_tone(empty, empty, empty) == UNLIT
-    np.testing.assert_array_equal(UNLIT.light(np.array([[0, 1.0, 0]])), 1)
+    tone = fitted_tone(empty, empty, empty, np.zeros(0, int), 2)
+    np.testing.assert_array_equal(tone.light(np.array([[0, 1.0, 0]])), 1)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_light_never_vanishes_nor_blinds(level: float) -> None:
     normals = np.array([[np.cos(a), np.sin(a), 0] for a in np.linspace(0, 3, 60)])
     seen = np.full((60, 3), level) * (normals[:, :1] > 0)
-    light = fitted_tone(normals, np.full((60, 3), 0.5), seen).light(-normals)
+    light = fitted_tone(normals, np.full((60, 3), 0.5), seen, np.zeros(60, int), 1).light(-normals)
     assert (light > 0).all()
     assert np.isfinite(light).all()
+
+
+def test_each_material_is_brought_to_what_the_photo_shows_of_it() -> None:
+    """A mesh that says red where the photo shows blue is wrong: the photo counts, by how much it shows."""
+    random = np.random.default_rng(0)
+    normals = random.normal(size=(900, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    material = np.repeat([0, 1, 2], [600, 290, 10])
+    said = np.array([[0.5, 0.5, 0.5], [0.6, 0.1, 0.1], [0.2, 0.2, 0.2]])
+    true = np.array([[0.5, 0.5, 0.5], [0.2, 0.1, 0.3], [0.8, 0.8, 0.8]])
+    tone = fitted_tone(normals, said[material], 0.7 * true[material], material, 4)
+    found = said * tone.gains[:3] * tone.light(np.array([[0, 0, 1.0]]))
+    np.testing.assert_allclose(found[:2], 0.7 * true[:2], rtol=0.3)
+    assert (found[2] > 0.7 * 0.2).all()
+    assert (found[2] < 0.7 * 0.8).all()  # ten points tell a little
+    np.testing.assert_array_equal(tone.gains[3], 1)
