@@ -115,6 +115,7 @@ class NEURAL_ASSETS_PT_layers(Sidebar, bpy.types.Panel):
         draw_painting(layout, scene, "plate")
         layout.separator()
         layout.operator("neural_assets.mix_with_cg", icon="SCENE_DATA")
+        layout.operator("neural_assets.export_clips", icon="EXPORT")
 
 
 class NEURAL_ASSETS_PT_sampling(Sidebar, bpy.types.Panel):

@@ -11,7 +11,17 @@ from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
 from .layers import operator as layers_operator
 from .layers import painting_operators
-from .operators import add_asset, adjust, compose, dataset, drag_box, fit_mesh, import_photo, views
+from .operators import (
+    add_asset,
+    adjust,
+    compose,
+    dataset,
+    drag_box,
+    export_clips,
+    fit_mesh,
+    import_photo,
+    views,
+)
 from .operators import worker as worker_operators
 from .scene import migration, painting, properties
 from .worker import supervisor
@@ -27,6 +37,7 @@ CLASSES: tuple[type, ...] = (
     *adjust.CLASSES,
     *drag_box.CLASSES,
     *compose.CLASSES,
+    *export_clips.CLASSES,
     *fit_mesh.CLASSES,
     *views.CLASSES,
     *worker_operators.CLASSES,

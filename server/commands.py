@@ -151,22 +151,26 @@ def export(
     outlines: Outlines = "",
     surfaces: Surfaces = "",
     plates: Plates = "",
+    progress: Annotated[str, typer.Option(help="bar, or json: a line on stdout for each frame.")] = "bar",
 ) -> None:
     """Write frames as control clips for video models: depth, normals, masks, edges, background, camera."""
     from server import worker
 
     worker.check_packages()
+    from rich.console import Console
     from rich.progress import track
 
-    from server import offline
+    from server import lifecycle, offline
 
     job = offline.read_job(frames)
     files = offline.find_files(job.frames, photos or frames.absolute().parent)
     models = worker.LayerSettings(outlines, surfaces, plates)
     renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, layers=models))
     done = offline.export_job(job, files, out, renderer, rate)
-    for _ in track(done, "Exporting", total=len(job.frames)):
-        pass
+    bar = Console(stderr=True, quiet=progress == "json")
+    for number, _ in enumerate(track(done, "Exporting", total=len(job.frames), console=bar), 1):
+        if progress == "json":
+            lifecycle.announce(sys.stdout, {"event": "frame", "done": number, "total": len(job.frames)})
     print(f"{len(job.frames)} frames exported to {out}", file=sys.stderr)
 
 

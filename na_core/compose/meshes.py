@@ -44,8 +44,8 @@ BLENDING = 4
 
 EYES, EYE_SPREAD, FADING = 5, 0.08, 3
 """Places around a photo's camera from which a point is looked for, too; how far they are from it, in units of
-its distance; and a power of the share of them that see it, by which the photo counts there. What is about to be
-hidden fades to the mesh's own colour: a mesh never fits so well that the photo shows the very edge."""
+its distance; and a power of the share of them that see it, by which the photo counts there. What is about to
+be hidden fades to the mesh's own colour: a mesh never fits so well that the photo shows the very edge."""
 
 NEARLY = 1 - 1e-3
 """Share of the way to a point on a mesh on which the mesh may hide it."""
