@@ -160,10 +160,16 @@ def create_app(
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_bug)
 
-    def held(frames: Sequence[Frame]) -> tuple[dict[str, Picture], dict[str, MeshArrays]]:
-        """Return what frames use. A job keeps it: later uploads may push it out of the caches."""
+    def held(
+        frames: Sequence[Frame], beside: Sequence[Frame] = ()
+    ) -> tuple[dict[str, Picture], dict[str, MeshArrays]]:
+        """Return what frames use, and the meshes of those beside them, which tell motion.
+
+        A job keeps it: later uploads may push it out of the caches.
+        """
         pictures, missing_photos = photos.among(photo.sha256 for frame in frames for photo in frame.photos())
-        shapes, missing_meshes = meshes.among(mesh.sha256 for frame in frames for mesh in frame.meshes())
+        needed = (mesh.sha256 for frame in (*frames, *beside) for mesh in frame.meshes())
+        shapes, missing_meshes = meshes.among(needed)
         if missing_photos or missing_meshes:
             raise _files_missing(missing_photos, missing_meshes)
         return pictures, shapes
@@ -238,7 +244,7 @@ def create_app(
         body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
         job = await asyncio.to_thread(parse_job, bytes(body))
         wants_previews = request.headers.get(PREVIEW_HEADER) == "1"
-        pictures, shapes = held(job.frames)
+        pictures, shapes = held(job.frames, [each for each in (job.before, job.after) if each is not None])
         return JobResponse(queue, FramesJob(job, pictures, finished, wants_previews, shapes))
 
     @app.post("/v1/layers")

@@ -116,7 +116,7 @@ def render(
 
     names = chosen_passes(passes)
     job = offline.read_job(frames)
-    files = offline.find_files(job.frames, photos or frames.absolute().parent)
+    files = offline.find_files(job, photos or frames.absolute().parent)
     models = worker.LayerSettings(outlines, surfaces, plates)
     settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads, layers=models)
     columns = (
@@ -163,7 +163,7 @@ def export(
     from server import lifecycle, offline
 
     job = offline.read_job(frames)
-    files = offline.find_files(job.frames, photos or frames.absolute().parent)
+    files = offline.find_files(job, photos or frames.absolute().parent)
     models = worker.LayerSettings(outlines, surfaces, plates)
     renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, layers=models))
     done = offline.export_job(job, files, out, renderer, rate)

@@ -72,7 +72,9 @@ class FramesJob(Job):
     def _post_passes(self, renderer: Renderer, index: int) -> None:
         sampling, frame = self.request.sampling, self.request.frames[index]
         found = renderer.passes(frame, self.photos, sampling.width, sampling.height, self.meshes)
-        for each in made_passes(Shown(frame, found, *self.request.beside(index)), self.request.passes):
+        for each in made_passes(
+            Shown(frame, found, *self.request.beside(index), self.meshes), self.request.passes
+        ):
             self.check()
             record = {
                 "event": "pass",

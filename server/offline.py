@@ -130,14 +130,15 @@ def take_apart(photo: Path, boxes: Detection, renderer: LoadedRenderer, out: Pat
     return write_layers(pictures, view.camera, view.boxes, out)
 
 
-def find_files(frames: Sequence[Frame], folder: Path) -> dict[str, Path]:
-    """Return the file of each photo and mesh of frames, found by SHA-256 among a folder's own files.
+def find_files(job: RenderJob, folder: Path) -> dict[str, Path]:
+    """Return the file of each photo and mesh of a job, found by SHA-256 among a folder's own files.
 
     Raises:
         Failure: ``photos_missing``.
     """
-    photos = {photo.sha256 for frame in frames for photo in frame.photos()}
-    names = photos | {mesh.sha256 for frame in frames for mesh in frame.meshes()}
+    photos = {photo.sha256 for frame in job.frames for photo in frame.photos()}
+    every = [frame for frame in (job.before, *job.frames, job.after) if frame is not None]
+    names = photos | {mesh.sha256 for frame in every for mesh in frame.meshes()}
     largest = MAX_PHOTO_BYTES if names == photos else max(MAX_PHOTO_BYTES, MAX_MESH_BYTES)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -194,12 +195,17 @@ def render_job(
             continue
         pictures = decoded.of(frame)
         renderer = renderer or load()
-        meshes = decoded.meshes_of(frame)
+        beside = [each for each in job.beside(index) if each is not None]
+        meshes = {
+            sha256: mesh for each in (frame, *beside) for sha256, mesh in decoded.meshes_of(each).items()
+        }
         picture = renderer.render(frame, pictures, job.sampling, on_step or _ignore_step, meshes)
         _write_png(path, picture)
         if passes:
             found = renderer.passes(frame, pictures, job.sampling.width, job.sampling.height, meshes)
-            write_passes(layers, picture, made_passes(Shown(frame, found, *job.beside(index)), passes))
+            write_passes(
+                layers, picture, made_passes(Shown(frame, found, *job.beside(index), meshes), passes)
+            )
         yield index, True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from server.failures import Failure
 
 if TYPE_CHECKING:
     from na_core.compose.frame_passes import FramePasses
+    from na_core.meshes.mesh_arrays import MeshArrays
 
 LAYER = "ViewLayer"
 """Name of the view layer that passes are of, as Blender's own default is called."""
@@ -23,12 +24,13 @@ LAYER = "ViewLayer"
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame, its passes, and the frames before and after it."""
+    """A frame, its passes, the frames before and after it, and what the files of meshes hold by SHA-256."""
 
     frame: Frame
     passes: FramePasses
     before: Frame | None
     after: Frame | None
+    meshes: Mapping[str, MeshArrays] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _vector(shown: Shown) -> list[Pass]:
 
     passes = shown.passes
     before, after = (
-        motion(shown.frame, passes.index, passes.position, other) * np.array([1, -1], np.float32)
+        motion(shown.frame, passes, other, shown.meshes) * np.array([1, -1], np.float32)
         for other in (shown.before, shown.after)
     )
     return [Pass("Vector", "XYZW", np.concatenate([before, -after], axis=2))]

@@ -4,7 +4,7 @@ Depth, position, normal, index and motion are of the middle of each pixel; colou
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from na_core.compose.passes import Front, Passes
 from na_core.geometry.camera import camera_from_world, pixel_centres, project_points, rays
 from na_core.layers.layers import Layers
 from na_core.layers.pictures import normals_of
-from na_core.meshes.placed import PlacedMesh
+from na_core.meshes.casting import MeshHits
+from na_core.meshes.placed import MeshFiles, PlacedMesh
 from na_core.raster.backdrop import backdrop_points, backdrops
-from na_core.scene import Frame
+from na_core.scene import Frame, PlacedAsset
 from na_core.tensors.frames import FrameBatch, other_views
 
 Plane = NDArray[np.float32]
@@ -39,6 +40,8 @@ class FramePasses:
         depth: (H, W) metres along the viewing direction, of assets and of the ground or dome behind.
         position: (H, W, 3) in the world.
         normal: (H, W, 3) unit vectors in the world.
+        hits: by the slots of assets with a mesh, where on it the pixels with the asset's index are, row by
+            row.
     """
 
     proxy: Plane
@@ -50,6 +53,7 @@ class FramePasses:
     depth: Plane
     position: Plane
     normal: Plane
+    hits: Mapping[int, MeshHits] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -84,6 +88,8 @@ def frame_passes(
     plate = compose(layers, gone, width, height, oversampling).proxy
     depth = _depth(middle, frame, batch)
     index = middle.index[0].cpu().numpy()
+    ways = rays(frame.camera, pixel_centres(width, height))
+    hits = {slot: mesh.seen(frame.camera, ways[index == slot]) for slot, mesh in (meshes or {}).items()}
     return FramePasses(
         proxy=_picture(shown.proxy),
         plate=_picture(plate),
@@ -93,35 +99,54 @@ def frame_passes(
         index=index + 1,
         depth=depth.astype(np.float32),
         position=_positions(frame, depth).astype(np.float32),
-        normal=_normals(middle, layers, frame, batch, depth, meshes or {}),
+        normal=_normals(middle, layers, frame, batch, depth, meshes or {}, hits),
+        hits=hits,
     )
 
 
-def motion(frame: Frame, index: NDArray[np.integer], position: Plane, other: Frame | None) -> Plane:
+def motion(frame: Frame, passes: FramePasses, other: Frame | None, meshes: MeshFiles | None = None) -> Plane:
     """Return where what pixels show is in another frame: (H, W, 2) pixels to the right and down from here.
 
-    Exact for what stands still or moves as a box does. An asset that the other frame lacks stays where it is.
+    Exact for what stands still, moves as a box does, or deforms as a mesh does. An asset that the other frame
+    lacks stays where it is.
 
     Args:
         frame: that is shown.
-        index, position: of it, see :class:`FramePasses`.
+        passes: of it.
         other: the frame before or after it; None: there is none, and nothing moves.
+        meshes: what the files of meshes hold, by SHA-256; without them meshes move as their boxes do.
     """
+    index, position = passes.index, passes.position
     height, width = index.shape
     here = pixel_centres(width, height)
     if other is None:
         return np.zeros((height, width, 2), np.float32)
     moved = position.astype(np.float64)
-    for number, box in enumerate(_boxes_in(frame, other), 1):
-        way = box @ np.linalg.inv(frame.assets[number - 1].box.world_from_box)
-        own = index == number
-        moved[own] = moved[own] @ way[:3, :3].T + way[:3, 3]
-    there = project_points(other.camera, moved)[..., :2]
-    return ((there - here) * (width, height)).astype(np.float32)
+    for number, there in enumerate(_placed_in(frame, other), 1):
+        placed, own, box = frame.assets[number - 1], index == number, there.box.world_from_box
+        if there.deformed != placed.deformed and meshes is not None and number - 1 in passes.hits:
+            points = _points_of(there, passes.hits[number - 1], meshes)
+            moved[own] = points @ box[:3, :3].T + box[:3, 3]
+        else:
+            way = box @ np.linalg.inv(placed.box.world_from_box)
+            moved[own] = moved[own] @ way[:3, :3].T + way[:3, 3]
+    after = project_points(other.camera, moved)[..., :2]
+    return ((after - here) * (width, height)).astype(np.float32)
 
 
-def _boxes_in(frame: Frame, other: Frame) -> list[NDArray[np.float64]]:
-    """Return where a frame's assets stand in another, of the same name, photo and source box."""
+def _points_of(placed: PlacedAsset, hits: MeshHits, meshes: MeshFiles) -> NDArray[np.float64]:
+    """Return where points on an asset's mesh are (P, 3), in the coordinates of its box."""
+    assert placed.asset.mesh is not None
+    mesh = meshes[placed.asset.mesh.file.sha256]
+    now = mesh if placed.deformed is None else meshes[placed.deformed.sha256]
+    assert mesh.triangles is not None
+    corners = now.vertices.astype(np.float64)[mesh.triangles[hits.triangle]]
+    points: NDArray[np.float64] = (corners * hits.weights[..., None]).sum(axis=1)
+    return points
+
+
+def _placed_in(frame: Frame, other: Frame) -> list[PlacedAsset]:
+    """Return how a frame's assets stand in another, of the same name, photo and source box."""
 
     def keys(of: Frame) -> list[tuple[object, ...]]:
         names = [(p.asset.name, p.asset.photo, p.asset.source_box) for p in of.assets]
@@ -129,7 +154,7 @@ def _boxes_in(frame: Frame, other: Frame) -> list[NDArray[np.float64]]:
 
     known = dict(zip(keys(other), other.assets, strict=True))
     pairs = zip(keys(frame), frame.assets, strict=True)
-    return [known.get(key, placed).box.world_from_box for key, placed in pairs]
+    return [known.get(key, placed) for key, placed in pairs]
 
 
 def _picture(values: torch.Tensor) -> Plane:
@@ -172,6 +197,7 @@ def _normals(
     batch: FrameBatch,
     depth: NDArray[np.float64],
     meshes: Mapping[int, PlacedMesh],
+    hits: Mapping[int, MeshHits],
 ) -> Plane:
     """Return normals (H, W, 3): of meshes, those that a network saw, turned with boxes, or of depths."""
     front, index = _front(passes), passes.index[0].cpu().numpy()
@@ -187,7 +213,7 @@ def _normals(
         if not own.any():
             continue
         if slot in meshes:
-            normals[own] = meshes[slot].normals_seen(frame.camera, directions[own])
+            normals[own] = meshes[slot].normals_at(hits[slot], directions[own])
             continue
         way = (placed.box.world_from_box @ np.linalg.inv(sources[slot]))[:3, :3]
         turned = np.linalg.inv(way).T @ placed.asset.source_camera.world_from_camera[:3, :3]

@@ -86,9 +86,9 @@ class PlacedMesh:
         eye = box_from_world[:3, :3] @ camera.world_from_camera[:3, 3] + box_from_world[:3, 3]
         return self.shape.caster.cast(eye, ways @ box_from_world[:3, :3].T)
 
-    def normals_seen(self, camera: Camera, ways: Array) -> Array:
-        """Return the normals (P, 3) in the world of what rays that meet the mesh see of it."""
-        return facing_viewer(self.shape.normals_at(self.seen(camera, ways), self.world_from_box), ways)
+    def normals_at(self, hits: MeshHits, ways: Array) -> Array:
+        """Return the normals (P, 3) in the world of what rays meet of the mesh, turned to their start."""
+        return facing_viewer(self.shape.normals_at(hits, self.world_from_box), ways)
 
 
 class MeshStore:

@@ -102,7 +102,7 @@ class Painter:
 
 def test_frames_that_are_there_are_kept_unless_told_otherwise(frames_file, tmp_path):
     job = offline.read_job(frames_file)
-    photos = offline.find_files(job.frames, tmp_path)
+    photos = offline.find_files(job, tmp_path)
     out = tmp_path / "out"
     out.mkdir()
     (out / "frame_0001.png").write_bytes(b"kept")

@@ -145,8 +145,8 @@ def test_motion_leads_to_what_the_next_frame_shows(studio: Studio) -> None:
     camera = camera_of_photo(1.25 * SIDE, SIDE, SIDE, 1.55, 0.32)
     second = studio.frame({0: box_matrix((-0.6, 3.95, 0.4), (0.7, 0.5, 0.8), yaw=0.6)}, camera)
     here, there = passes_of(studio, first), passes_of(studio, second)
-    way = motion(first, here.index, here.position, second)
-    back = motion(second, there.index, there.position, first)
+    way = motion(first, here, second)
+    back = motion(second, there, first)
     x, y = np.moveaxis(pixel_centres(SIDE, SIDE) * SIDE + way, -1, 0) - 0.5
     inside = (x > 1) & (x < SIDE - 2) & (y > 1) & (y < SIDE - 2)
     same = map_coordinates(there.index, (y, x), order=0, mode="nearest") == here.index
@@ -161,11 +161,11 @@ def test_motion_leads_to_what_the_next_frame_shows(studio: Studio) -> None:
 def test_nothing_moves_where_there_is_no_other_frame(studio: Studio) -> None:
     frame = studio.frame()
     passes = passes_of(studio, frame)
-    assert not motion(frame, passes.index, passes.position, None).any()
-    np.testing.assert_allclose(motion(frame, passes.index, passes.position, frame), 0, atol=1e-4)
+    assert not motion(frame, passes, None).any()
+    np.testing.assert_allclose(motion(frame, passes, frame), 0, atol=1e-4)
 
 
 def test_an_asset_that_the_other_frame_lacks_stays(studio: Studio) -> None:
     frame, other = studio.frame(), studio.frame({0: None})
     passes = passes_of(studio, frame)
-    np.testing.assert_allclose(motion(frame, passes.index, passes.position, other), 0, atol=1e-4)
+    np.testing.assert_allclose(motion(frame, passes, other), 0, atol=1e-4)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from na_core.compose.frame_passes import FramePasses
+from na_core.compose.frame_passes import FramePasses, motion
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo, pixel_centres, project_points, rays
 from na_core.geometry.mesh_file import mesh_bytes
@@ -184,6 +184,32 @@ def test_a_deformed_mesh_takes_its_colours_along(pipeline, studio) -> None:
     frame = replace(frame, assets=(replace(first, deformed=fewer.file), frame.assets[1]))
     with pytest.raises(MeshError, match="Apply them"):
         picture(pipeline, frame, studio, {**files, **few})
+
+
+def test_motion_of_a_mesh_that_deforms_is_that_of_its_points(pipeline, studio) -> None:
+    """A point on the mesh, found in the other frame by its triangle, is where motion says, in pixels."""
+    vertices, triangles = ball()
+    bent = vertices + 0.3 * np.stack([vertices[:, 2] ** 2, 0 * vertices[:, 0], vertices[:, 0]], axis=1)
+    mesh, files = mesh_of(mesh_bytes(vertices, triangles))
+    other, more = mesh_of(mesh_bytes(bent))
+    files = {**files, **more}
+    first = solid(studio.frame({0: turned(LEFT, 0.2)}), mesh, (0,))
+    second = solid(studio.frame({0: turned(LEFT, 0.5, (0.1, 0.1, 0))}), mesh, (0,))
+    moved = replace(second.assets[0], deformed=other.file)
+    second = replace(second, assets=(moved, second.assets[1]))
+    here = passes_of(pipeline, first, studio, files)
+    way = motion(first, here, second, files)
+    own = here.index == 1
+    hits = here.hits[0]
+    points = (bent[triangles[hits.triangle]] * hits.weights[..., None]).sum(axis=1)
+    box = moved.box.world_from_box
+    expected = project_points(second.camera, points @ box[:3, :3].T + box[:3, 3])[:, :2] * (WIDTH, HEIGHT)
+    found = (pixel_centres(WIDTH, HEIGHT) * (WIDTH, HEIGHT) + way)[own]
+    assert np.abs(found - expected).max() < 0.5
+    rigid = motion(first, here, second)
+    assert np.abs(rigid - way)[own].max() > 1  # as the box moves it would be elsewhere
+    back = motion(second, passes_of(pipeline, second, studio, files), first, files)
+    assert np.isfinite(back).all()
 
 
 def test_meshes_and_reliefs_hide_each_other_by_depth(pipeline, studio) -> None:
