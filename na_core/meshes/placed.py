@@ -37,10 +37,12 @@ class Shape:
     Attributes:
         caster: of its triangles, in box coordinates.
         normals: (T, 3, 3) of the triangles' corners, of any length, in box coordinates.
+        bounds: (2, 3) least and greatest coordinates.
     """
 
     caster: Caster
     normals: NDArray[np.float32]
+    bounds: Array
 
     def normals_at(self, hits: MeshHits, world_from_box: Array) -> Array:
         """Return the normals (P, 3) in the world of points on the mesh, whose box stands there."""
@@ -71,8 +73,7 @@ class PlacedMesh:
     @property
     def reach(self) -> Array:
         """The bounds of the mesh as a box, (4, 4) ``world_from_box``, a little larger than it."""
-        corners = self.shape.caster.corners.reshape(-1, 3)
-        low, high = corners.min(axis=0), corners.max(axis=0)
+        low, high = self.shape.bounds
         margin = 1e-3 * (high - low).max()
         bounds = np.eye(4)
         bounds[:3, :3] = np.diag(high - low + 2 * margin)
@@ -182,7 +183,8 @@ def shape_of(mesh: MeshArrays, deformed: MeshArrays | None = None) -> Shape:
         flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).astype(np.float32)
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-20)
         normals = np.repeat(flat[:, None], 3, axis=1)
-    return Shape(caster, normals)
+    every = caster.corners.reshape(-1, 3)
+    return Shape(caster, normals, np.stack([every.min(axis=0), every.max(axis=0)]))
 
 
 def measured_tone(layers: Layers, entry: int, shown: AssetView, source: Shape, base: BaseColours) -> Tone:
