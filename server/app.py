@@ -16,16 +16,12 @@ from typing import Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-import na_core
 from na_core.meshes.mesh_arrays import MeshArrays
 from na_core.scene import (
-    MAX_SIDE,
-    SAMPLING_PRESETS,
-    SCHEMA_VERSION,
     Frame,
     LayersRequest,
     Picture,
@@ -33,6 +29,14 @@ from na_core.scene import (
     SceneError,
 )
 from server.access import AccessGate
+from server.answers import (
+    CacheState,
+    Capabilities,
+    Health,
+    PeakMemory,
+    StoredMesh,
+    StoredPhoto,
+)
 from server.caches import ByteLimitedCache
 from server.detection import DetectionRequest, Detectors
 from server.failures import Failure
@@ -50,7 +54,6 @@ from server.protocol import (
     MAX_PHOTO_BYTES,
     MEDIA_TYPE,
     PREVIEW_HEADER,
-    PROTOCOL_VERSION,
     encode_record,
 )
 
@@ -78,63 +81,6 @@ class Limits:
     photo_cache_bytes: int = 512 * 2**20
     mesh_cache_bytes: int = 512 * 2**20
     frame_cache_bytes: int = 512 * 2**20
-
-
-class Health(BaseModel):
-    """The answer of /v1/health."""
-
-    status: str = "ok"
-    protocol: int = PROTOCOL_VERSION
-    version: str = na_core.__version__
-    busy: bool
-    pid: int
-
-
-class PeakMemory(BaseModel):
-    """Largest memory so far, MiB; null where it is unknown or does not apply."""
-
-    process: float | None
-    device: float | None
-
-
-class CacheState(BaseModel):
-    """How full a cache is."""
-
-    entries: int
-    bytes: int
-    limit: int
-
-
-class Capabilities(BaseModel):
-    """The answer of /v1/capabilities."""
-
-    checkpoint: str
-    fingerprint: str
-    preset: str | None
-    device: str
-    dtype: str
-    max_side: int = MAX_SIDE
-    max_frames: int = MAX_FRAMES
-    max_photo_bytes: int = MAX_PHOTO_BYTES
-    schema_version: int = SCHEMA_VERSION
-    sampling_presets: dict[str, tuple[int, float]] = SAMPLING_PRESETS
-    peak_memory_mib: PeakMemory
-    models: dict[str, str]
-    caches: dict[str, CacheState]
-
-
-class StoredPhoto(BaseModel):
-    """The answer to an upload: the picture's size as the worker keeps it, pixels."""
-
-    width: int
-    height: int
-
-
-class StoredMesh(BaseModel):
-    """The answer to a mesh's upload; null triangles are those of the mesh that is deformed."""
-
-    vertices: int
-    triangles: int | None
 
 
 def create_app(

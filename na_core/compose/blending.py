@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from na_core.compose.meshes import mesh_colours
+from na_core.compose.mesh_colours import mesh_colours
 from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Front
 from na_core.compose.relighting import Relighting

@@ -18,7 +18,8 @@ from na_core.compose.background import (
     unmoved_positions,
 )
 from na_core.compose.blending import Planes, blend_over, covered_in_part, front_of
-from na_core.compose.meshes import MeshTables, Placed, paint_meshes, reaching_boxes
+from na_core.compose.mesh_colours import paint_meshes
+from na_core.compose.mesh_rays import MeshTables, Placed, reaching_boxes
 from na_core.compose.objects import ObjectTables, object_points
 from na_core.compose.passes import Passes
 from na_core.compose.relighting import UNCHANGED, Relighting

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from na_core.compose.meshes import MeshTables, mesh_points
+from na_core.compose.mesh_rays import MeshTables, mesh_points
 from na_core.layers.layers import Layers
 from na_core.raster.boxmap import Hits, camera_in_box, of_hits, through_box
 from na_core.raster.march import HULL, SURFACE, UNKNOWN, march
