@@ -46,6 +46,7 @@ PASS_NAMES = (
     "proxy",
     "validity",
     "alpha",
+    "cryptomatte",
 )
 """What may be asked for beside a frame's picture."""
 

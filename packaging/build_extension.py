@@ -1,8 +1,9 @@
 """Build the Blender extension: dist/neural_assets-<version>.zip.
 
 The zip holds the add-on at its root, the manifest, the licence and one pure wheel with the part of na_core
-that Blender's own Python imports: message, scene and geometry (numpy and the standard library only). Its own
-packager, which lies inside the bpy package, validates and builds it. The same sources give the same bytes.
+that Blender's own Python imports: message, scene, cryptomatte and geometry (numpy and the standard library
+only). Its own packager, which lies inside the bpy package, validates and builds it. The same sources give the
+same bytes.
 
     python packaging/build_extension.py [--addon DIR] [--out DIR]
 """
@@ -24,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Of na_core. Nothing here may import torch.
-WHEEL_SOURCES = ("__init__.py", "message.py", "scene.py", "geometry")
+WHEEL_SOURCES = ("__init__.py", "message.py", "scene.py", "cryptomatte.py", "geometry")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*~")
 # Archives carry dates. A fixed one makes the build reproducible; 1980 is the first year that zip knows.
 TIMESTAMP = 315619200  # 1980-01-02 00:00 UTC

@@ -70,7 +70,7 @@ def render(
         typer.Option(
             metavar="NAMES",
             help="Write them to frame_0001.exr, too: all, or some of depth, index, normal, position, vector, "
-            "shadow, plate, proxy, validity, alpha, with commas between.",
+            "shadow, plate, proxy, validity, alpha, cryptomatte, with commas between.",
         ),
     ] = "",
     checkpoint: Checkpoint = "mini",

@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def write_exr(file: Path, channels: Mapping[str, NDArray[np.floating]]) -> Path:
+def write_exr(
+    file: Path, channels: Mapping[str, NDArray[np.floating]], texts: Mapping[str, str] | None = None
+) -> Path:
     """Write channels and return the file.
 
     Args:
         file: to write; one of that name is replaced.
         channels: (H, W) float16 or float32 by name, such as ``ViewLayer.Depth.Z``; or (H, W, 3) by ``RGB``.
+        texts: attributes of the header.
 
     Raises:
         OSError: it cannot be written.
     """
     import OpenEXR  # here: not everything that imports this writes
 
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **(texts or {})}
     partial = partial_of(file)
     whole = {name: np.ascontiguousarray(values) for name, values in channels.items()}
     OpenEXR.File(header, whole).write(str(partial))

@@ -203,9 +203,9 @@ def render_job(
         _write_png(path, picture)
         if passes:
             found = renderer.passes(frame, pictures, job.sampling.width, job.sampling.height, meshes)
-            write_passes(
-                layers, picture, made_passes(Shown(frame, found, *job.beside(index), meshes), passes)
-            )
+            names = [placed.asset.name for placed in frame.assets]
+            made = made_passes(Shown(frame, found, *job.beside(index), meshes), passes)
+            write_passes(layers, picture, made, names)
         yield index, True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cryptomatte import OBJECTS, metadata, ranked
 from na_core.scene import Frame, Picture
 from server.exr import write_exr
 from server.failures import Failure
@@ -64,13 +65,23 @@ def _vector(shown: Shown) -> list[Pass]:
     return [Pass("Vector", "XYZW", np.concatenate([before, -after], axis=2))]
 
 
-def _alphas(shown: Shown) -> list[Pass]:
-    """Return how much of each pixel shows the assets of each name."""
+def _coverage(shown: Shown) -> dict[str, NDArray[np.float32]]:
+    """Return how much of each pixel (H, W) shows the assets of each name."""
     sums: dict[str, NDArray[np.float32]] = {}
     for placed, alpha in zip(shown.frame.assets, shown.passes.alpha, strict=True):
         name = placed.asset.name
         sums[name] = sums[name] + alpha if name in sums else alpha
-    return [each for name, alpha in sums.items() for each in _one(f"Alpha {name}", "V", alpha)]
+    return sums
+
+
+def _alphas(shown: Shown) -> list[Pass]:
+    coverage = _coverage(shown)
+    return [each for name, alpha in coverage.items() for each in _one(f"Alpha {name}", "V", alpha)]
+
+
+def _cryptomatte(shown: Shown) -> list[Pass]:
+    levels = ranked(_coverage(shown), shown.passes.index.shape)
+    return [Pass(f"{OBJECTS}{number:02d}", "RGBA", values) for number, values in enumerate(levels)]
 
 
 PASSES: Mapping[str, Callable[[Shown], list[Pass]]] = {
@@ -84,6 +95,7 @@ PASSES: Mapping[str, Callable[[Shown], list[Pass]]] = {
     "proxy": lambda shown: _colours("Proxy", shown.passes.proxy),
     "validity": lambda shown: _one("Validity", "V", shown.passes.validity),
     "alpha": _alphas,
+    "cryptomatte": _cryptomatte,
 }
 """What makes each pass of :data:`na_core.scene.PASS_NAMES`."""
 
@@ -110,8 +122,13 @@ def made_passes(shown: Shown, names: Sequence[str]) -> list[Pass]:
     return [each for name in names for each in PASSES[name](shown)]
 
 
-def write_passes(file: Path, picture: Picture, passes: Sequence[Pass]) -> Path:
+def write_passes(file: Path, picture: Picture, passes: Sequence[Pass], names: Iterable[str] = ()) -> Path:
     """Write a frame's picture (H, W, 3) and passes into one multilayer file and return it.
+
+    Args:
+        file: to write.
+        picture, passes: of the frame.
+        names: of its assets, by which readers of Cryptomatte know them.
 
     Raises:
         OSError: it cannot be written.
@@ -121,4 +138,5 @@ def write_passes(file: Path, picture: Picture, passes: Sequence[Pass]) -> Path:
         layer = each.name.replace(".", "_")  # a full stop has a meaning there
         for number, letter in enumerate(each.letters):
             channels[f"{LAYER}.{layer}.{letter}"] = each.values[..., number]
-    return write_exr(file, channels)
+    matte = any(each.name.startswith(OBJECTS) for each in passes)
+    return write_exr(file, channels, metadata(LAYER, names) if matte else {})

@@ -16,7 +16,7 @@ from ..worker.client import Progress, ReceivedPicture
 from .border import border_cut
 from .colour import resized, scene_linear
 from .disk_space import check_disk_space
-from .passes import add_passes, asked_for, fill_passes, neighbours
+from .passes import add_passes, asked_for, fill_passes, neighbours, tell_names
 from .picture import Observer, render_picture
 from .transparent import NEEDED, assets_alone
 
@@ -104,6 +104,7 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
         show(picture)
         size = _pass_size(result, width, height)
         fill_passes(result.layers[0], picture.passes, job.frames[0], depsgraph, size)
+        tell_names(engine, depsgraph)
         stamp(engine, job.sampling.seed, job.sampling.steps, address.checkpoint)
         engine.update_progress(1.0)
         finished = True

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cryptomatte import LEVELS, OBJECTS, metadata
 from na_core.scene import Frame
 
 from ..errors import UserError
@@ -56,6 +57,7 @@ OFFERS = (
     Offer("proxy", "Proxy", "RGB", "COLOR", "use_pass_proxy", ours=True),
     Offer("validity", "Validity", "V", "VALUE", "use_pass_validity", ours=True),
     Offer("alpha", ALPHA, "V", "VALUE", "use_pass_alpha", ours=True),
+    Offer("cryptomatte", OBJECTS, "RGBA", "COLOR", "use_pass_cryptomatte_object"),
 )
 
 LIT = {"Plate", "Proxy"}
@@ -77,6 +79,9 @@ def registered(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Itera
         if offer.key == "alpha":
             for asset in asset_objects(scene):
                 yield alpha_name(asset.name), offer.letters, offer.kind
+        elif offer.key == "cryptomatte":
+            for number in range(LEVELS):
+                yield f"{OBJECTS}{number:02d}", offer.letters, offer.kind
         else:
             yield offer.name, offer.letters, offer.kind
 
@@ -128,6 +133,14 @@ def fill_passes(
             values = values @ working_from_rec709().T
         cut = border_cut(values, depsgraph.scene_eval.render, *size)
         room.rect.foreach_set(np.ascontiguousarray(cut[::-1], np.float32).ravel())
+
+
+def tell_names(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
+    """Write into the result's metadata which asset each number of Cryptomatte stands for."""
+    if depsgraph.view_layer.use_pass_cryptomatte_object:
+        names = [asset.name for asset in asset_objects(depsgraph.scene)]
+        for key, text in metadata(depsgraph.view_layer.name, names).items():
+            engine.get_result().stamp_data_add_field(key, text)
 
 
 def neighbours(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import numpy as np
 import pytest
@@ -238,3 +240,22 @@ def test_depth_index_and_position_of_meshes_are_blenders_own_ray_casts(api, laye
     expected = eye + ways * cast[..., None]
     away = np.linalg.norm(position - expected, axis=-1)[shown] / cast[shown]
     assert (away <= 1e-3).mean() >= 0.999
+
+
+def test_cryptomatte_knows_assets_by_their_names(layered) -> None:
+    """As a reader finds them: the manifest in the header, and each name's number with its coverage."""
+    layer = layered.view_layers[0]
+    layer.use_pass_cryptomatte_object = layer.neural_assets.use_pass_alpha = True
+    found = render(layered)
+    with OpenEXR.File(layered.render.filepath, separate_channels=True) as opened:
+        header = dict(opened.parts[0].header)
+    (manifest,) = (value for key, value in header.items() if key.endswith("/manifest"))
+    numbers = {name: int(bits, 16) for name, bits in json.loads(manifest).items()}
+    assert numbers.keys() == {"Cup", "Jar"}
+    letters = [found[f"CryptoObject{n:02d}.{letter}"] for n in range(3) for letter in "RGBA"]
+    ranks = np.stack(letters, axis=-1).reshape(*letters[0].shape, 6, 2)
+    for name, bits in numbers.items():
+        number = np.array([bits], np.uint32).view(np.float32)[0]
+        coverage = np.where(ranks[..., 0] == number, ranks[..., 1], 0).sum(axis=-1)
+        np.testing.assert_allclose(coverage, found[f"Alpha {name}.V"], atol=1e-6)
+        assert coverage.max() > 0.9

@@ -60,6 +60,7 @@ def test_every_pass_has_blenders_names_and_the_frames_size(render, tmp_path):
         *(f"{name}.{letter}" for name in ("Normal", "Position") for letter in "XYZ"),
         *(f"Vector.{letter}" for letter in "XYZW"),
         *("Depth.Z", "IndexOB.X", "Validity.V", "Alpha my_cup.V"),
+        *(f"CryptoObject{number:02d}.{letter}" for number in range(3) for letter in "RGBA"),
     ]
     assert sorted(found) == sorted(f"ViewLayer.{name}" for name in expected)
     for values in found.values():
