@@ -10,7 +10,7 @@ import bpy
 from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
 from .layers import operator as layers_operator
-from .layers import painting_operators
+from .layers import painting_operators, updating
 from .operators import (
     add_asset,
     adjust,
@@ -51,6 +51,7 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (properties.register, properties.unregister),
     (migration.register, migration.unregister),
     (painting.register, painting.unregister),
+    (updating.register, updating.unregister),
     (import_photo.register, import_photo.unregister),
     (panels.register, panels.unregister),
     (overlay.register, overlay.unregister),

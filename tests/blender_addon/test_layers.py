@@ -114,3 +114,50 @@ def test_an_image_that_is_used_is_saved_with_the_file(api, table, settings, tmp_
     (again,) = [image for image in bpy.data.images if image.neural_layer.photo]
     assert again.neural_layer.kind == "depth"
     np.testing.assert_allclose(pixels_of(again), depth, rtol=1e-6)
+
+
+def test_images_follow_the_boxes_once_these_hold_still(api, part, table, settings) -> None:
+    """As the timer does, which runs where there is a window."""
+    updating = part("layers.updating")
+    updating.stop()
+    images = api.images_of_layers(table)
+    assert updating.follow_boxes() == updating.SECONDS
+    assert updating._update.task is None  # nothing has changed
+    before = pixels_of(images["outlines"]).copy()
+    cup = table.objects["Cup"]
+    cup.location.x += 0.4
+    api.capture_asset(cup, scene=table)
+    updating.follow_boxes()
+    cup.location.x += 0.1
+    api.capture_asset(cup, scene=table)
+    updating.follow_boxes()
+    assert updating._update.task is None  # they still move
+    updating.follow_boxes()
+    assert updating._update.task is not None
+    updating._update.task.finish()
+    updating.follow_boxes()
+    assert updating._update.task is None
+    assert not part("layers.photo_layers").are_out_of_date(table)
+    assert not np.array_equal(pixels_of(images["outlines"]), before)
+    updating.stop()
+
+
+def test_a_worker_that_fails_is_not_asked_again_and_again(api, part, table, settings, monkeypatch) -> None:
+    updating = part("layers.updating")
+    updating.stop()
+    api.images_of_layers(table)
+    cup = table.objects["Cup"]
+    cup.location.x += 0.4
+    api.capture_asset(cup, scene=table)
+    asked = []
+
+    def refused(scene):
+        asked.append(scene)
+        raise api.UserError("No worker Python is set.")
+
+    monkeypatch.setattr(updating, "start_layers", refused)
+    for _ in range(6):
+        updating.follow_boxes()
+    assert len(asked) == 1
+    assert part("layers.photo_layers").are_out_of_date(table)
+    updating.stop()
