@@ -1,4 +1,4 @@
-"""Images of layers follow the boxes: once these hold still, the photo is taken apart anew in the background."""
+"""Images of layers follow the boxes: once these hold still, the photo is taken apart anew."""
 
 from __future__ import annotations
 
