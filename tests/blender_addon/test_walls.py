@@ -15,7 +15,7 @@ RESULTS = ("detection/result.py", "layers/result.py")
 DATA_LAYER = ("scene/*.py", "detection/apply.py", "layers/images.py", *RESULTS)
 DATA_LAYER_KNOWS = ("errors", "names", "scene")
 WITHOUT_BPY = ("worker/*.py", "detection/question.py", "layers/question.py", *RESULTS)
-ALLOWED_CORE = {"na_core", "na_core.scene", "na_core.geometry"}
+ALLOWED_CORE = {"na_core", "na_core.scene", "na_core.geometry", "na_core.cryptomatte"}
 
 
 @pytest.fixture(scope="module")
