@@ -119,12 +119,12 @@ class Rendered:
     def __init__(self, name: str, identity: str, pipeline: NeuralAssetsPipeline, sampling: Sampling) -> None:
         self.name, self.identity = name, identity
         self.pipeline = pipeline
-        self._sampling = sampling
+        self.sampling = sampling
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
         """Return the pipeline's picture."""
         height, width = request.source.shape[:2]
-        sampling = replace(self._sampling, seed=seed, width=width, height=height)
+        sampling = replace(self.sampling, seed=seed, width=width, height=height)
         return self.pipeline([request.frame], request.photos, sampling, meshes=request.meshes).images[0]
 
     def take_apart(self, views: SourceViews) -> Layers:

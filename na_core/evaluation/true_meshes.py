@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from na_core.evaluation.methods import Checkpoint, RenderRequest
+from na_core.evaluation.methods import Rendered, RenderRequest
 from na_core.meshes.mesh_arrays import MeshArrays, read_mesh
 from na_core.scene import Frame, Mesh, Picture
 
@@ -34,7 +34,7 @@ class SceneMeshes:
     textures: Mapping[str, Picture]
 
 
-class WithMeshes(Checkpoint):
+class WithMeshes(Rendered):
     """A checkpoint whose assets have meshes.
 
     Args:
@@ -42,12 +42,9 @@ class WithMeshes(Checkpoint):
         folder: what ``dataset meshes`` wrote.
     """
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
-        vars(self).update(vars(checkpoint))
-        self.name, self.identity = (
-            f"{checkpoint.name} with meshes",
-            f"{checkpoint.identity} {folder.absolute()}",
-        )
+    def __init__(self, checkpoint: Rendered, folder: Path) -> None:
+        name, identity = f"{checkpoint.name} with meshes", f"{checkpoint.identity} {folder.absolute()}"
+        super().__init__(name, identity, checkpoint.pipeline, checkpoint.sampling)
         self._folder = folder
 
     def render(self, request: RenderRequest, seed: int) -> Picture:
