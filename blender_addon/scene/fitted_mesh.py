@@ -51,7 +51,8 @@ def fit_mesh(
 
     Args:
         asset: whose box stands where the photo shows the object.
-        mesh: any mesh object. If an armature moves it, that becomes the child.
+        mesh: any mesh object. If an armature moves it, that becomes the child. One that was fitted before is
+            let go.
         turn: quarter turns about the box's up axis, counter-clockwise seen from above.
         keep_proportions: stand in the box as large as fits, instead of filling it.
         scene: that holds both; the current one if None.
@@ -67,6 +68,8 @@ def fit_mesh(
     view_layer = scene.view_layers[0]
     view_layer.update()
     depsgraph = view_layer.depsgraph
+    if fitted_mesh(asset) not in (None, mesh):
+        remove_mesh(asset)
     root = mesh_root(mesh, asset)
     root_from_mesh = np.linalg.inv(np.array(root.matrix_world)) @ np.array(mesh.matrix_world)
     low, high = _bounds(mesh, root_from_mesh, depsgraph)

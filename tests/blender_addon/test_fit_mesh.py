@@ -188,6 +188,17 @@ def test_removing_it_lets_the_photo_tell_the_shape_again(api, table, cup) -> Non
     assert mesh.parent is None
 
 
+def test_another_mesh_takes_its_place(api, part, table, cup) -> None:
+    first, second = add_mesh(table), add_mesh(table, name="Other")
+    api.fit_mesh(cup, first, scene=table)
+    api.fit_mesh(cup, second, scene=table)
+    assert (first.parent, second.parent) == (None, cup)
+    assert first.display_type == "TEXTURED"
+    assert part("scene.fitted_mesh").fitted_mesh(cup) == second
+    api.fit_mesh(cup, second, turn=1, scene=table)  # the same again, turned
+    assert second.parent == cup
+
+
 def test_colours_and_textures_travel_with_it(api, part, table, cup) -> None:
     mesh = add_mesh(table)
     for name, colour in (("Red", (1, 0, 0, 1)), ("Painted", (1, 1, 1, 1))):
