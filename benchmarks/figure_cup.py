@@ -11,28 +11,19 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-import tempfile
-from pathlib import Path
 
 import bpy
 import numpy as np
-import skimage.data
+from coffee_scene import coffee_scene
 from mathutils import Matrix
 from numpy.typing import NDArray
 from pictures import IMAGES, save_for_docs
 from PIL import Image, ImageDraw
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import blender_addon
 from blender_addon import api
 from blender_addon.dataset.objects import build
 from blender_addon.dataset.surfaces import Surface, lathe, moved, polyline, tube, turned, worn
 from na_core.geometry.camera import project_points
-
-PITCH, FOCAL, CAMERA_HEIGHT = 50.0, 1.39, 0.45
-"""Of the photograph's camera, as the saucer's ellipse tells: degrees, widths of the picture, metres."""
 
 SAUCER, HEIGHT, RIM, ASIDE = 0.1335, 0.128, 0.0668, 0.0095
 """Metres: the saucer's radius, the cup's height and its rim's radius, how far it stands beside the middle."""
@@ -91,19 +82,7 @@ def wired(photo: NDArray[np.uint8], item: bpy.types.Object, scene: bpy.types.Sce
 
 def main() -> None:
     """Set the scene up, render it, and save the picture."""
-    os.environ.setdefault("NEURAL_ASSETS_WORKER_PYTHON", sys.executable)
-    blender_addon.register()
-    bpy.ops.wm.read_homefile(use_empty=True, load_ui=False)
-    scene, photo = bpy.context.scene, skimage.data.coffee()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "coffee.png"
-        Image.fromarray(photo).save(file)
-        api.import_photo(file, scene=scene)
-    camera = scene.camera
-    camera.location, camera.rotation_euler = (0, 0, CAMERA_HEIGHT), (math.radians(90 - PITCH), 0, 0)
-    camera.data.angle_x = 2 * math.atan(0.5 / FOCAL)
-    scene.view_layers[0].update()
-    api.capture_photo_camera(scene=scene)
+    scene, photo = coffee_scene()
     surfaces = model()
     points = np.concatenate([surface.vertices for surface in surfaces])
     low, high = points.min(axis=0), points.max(axis=0)

@@ -7,26 +7,18 @@ What a brush would paint is painted as polygons and colours: the photograph of c
 
 from __future__ import annotations
 
-import math
 import os
-import sys
-import tempfile
-from pathlib import Path
 
 import bpy
 import cv2
 import numpy as np
-import skimage.data
+from coffee_scene import coffee_scene
 from numpy.typing import NDArray
 from pictures import IMAGES, save_for_docs
 from PIL import Image, ImageDraw
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import blender_addon
 from blender_addon import api
 
-PITCH, FOCAL, CAMERA_HEIGHT = 50.0, 1.39, 0.45
 BOX, PLACE, RECTANGLE = (0.17, 0.17, 0.125), (-0.005, 0.345, 0.0625), (0.275, 0.03, 0.7, 0.78)
 MOVED = (0.035, 0.0, 0.0)
 
@@ -85,19 +77,7 @@ def overlaid(photo: Picture, outline: Picture) -> Picture:
 
 def main() -> None:
     """Set the scene up, correct its layers, render it before and after, and save the picture."""
-    os.environ.setdefault("NEURAL_ASSETS_WORKER_PYTHON", sys.executable)
-    blender_addon.register()
-    bpy.ops.wm.read_homefile(use_empty=True, load_ui=False)
-    scene, photo = bpy.context.scene, skimage.data.coffee()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "coffee.png"
-        Image.fromarray(photo).save(file)
-        api.import_photo(file, scene=scene)
-    camera = scene.camera
-    camera.location, camera.rotation_euler = (0, 0, CAMERA_HEIGHT), (math.radians(90 - PITCH), 0, 0)
-    camera.data.angle_x = 2 * math.atan(0.5 / FOCAL)
-    scene.view_layers[0].update()
-    api.capture_photo_camera(scene=scene)
+    scene, photo = coffee_scene()
     box = np.diag([*BOX, 1.0])
     box[:3, 3] = PLACE
     cup = api.add_asset(RECTANGLE, name="Cup", world_from_box=box, scene=scene)

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from na_core.scene import Camera, Frame
 
-from . import control_clips as _control_clips
+from .control_clips import export_clips, save_frames
 from .detection.detect import detect, detect_camera
 from .detection.fit import Existing, fit_asset, place_asset
 from .errors import RenderCancelled, UserError
@@ -297,59 +297,6 @@ def render_animation(
         for name, value in kept.items():
             setattr(render, name, value)
         scene.frame_start, scene.frame_end = kept_range
-
-
-def save_frames(
-    folder: str | os.PathLike[str],
-    *,
-    start: int | None = None,
-    end: int | None = None,
-    scene: bpy.types.Scene | None = None,
-) -> Path:
-    """Write a range of frames with all that they use, for ``neural-assets render`` on any machine.
-
-    Args:
-        folder: gets ``frames.json``, and the photos and meshes beside it.
-        start, end: first and last frame; the scene's if None.
-        scene: the current one if None.
-
-    Returns:
-        The path of ``frames.json``.
-
-    Raises:
-        UserError: the scene cannot be rendered.
-    """
-    path = Path(bpy.path.abspath(os.fspath(folder))).absolute()
-    return _control_clips.save_frames(path, start=start, end=end, scene=scene)
-
-
-def export_clips(
-    folder: str | os.PathLike[str],
-    *,
-    start: int | None = None,
-    end: int | None = None,
-    scene: bpy.types.Scene | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> list[Path]:
-    """Write a range of frames as control clips for video models, and return the files; docs/passes.md has
-    them.
-
-    Args:
-        folder: for the clips.
-        start, end: first and last frame; the scene's if None.
-        scene: the current one if None.
-        on_progress: called with how many frames are done, of how many.
-        should_stop: polled every 50 ms.
-
-    Raises:
-        UserError: the scene cannot be rendered, or the export failed.
-        RenderCancelled: ``should_stop`` returned true.
-    """
-    path = Path(bpy.path.abspath(os.fspath(folder))).absolute()
-    return _control_clips.export_clips(
-        path, start=start, end=end, scene=scene, on_progress=on_progress, should_stop=should_stop
-    )
 
 
 def render_dataset(

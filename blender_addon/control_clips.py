@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 import time
@@ -25,7 +26,11 @@ FRAMES_FILE = "frames.json"
 
 
 def save_frames(
-    folder: Path, *, start: int | None = None, end: int | None = None, scene: bpy.types.Scene | None = None
+    folder: str | os.PathLike[str],
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    scene: bpy.types.Scene | None = None,
 ) -> Path:
     """Write a range of frames, with all that they use, and return their file.
 
@@ -52,10 +57,11 @@ def save_frames(
         sampling = sampling_message(scene.view_layers[0].depsgraph, *resolution(scene))
     finally:
         scene.frame_set(current, subframe=subframe)
-    folder.mkdir(parents=True, exist_ok=True)
+    target = _absolute(folder)
+    target.mkdir(parents=True, exist_ok=True)
     for sha256, data in store.bytes_by_sha256.items():
-        (folder / sha256).write_bytes(data)
-    file = folder / FRAMES_FILE
+        (target / sha256).write_bytes(data)
+    file = target / FRAMES_FILE
     file.write_text(RenderJob(tuple(frames), sampling).to_json(), encoding="utf-8")
     return file
 
@@ -116,7 +122,7 @@ class ClipsExport:
 
 
 def export_clips(
-    out: Path,
+    folder: str | os.PathLike[str],
     *,
     start: int | None = None,
     end: int | None = None,
@@ -127,7 +133,7 @@ def export_clips(
     """Write a range of frames as control clips for video models, wait for it, and return the files.
 
     Args:
-        out: folder; see docs/passes.md for what is in it.
+        folder: for the clips; docs/passes.md says what is in it.
         start, end: first and last frame; the scene's if None.
         scene: the current one if None.
         on_progress: called with how many frames are done, of how many.
@@ -137,7 +143,7 @@ def export_clips(
         UserError: the scene cannot be rendered, or the export failed.
         RenderCancelled: ``should_stop`` returned true.
     """
-    export = ClipsExport(out, start=start, end=end, scene=scene or bpy.context.scene)
+    export = ClipsExport(_absolute(folder), start=start, end=end, scene=scene or bpy.context.scene)
     try:
         told = 0
         while export.is_running():
@@ -152,3 +158,7 @@ def export_clips(
         return files
     finally:
         export.close()
+
+
+def _absolute(folder: str | os.PathLike[str]) -> Path:
+    return Path(bpy.path.abspath(os.fspath(folder))).absolute()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from na_core.scene import Frame, Picture, RenderJob, SceneError
+from na_core.scene import Frame, MeshFile, Photo, Picture, RenderJob, SceneError
 from server.failures import Failure
 from server.jobs import OnStep, Renderer
 from server.meshes import decode_mesh
 from server.passes import Shown, made_passes, write_passes
 from server.photos import decode_photo
 from server.protocol import MAX_MESH_BYTES, MAX_PHOTO_BYTES
+
+Decoded = TypeVar("Decoded")
 
 RANGE_SHRINK = 8
 """How much smaller frames are looked at for the range of their depths."""
@@ -255,14 +257,7 @@ class _Decoded:
         Raises:
             Failure: a file is no photo.
         """
-        for photo in frame.photos():
-            file = self._files[photo.sha256]
-            if photo.sha256 not in self._pictures:
-                try:
-                    self._pictures[photo.sha256] = decode_photo(file.read_bytes())
-                except Failure as failure:
-                    raise Failure(failure.code, f"{file}: {failure.message}") from failure
-        return self._pictures
+        return self._each(self._pictures, frame.photos(), decode_photo)
 
     def meshes_of(self, frame: Frame) -> dict[str, MeshArrays]:
         """Return the meshes of a frame, and of those before, by SHA-256.
@@ -270,14 +265,22 @@ class _Decoded:
         Raises:
             Failure: a file is no mesh.
         """
-        for mesh in frame.meshes():
-            file = self._files[mesh.sha256]
-            if mesh.sha256 not in self._meshes:
+        return self._each(self._meshes, frame.meshes(), decode_mesh)
+
+    def _each(
+        self,
+        decoded: dict[str, Decoded],
+        used: Iterable[Photo | MeshFile],
+        decode: Callable[[bytes], Decoded],
+    ) -> dict[str, Decoded]:
+        for each in used:
+            file = self._files[each.sha256]
+            if each.sha256 not in decoded:
                 try:
-                    self._meshes[mesh.sha256] = decode_mesh(file.read_bytes())
+                    decoded[each.sha256] = decode(file.read_bytes())
                 except Failure as failure:
                     raise Failure(failure.code, f"{file}: {failure.message}") from failure
-        return self._meshes
+        return decoded
 
 
 def _ignore_step(_step: int, _steps: int, _preview: Callable[[], Picture]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from na_core.data.labels import MESHES_FILE
 from na_core.data.scenes import Scene
 from na_core.scene import Mesh
 
@@ -18,9 +19,6 @@ from .generate import scene_things
 from .objects import tight_box
 from .order import Order
 from .thing import Thing
-
-MESHES_FILE = "meshes.json"
-"""Of a scene's folder: ``{object's name: na_core.scene.Mesh}``; its files are named by their SHA-256."""
 
 
 def write_meshes(scene: Scene, out: Path) -> int:

@@ -38,6 +38,10 @@ LIGHT_KINDS = ("sun", "area")
 
 LABELS_FILE = "scene.json"
 
+MESHES_FILE = "meshes.json"
+"""In a scene's folder of ``dataset meshes``: ``{object's name: na_core.scene.Mesh}``; its files are named by
+their SHA-256."""
+
 
 @dataclass(frozen=True)
 class ObjectLabel(Message):

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from na_core.data.labels import MESHES_FILE
 from na_core.evaluation.methods import Rendered, RenderRequest
 from na_core.meshes.mesh_arrays import MeshArrays, read_mesh
 from na_core.scene import Frame, Mesh, Picture
-
-MESHES_FILE = "meshes.json"
-"""In a scene's folder of ``dataset meshes``: the message of each object's mesh, by the object's name."""
 
 SCENES_KEPT = 4
 

@@ -40,7 +40,7 @@ class BaseColours:
         assert mesh.triangles is not None and mesh.materials is not None
         used = list(materials) or [Material(GREY)]
         self._material = mesh.materials.clip(max=len(used) - 1)
-        self._plain = np.array([_linear(np.array(each.colour)) for each in used])
+        self._plain = np.array([linear_from_srgb(np.array(each.colour)) for each in used])
         self._corner_colours = mesh.colours
         self._uvs = mesh.uvs
         self._levels = [_pyramid(photos[m.texture.sha256]) if m.texture else None for m in used]
@@ -72,7 +72,7 @@ class BaseColours:
         material = self._material[hits.triangle]
         colours: Array = self._plain[material]
         if self._corner_colours is not None:
-            corners = _linear(self._corner_colours[hits.triangle] / 255)
+            corners = linear_from_srgb(self._corner_colours[hits.triangle] / 255)
             return np.maximum((corners * hits.weights[..., None]).sum(axis=1), DARKEST)
         for number, levels in enumerate(self._levels):
             own = material == number
@@ -112,7 +112,7 @@ def _bilinear(picture: NDArray[np.float32], uv: Array) -> Array:
 
 def _pyramid(picture: Picture) -> list[NDArray[np.float32]]:
     """Return a texture in linear light at its size, at half of it, and so on to a few texels."""
-    levels = [_linear(picture / 255).astype(np.float32)]
+    levels = [linear_from_srgb(picture / 255).astype(np.float32)]
     while min(levels[-1].shape[:2]) > 1:
         height, width = levels[-1].shape[:2]
         size = max(1, width // 2), max(1, height // 2)
@@ -125,5 +125,6 @@ def _cross(corners: Array) -> Array:
     return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
-def _linear(srgb: Array) -> Array:
+def linear_from_srgb(srgb: Array) -> Array:
+    """Return the linear light of sRGB values in [0, 1], of any shape (IEC 61966-2-1)."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

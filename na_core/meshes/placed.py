@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from na_core.geometry.camera import rays
 from na_core.layers.layers import Layers
 from na_core.layers.store import Photos, cached
-from na_core.meshes.base_colours import BaseColours
+from na_core.meshes.base_colours import BaseColours, linear_from_srgb
 from na_core.meshes.casting import Array, Caster, MeshHits
 from na_core.meshes.mesh_arrays import MeshArrays, check_deformed
 from na_core.meshes.tone import Tone, fitted_tone
@@ -218,7 +218,7 @@ def measured_tone(layers: Layers, entry: int, shown: AssetView, source: Shape, b
     faces = -(normals * ways).sum(axis=1) / np.linalg.norm(ways, axis=1) > FACING
     hits = MeshHits(hits.triangle[faces], hits.weights[faces], hits.distance[faces])
     shown_there = layers.foreground[0].numpy()[row[faces], column[faces]] / 255
-    linear = np.where(shown_there <= 0.04045, shown_there / 12.92, ((shown_there + 0.055) / 1.055) ** 2.4)
+    linear = linear_from_srgb(shown_there)
     pixel = hits.distance / (camera.fx * width)
     colours = base.at(hits, pixel)
     return fitted_tone(normals[faces], colours, linear, base.material_at(hits), base.count)
