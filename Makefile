@@ -2,6 +2,7 @@
 #
 #   make demo PHOTO=photo.jpg BOXES=boxes.json OUT=out/mine
 #   make test-matrix VERSIONS="4.2.23 5.2.3"
+#   make test-gui SUITE=sid
 #   make setup PYTHON=/path/to/python3.11
 
 # Blender's bpy 5.0 wheel exists for Python 3.11 only. The first command that really is one is taken (a name may
@@ -14,6 +15,9 @@ PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 OUT  ?= out/demo
 
+SUITE  ?= trixie
+WINDOW ?= out/window/$(SUITE)
+
 # The stamp's name holds a hash of what is to be installed, so a checkout that changes file dates reinstalls nothing.
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
@@ -24,7 +28,7 @@ ZIP_SOURCES := blender_manifest.toml LICENSE packaging/build_extension.py na_cor
   $(shell find blender_addon na_core/geometry ! -path '*/__pycache__*' ! -name '.*' ! -name '* *' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-addon test-matrix lint bench extension clean
+.PHONY: help setup demo test test-core test-addon test-matrix test-gui lint bench extension clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -64,6 +68,12 @@ test-addon: $(STAMP) $(ZIP)
 
 test-matrix: $(STAMP) $(ZIP)  ## Test the built zip in Blender 4.2, 4.5, 5.0 and 5.2 [VERSIONS=]
 	$(PY) packaging/test_matrix.py --zip $(ZIP) --worker-python $(PY) $(VERSIONS)
+
+# As root: a Debian of its own in a folder, with Blender and a virtual display (trixie has 4.3, sid has 5.2).
+test-gui: $(STAMP) $(ZIP)  ## Test in a real Blender window; about 2 GB once [SUITE=trixie WINDOW=out/window/trixie]
+	packaging/blender_window.sh '$(SUITE)' '$(WINDOW)'
+	NEURAL_ASSETS_ZIP='$(abspath $(ZIP))' NEURAL_ASSETS_WINDOW='$(abspath $(WINDOW))' \
+	  $(PY) -m pytest tests/gui $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -29,7 +29,7 @@ SAUCER, HEIGHT, RIM, ASIDE = 0.1335, 0.128, 0.0668, 0.0095
 """Metres: the saucer's radius, the cup's height and its rim's radius, how far it stands beside the middle."""
 
 PLACE = (-0.0145, 0.352)
-HANDLE_DEGREES = -109.0
+HANDLE_DEGREES = -113.0
 COLOURS = {"red": (0.28, 0.025, 0.008), "white": (0.8, 0.7, 0.6), "coffee": (0.45, 0.2, 0.06)}
 TURNS = (60, 120, 180)
 

@@ -10,7 +10,7 @@ import bpy
 from . import engine, overlay, panels, preferences
 from .detection import operator as detect_operator
 from .layers import operator as layers_operator
-from .layers import painting_operators, updating
+from .layers import outline_overlay, painting_operators, updating
 from .operators import (
     add_asset,
     adjust,
@@ -55,6 +55,7 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (import_photo.register, import_photo.unregister),
     (panels.register, panels.unregister),
     (overlay.register, overlay.unregister),
+    (outline_overlay.register, outline_overlay.unregister),
     (supervisor.register, supervisor.unregister),
 )
 """What is not a class: (attach, detach), attached after all classes are there."""

@@ -117,6 +117,8 @@ def _copy_settings(scene: bpy.types.Scene, other: bpy.types.Scene) -> None:
     other.frame_set(scene.frame_current)
     other.render.engine = "CYCLES"
     other.cycles.samples = SAMPLES
+    if not other.cycles.denoiser:  # of a Blender that was built without any: it would render nothing
+        other.cycles.use_denoising = False
     other.render.film_transparent = True
     other.view_settings.view_transform = scene.view_settings.view_transform
     if other.world is None:

@@ -25,10 +25,11 @@ from na_core.tensors.frames import FrameBatch
 Placed = Mapping[tuple[int, int], PlacedMesh]
 """Meshes by frame and slot."""
 
-EYES, EYE_SPREAD, FADING = 5, 0.08, 3
+EYES, EYE_SPREAD, FADING = 7, 0.08, 2
 """Places around a photo's camera from which a point is looked for, too; how far they are from it, in units of
-its distance; and a power of the share of them that see it, by which the photo counts there. What is about to
-be hidden fades to the mesh's own colour: a mesh never fits so well that the photo shows the very edge."""
+its distance; and a power of the share of them, beyond half, that see it, by which the photo counts there.
+What is about to be hidden fades to the mesh's own colour: a mesh never fits so well that the photo shows the
+very edge."""
 
 NEARLY = 1 - 1e-3
 """Share of the way to a point on a mesh on which the mesh may hide it."""
@@ -252,8 +253,8 @@ def _openness(mesh: PlacedMesh, sight: Sight, points: Array) -> Array:
     for angle in np.arange(EYES) * (2 * np.pi / EYES):
         offset = EYE_SPREAD * distance * (np.cos(angle) * across + np.sin(angle) * up)
         seen += ~mesh.source.caster.hides(sight.eye + box_from_world @ offset, points, NEARLY)
-    found: Array = (seen / EYES) ** FADING
-    return found
+    share: Array = np.clip(2 * seen / EYES - 1, 0, 1)
+    return np.asarray(share**FADING)
 
 
 @dataclass(frozen=True)

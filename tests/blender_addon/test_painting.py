@@ -202,3 +202,16 @@ def test_what_cannot_be_used_is_said_with_the_way_out(api, table, cup, settings)
         bpy.ops.neural_assets.edit_layer(layer="outline")
     with pytest.raises(api.UserError, match="is not an asset"):
         api.edit_outline(table.camera, scene=table)
+
+
+def test_the_outline_in_an_image_editor_is_drawn_over_the_photo(part, api, table, cup, settings) -> None:
+    painted_now = part("layers.outline_overlay").painted_now
+    outline, other = api.edit_outline(cup, scene=table), bpy.data.images.new("Other", 8, 8)
+    editors = [(screen, area) for screen in bpy.data.screens for area in screen.areas]
+    screen, editor = next(both for both in editors if both[1].type == "IMAGE_EDITOR")
+    editor.spaces.active.image = other
+    assert list(painted_now(table, [screen])) == []
+    editor.spaces.active.image = outline
+    assert list(painted_now(table, [screen])) == [outline]
+    api.reset_outline(cup, scene=table)
+    assert list(painted_now(table, [screen])) == []
