@@ -19,6 +19,9 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "sharpness": ("sharpness", ".2f"),
     "perceptual": ("perceptual", ".3f"),
     "vacated_psnr": ("vacated PSNR", ".2f"),
+    "holes_psnr": ("holes PSNR", ".2f"),
+    "holes_perceptual": ("holes perceptual", ".3f"),
+    "edges_psnr": ("edges PSNR", ".2f"),
     "unchanged_psnr": ("unchanged PSNR", ".2f"),
     "right_way": ("right way", ".0%"),
     "warp_error": ("warp error", ".5f"),
@@ -65,7 +68,9 @@ way* is the share of half turns that look more like the turned object than like 
 is how much a film's surfaces change from frame to frame, *warp ratio* the same over the true film's. Each
 number is the mean over scenes of each scene's mean (of ratios the geometric one).
 
-*Perceptual* is the distance of a network's features, 0 where the crop of what was edited looks as it should.
+*Holes* are what no photo showed, by the labels' depths, *edges* the pixels within 3 of an object's outline.
+*Perceptual* is the distance of a network's features, 0 where the crop of what was edited looks as it should;
+in holes that of the true picture with nothing but the holes replaced.
 
 Layers: what photos are taken apart into, given true boxes, over objects with 64 visible pixels. *Boundary F*
 counts outlines within 2 pixels; *alpha error* is the mean difference of alpha and true mask within 4 pixels

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+import numpy as np
+
 from na_core.data.pairs import SEEN, Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation.learned import Compare, LearnedMetrics
 from na_core.evaluation.metrics import grown, psnr, sharpness, squared_error, ssim, touched, window
+from na_core.evaluation.regions import edges, holes
 from na_core.evaluation.scores import Scores, mean_scores
 from na_core.scene import Picture, Rectangle
 
@@ -21,6 +24,9 @@ MOVING_SUITES = frozenset({"camera", "orbit", "background", "reconstruct"})
 
 MIN_VACATED_SHARE = 0.005
 """Share of the picture below which a vacated region is too small to be measured."""
+
+MIN_HOLES_SHARE = 0.002
+"""Share of the picture below which what no photo showed is too little to be measured."""
 
 MIN_UNCHANGED_SHARE = 0.01
 """Share of the picture below which an unchanged region is too small to be measured."""
@@ -42,8 +48,10 @@ def score(
     box grown by 10 %: the mean over objects of each crop's own (not the PSNR of a pooled error, so a small
     object counts as much as a large one). ``perceptual`` is the same for the crops of what an edit is about,
     see :func:`edited_crops`. ``vacated_psnr`` is over what the edited object uncovers,
-    ``unchanged_psnr`` over what neither shows nor showed a changed object. ``right_way`` is 1 where a turned
-    object looks more as it should than as it did, else 0. What does not apply is absent.
+    ``unchanged_psnr`` over what neither shows nor showed a changed object. ``holes_psnr`` is over what no
+    photo showed, ``holes_perceptual`` the distance of the truth with the result in these places;
+    ``edges_psnr`` is over objects' outlines, see :mod:`na_core.evaluation.regions`. ``right_way`` is 1 where
+    a turned object looks more as it should than as it did, else 0. What does not apply is absent.
 
     Args:
         suite: of :data:`na_core.evaluation.suite_pairs.PAIR_SUITES`.
@@ -64,6 +72,7 @@ def score(
     edited = edited_crops(suite, scene, pair)
     if edited and learned.perceptual is not None:
         scores["perceptual"] = fmean(learned.perceptual(result[crop], truth[crop]) for crop in edited)
+    scores |= _of_regions(scene, pair, result, truth, learned)
     changed = changed_objects(scene, pair)
     was, now = ([grown(frame.boxes_2d[i]) for i in changed] for frame in (before, after))
     if suite in VACATING_SUITES:
@@ -80,6 +89,20 @@ def score(
         if turned.any():
             wanted, opposite = (squared_error(result, other, turned) for other in (truth, source))
             scores["right_way"] = float(wanted < opposite)
+    return scores
+
+
+def _of_regions(scene: Scene, pair: Pair, result: Picture, truth: Picture, learned: LearnedMetrics) -> Scores:
+    """Return what a result scores where no photo showed what is there, and at objects' outlines."""
+    outlines, unseen = edges(scene, pair), holes(scene, pair)
+    scores: Scores = {}
+    if outlines.any():
+        scores["edges_psnr"] = psnr(result, truth, outlines)
+    if unseen is not None and unseen.mean() >= MIN_HOLES_SHARE:
+        scores["holes_psnr"] = psnr(result, truth, unseen)
+        if learned.perceptual is not None:
+            patched = np.where(unseen[..., None], result, truth)
+            scores["holes_perceptual"] = learned.perceptual(patched, truth)
     return scores
 
 
