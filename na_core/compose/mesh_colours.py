@@ -100,7 +100,7 @@ def _colours(mesh: PlacedMesh, rays: Array, sights: Sequence[Sight], met: Met, l
         photo = torch.full_like(met.at, sight.photo)
         x, y = inward(layers.inward_steps, layers.canvas, photo, each.x, each.y)
         colours = linear_from_srgb(sample_planes(layers.foreground_planes, layers.canvas, photo, x, y))
-        exposure = sights[0].tone.coefficients[0] / sight.tone.coefficients[0]
+        exposure = sights[0].tone.exposure / sight.tone.exposure
         turned = light / sight.tone.light(each.normals) / exposure
         gain = turned**RELIT * np.clip(exposure, 1 / MOST_EXPOSURE, MOST_EXPOSURE) ** MATCHED
         shown += _tensor(count, device) * colours * _tensor(gain.T, device)

@@ -13,7 +13,7 @@ from na_core.layers.store import Photos, cached
 from na_core.meshes.base_colours import BaseColours, linear_from_srgb
 from na_core.meshes.casting import Array, Caster, MeshHits
 from na_core.meshes.mesh_arrays import MeshArrays, check_deformed
-from na_core.meshes.tone import Tone, fitted_tone
+from na_core.meshes.tone import NO_KEY, KeyLight, Tone, fitted_tone
 from na_core.scene import Asset, AssetView, Camera, Frame, PlacedAsset
 from na_core.tensors.views import SourceView, source_views
 
@@ -28,6 +28,13 @@ SAMPLES = 96
 
 FACING = 0.3
 """Cosine between normal and view from which a point tells of light: less is mixed with what is beside it."""
+
+DEEP, FULL, FEWEST_DEEP = -0.15, 0.25, 50
+"""Logarithm below which ground is in shadow, the quantile of such pixels that is in full shadow, and how many
+there are at least, for the shadows to tell how strong the light is."""
+
+LOWEST_SINE = 0.2
+"""Of the light's elevation: lower ones are not told well enough to divide by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +228,25 @@ def measured_tone(layers: Layers, entry: int, shown: AssetView, source: Shape, b
     linear = linear_from_srgb(shown_there)
     pixel = hits.distance / (camera.fx * width)
     colours = base.at(hits, pixel)
-    return fitted_tone(normals[faces], colours, linear, base.material_at(hits), base.count)
+    materials = base.material_at(hits)
+    return fitted_tone(normals[faces], colours, linear, materials, base.count, key_light(layers))
+
+
+def key_light(layers: Layers) -> KeyLight:
+    """Return the lamp or sun that throws a photo's shadows, and how strong it is, as they tell.
+
+    Ground in full shadow has all light but the key light's.
+
+    Args:
+        layers: of the photo alone, on the CPU.
+    """
+    direction = layers.light[0].double().numpy()
+    shadow = layers.shadow[0].float().mean(dim=-1).numpy()
+    deep = shadow[shadow < DEEP]
+    if not direction.any() or len(deep) < FEWEST_DEEP:
+        return NO_KEY
+    share = np.exp(np.quantile(deep, FULL))
+    return KeyLight(direction, float((1 / share - 1) / max(direction[2], LOWEST_SINE)))
 
 
 def facing_viewer(normals: Array, ways: Array) -> Array:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from na_core.geometry.boxes import box_matrix
 from na_core.meshes.base_colours import DARKEST, BaseColours
 from na_core.meshes.casting import Caster
 from na_core.meshes.mesh_arrays import read_mesh
-from na_core.meshes.tone import fitted_tone
+from na_core.meshes.placed import key_light
+from na_core.meshes.tone import NO_KEY, KeyLight, fitted_tone
 from na_core.scene import Material, Photo
 from tests.na_core.meshes.shapes import cube, cube_bytes
+from tests.na_core.sunlit import DARKNESS, sunlit
 
 NAME = "a" * 64
 SIZE = np.ones(3)
@@ -138,3 +144,59 @@ def test_each_material_is_brought_to_what_the_photo_shows_of_it() -> None:
     assert (found[2] > 0.7 * 0.2).all()
     assert (found[2] < 0.7 * 0.8).all()  # ten points tell a little
     np.testing.assert_array_equal(tone.gains[3], 1)
+
+
+def front_half(random: np.random.Generator) -> np.ndarray:
+    """Return normals (400, 3) of what a photo shows that looks along +Y."""
+    normals = random.normal(size=(400, 3))
+    normals[:, 1] = -np.abs(normals[:, 1])
+    return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.5, 6))
+def test_a_sun_behind_lights_the_side_that_no_photo_shows(seed: int, strength: float) -> None:
+    random = np.random.default_rng(seed)
+    normals, sun = front_half(random), np.array([0.3, 0.8, 0.52])
+    sun /= np.linalg.norm(sun)
+    base = random.uniform(0.05, 0.9, (400, 3))
+
+    def lit(of: np.ndarray) -> np.ndarray:
+        return 0.3 * (1 + strength * np.maximum(of @ sun, 0))[:, None] * np.ones(3)
+
+    material = np.zeros(400, int)
+    known = fitted_tone(normals, base, base * lit(normals), material, 1, KeyLight(sun, strength))
+    unknown = fitted_tone(normals, base, base * lit(normals), material, 1)
+    errors = [np.abs(tone.light(-normals) / lit(-normals) - 1).mean() for tone in (known, unknown)]
+    assert errors[0] < 0.1
+    assert errors[0] < errors[1]
+
+
+def test_what_the_photo_shows_corrects_what_the_shadows_say() -> None:
+    random = np.random.default_rng(0)
+    normals = random.normal(size=(2000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    sun, base = np.array([0, -0.6, 0.8]), np.full((2000, 3), 0.5)
+    light = 0.3 * (1 + 2 * np.maximum(normals @ sun, 0))[:, None] * np.ones(3)
+    for said in (1.0, 2.0, 4.0):
+        tone = fitted_tone(normals, base, base * light, np.zeros(2000, int), 1, KeyLight(sun, said))
+        assert np.abs(tone.gains[0] * tone.light(normals) / light - 1).mean() < 0.15
+
+
+def test_shadows_tell_how_strong_the_light_is() -> None:
+    made = sunlit([box_matrix((0.2, 4.0, 0.4), (0.8, 0.6, 0.8), 0.5)], 320, 240)
+    layers = made.layers(made.shot.frame({}))
+    found = key_light(layers)
+    np.testing.assert_allclose(found.direction, layers.light[0])
+    expected = (np.exp(-DARKNESS.mean()) - 1) / found.direction[2]
+    assert found.strength == pytest.approx(expected, rel=0.1)
+    unlit = replace(layers, light=torch.zeros_like(layers.light))
+    assert key_light(unlit) == NO_KEY
+
+
+def test_the_colour_of_the_light_on_one_side_is_not_carried_far_to_the_other() -> None:
+    random = np.random.default_rng(0)
+    normals, base = front_half(random), np.full((400, 3), 0.5)
+    warm = 0.5 + 0.2 * normals[:, :1] * np.array([1.0, 0, -1.0])  # red from the right, blue from the left
+    light = fitted_tone(normals, base, base * warm, np.zeros(400, int), 1).light(np.array([[-1.0, 0, 0]]))
+    assert 1 < light[0, 2] / light[0, 0] < 0.7 / 0.3
