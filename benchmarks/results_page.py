@@ -192,10 +192,14 @@ def page(results: Results) -> str:
     measured, settings = results["suites"], results["settings"]
     methods = [m for m in (COPY, PROXY, PAPER, GUIDED) if m in measured["video"]]
     seeds = ", ".join(map(str, range(settings["seeds"])))
+    samplings = "; ".join(
+        f"`{name}`: {steps} step{'s' * (steps != 1)}, guidance {guidance:g}"
+        for name, (steps, guidance) in settings["samplings"].items()
+    )
     parts = [
         "# Results",
-        f"On the embedded bench, preset {settings['preset']} ({settings['steps']} step, "
-        f"guidance {settings['guidance']:g}), seeds {seeds}; all figures: [results.json](results.json).",
+        f"On the embedded bench, preset {settings['preset']} ({samplings}), seeds {seeds}; "
+        "all figures: [results.json](results.json).",
         "\n".join(goals_table(results)),
         "## Object PSNR in dB (sharpness)",
         "\n".join(suites_table(measured, methods) + metric_rows(measured, methods)),

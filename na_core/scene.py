@@ -29,7 +29,8 @@ SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
     "standard": (1, 1.0),
     "best": (2, 1.0),
 }
-"""Named recipes: ``preset -> (steps, guidance scale)``. ``draft`` is the proxy: no network runs.
+"""Named recipes: ``preset -> (steps, guidance scale)``, where the checkpoint says nothing else. ``draft`` is
+the proxy: no network runs.
 
 One step from zero terminal SNR is the mean over what fits. It is the embedded checkpoint's best on the bench:
 so small a decoder's further steps add texture, and error with it.
@@ -312,7 +313,8 @@ class Sampling(Message):
         steps: denoising steps; 0 returns the proxy picture without running the network.
         guidance: classifier-free guidance scale; 1 runs the conditional branch alone.
         seed: of the initial noise.
-        preset: the recipe that steps and guidance came from, or "custom".
+        preset: the recipe that steps and guidance came from, or "custom". Unchanged, a checkpoint replaces
+            them by what it means by the recipe.
         width, height: of the picture in pixels; any size, the worker pads.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 import na_core
-from na_core.scene import MAX_SIDE, SAMPLING_PRESETS, SCHEMA_VERSION
+from na_core.scene import MAX_SIDE, SCHEMA_VERSION
 from server.protocol import MAX_FRAMES, MAX_PHOTO_BYTES, PROTOCOL_VERSION
 
 
@@ -46,7 +46,7 @@ class Capabilities(BaseModel):
     max_frames: int = MAX_FRAMES
     max_photo_bytes: int = MAX_PHOTO_BYTES
     schema_version: int = SCHEMA_VERSION
-    sampling_presets: dict[str, tuple[int, float]] = SAMPLING_PRESETS
+    sampling_presets: dict[str, tuple[int, float]]
     peak_memory_mib: PeakMemory
     models: dict[str, str]
     caches: dict[str, CacheState]

@@ -65,6 +65,7 @@ class LoadedRenderer(Renderer, Protocol):
 
     name: str
     preset: str | None
+    samplings: dict[str, tuple[int, float]]
     device: str
     dtype: str
     licences: dict[str, str]
@@ -132,6 +133,7 @@ def create_app(
             preset=renderer.preset,
             device=renderer.device,
             dtype=renderer.dtype,
+            sampling_presets=dict(renderer.samplings),
             peak_memory_mib=PeakMemory(**renderer.peak_memory_mib()),
             models=renderer.licences,
             caches={

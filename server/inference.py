@@ -88,6 +88,7 @@ class PipelineRenderer:
     Attributes:
         name: of the checkpoint, as people call it (``mini``, or the folder's name).
         preset: ``guided`` or ``paper``.
+        samplings: steps and guidance by the sampling's name.
         device, dtype: where and how it computes.
         fingerprint: changes with anything that changes the pictures.
         licences: of the user's own models of layers, by what they make.
@@ -106,6 +107,7 @@ class PipelineRenderer:
         self._pipeline = pipeline
         self.name = name
         self.preset: str | None = pipeline.config.get("preset")
+        self.samplings: dict[str, tuple[int, float]] = dict(pipeline.samplings)
         self.device = device
         self.dtype = str(dtype).removeprefix("torch.")
         chosen = layers or LayerSettings()

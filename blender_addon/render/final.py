@@ -9,6 +9,8 @@ import traceback
 import bpy
 import numpy as np
 
+from na_core.scene import Sampling
+
 from ..errors import RenderCancelled, UserError
 from ..preferences import worker_settings
 from ..scene.frame import PhotoStore, job_message
@@ -105,16 +107,19 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
         size = _pass_size(result, width, height)
         fill_passes(result.layers[0], picture.passes, job.frames[0], depsgraph, size)
         tell_names(engine, depsgraph)
-        stamp(engine, job.sampling.seed, job.sampling.steps, address.checkpoint)
+        stamp(engine, job.sampling, address.checkpoint)
         engine.update_progress(1.0)
         finished = True
     finally:
         engine.end_result(result, cancel=not finished)
 
 
-def stamp(engine: bpy.types.RenderEngine, seed: int, steps: int, checkpoint: str) -> None:
+def stamp(engine: bpy.types.RenderEngine, sampling: Sampling, checkpoint: str) -> None:
     """Write into the result's metadata what it takes to render the same picture again."""
-    for name, value in (("NA.seed", seed), ("NA.steps", steps), ("NA.checkpoint", checkpoint)):
+    told = {"NA.seed": sampling.seed, "NA.preset": sampling.preset, "NA.checkpoint": checkpoint}
+    if sampling.preset == "custom":  # else the checkpoint says what they are
+        told |= {"NA.steps": sampling.steps, "NA.guidance": sampling.guidance}
+    for name, value in told.items():
         engine.get_result().stamp_data_add_field(name, str(value))
 
 

@@ -61,8 +61,8 @@ def main(
         scenes: folder or shard of held-out scenes; None for :data:`BENCH`.
         limit: scenes of each suite at most, evenly spread over those that it measures.
         out: folder for the results.
-        preset: of the sampling.
-        steps, guidance: in the preset's stead.
+        preset: of the sampling: each checkpoint says what it means.
+        steps, guidance: in the preset's stead, for all checkpoints.
         seeds: how many, from 0.
         device: torch's name; None for a GPU where there is one.
         sheet_rows: pairs on each sheet at most.
@@ -101,7 +101,8 @@ def main(
         **({"layers": bench.measure_layers([proxy, *models], out, sheet_rows)} if "layers" in chosen else {}),
         **({"detection": bench.measure_detection(out, sheet_rows)} if "detection" in chosen else {}),
     }
-    settings = Settings(sampling.preset, sampling.steps, sampling.guidance, seeds)
+    samplings = {model.name: (model.sampling.steps, model.sampling.guidance) for model in models}
+    settings = Settings(sampling.preset, samplings, seeds)
     return write_results(out, results, settings, bench.notices(chosen))
 
 

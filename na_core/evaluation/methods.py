@@ -18,6 +18,7 @@ from na_core.layers.take_apart import FILLED_BOXES, take_apart
 from na_core.meshes.placed import MeshFiles
 from na_core.model.checkpoints import fingerprint, load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, to_bytes
+from na_core.model.sampling import resolved
 from na_core.model.working_size import photo_side
 from na_core.scene import Frame, Picture, Sampling
 from na_core.tensors.frames import frame_batch
@@ -151,8 +152,10 @@ class Checkpoint(Rendered):
     """
 
     def __init__(self, checkpoint: str | Path, sampling: Sampling, device: str = "cpu") -> None:
+        pipeline = load_checkpoint(checkpoint, device)
+        sampling = resolved(sampling, pipeline.samplings)
         identity = f"{fingerprint(checkpoint)} {sampling.steps} {sampling.guidance}"
-        super().__init__(method_name(checkpoint), identity, load_checkpoint(checkpoint, device), sampling)
+        super().__init__(method_name(checkpoint), identity, pipeline, sampling)
 
 
 class SceneRenderer:

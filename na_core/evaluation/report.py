@@ -86,11 +86,16 @@ degrees. Box fitting is given true masks; *IoU* is the median.
 
 @dataclass(frozen=True)
 class Settings:
-    """How checkpoints sampled: ``preset`` names steps and guidance, seeds are 0 to ``seeds`` - 1."""
+    """How checkpoints sampled.
+
+    Attributes:
+        preset: the sampling's name.
+        samplings: the steps and guidance that it means, by checkpoint.
+        seeds: how many, from 0.
+    """
 
     preset: str
-    steps: int
-    guidance: float
+    samplings: Mapping[str, tuple[int, float]]
     seeds: int
 
 
@@ -103,10 +108,9 @@ def write_results(folder: Path, results: Results, settings: Settings, notices: M
 
 def markdown(results: Results, settings: Settings, notices: Mapping[str, str]) -> str:
     """Return the results as one Markdown table per suite: methods as rows, metrics as columns."""
-    said = (
-        f"Checkpoints: preset {settings.preset}, steps {settings.steps}, guidance {settings.guidance:g}, "
-        f"seeds {', '.join(map(str, range(settings.seeds)))}."
-    )
+    said = f"Preset {settings.preset}, seeds {', '.join(map(str, range(settings.seeds)))}."
+    for name, (steps, guidance) in settings.samplings.items():
+        said += f" `{name}`: steps {steps}, guidance {guidance:g}."
     parts = ["# Evaluation", said, LEGEND.rstrip(), *notices.values()]
     parts += [f"## {suite}\n\n{_table(methods)}" for suite, methods in results.items() if methods]
     return "\n\n".join(parts) + "\n"

@@ -4,7 +4,7 @@ It strings the verbs together, and holds weights and caches.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -32,6 +32,7 @@ from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
 from na_core.model.decoder import Decoder
 from na_core.model.latents import Vae, latent_factor
+from na_core.model.sampling import Presets, resolved, sampling_presets
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.model.tokens import FrameTokens
 from na_core.model.working_size import (
@@ -96,6 +97,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         photo_network: takes photos apart (:mod:`na_core.layers.photo_network`); None: objects fill their
             boxes.
         slots: objects that ``paper`` pads to (its sequence has no attention mask).
+        sampling_presets: steps and guidance by the sampling's name, where they are not those of the preset's
+            kind, see :mod:`na_core.model.sampling`.
         picture_size: working size of encoder and decoder: longer side in pixels of the photos that they were
             trained at.
 
@@ -139,6 +142,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         anchored_noise: bool = False,
         plate_texture: bool = False,
         slots: int = 23,
+        sampling_presets: Mapping[str, Sequence[float]] | None = None,
         picture_size: int = 256,
     ) -> None:
         super().__init__()
@@ -182,6 +186,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         """What makes the tokens of frames."""
         return FrameTokens(self.encoder, self.tokenizer3d, self.config, self._features, self.decoder.dtype)
 
+    @property
+    def samplings(self) -> Presets:
+        """Steps and guidance by the sampling's name."""
+        return sampling_presets(self.config)
+
     def clear_cache(self) -> None:
         """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
         self.layers.clear()
@@ -202,7 +211,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         Args:
             frames: what to render.
             photos: every photo that the frames name, by SHA-256: (H, W, 3) uint8 sRGB, upright.
-            sampling: steps (0 returns proxies), guidance, seed and size.
+            sampling: its preset, or steps (0 returns proxies) and guidance of its own; seed and size.
             callback: called after each denoising step with the step's number (from 1), the number of steps
                 in all, and a function that decodes the present estimate of the frame. It may raise
                 :class:`RenderCancelled`.
@@ -214,6 +223,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             RenderCancelled: from the callback.
         """
         images: list[NDArray[np.uint8]] = []
+        sampling = resolved(sampling, self.samplings)
         steps = max(sampling.steps, 1)
         for number, frame in enumerate(frames):
 

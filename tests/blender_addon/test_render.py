@@ -58,8 +58,12 @@ def test_metadata_tells_how_to_repeat_it(output):
     bpy.ops.render.render(write_still=True)
     stamps = Image.open(output.render.filepath).info
     assert stamps["NA.seed"] == "17"
-    assert stamps["NA.steps"] == "1"
+    assert stamps["NA.preset"] == "standard"
     assert stamps["NA.checkpoint"]
+    assert "NA.steps" not in stamps  # the checkpoint knows
+    output.neural_assets.preset, output.neural_assets.steps = "custom", 2
+    bpy.ops.render.render(write_still=True)
+    assert Image.open(output.render.filepath).info["NA.steps"] == "2"
 
 
 def test_the_same_frame_and_seed_give_the_same_picture(api, part, output):

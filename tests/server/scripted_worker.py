@@ -35,6 +35,7 @@ def delaying_connections() -> int:
 class ScriptedRenderer:
     name = "scripted"
     preset = "guided"
+    samplings: dict = {}  # noqa: RUF012
     device = "cpu"
     licences: dict = {}  # noqa: RUF012
     dtype = "float32"

@@ -65,7 +65,7 @@ class TestResults:
     def test_the_form_of_the_file(self, out: Path) -> None:
         text = json.loads((out / "results.json").read_text())
         assert set(text) == {"suites", "settings", "notices"}
-        assert text["settings"] == {"preset": "standard", "steps": 1, "guidance": 1.0, "seeds": 1}
+        assert text["settings"] == {"preset": "standard", "samplings": {"small": [1, 1.0]}, "seeds": 1}
         assert list(text["suites"]) == list(SUITES)
         assert all(list(text["suites"][suite]) == ["copy", "proxy", "small"] for suite in PAIR_SUITES)
         assert all(scores["scenes"] > 0 for suite in text["suites"].values() for scores in suite.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from na_core.evaluation.report import COLUMNS, Settings, markdown, write_results
 
-SETTINGS = Settings("custom", 4, 1.5, 3)
+SETTINGS = Settings("custom", {"mini": (4, 1.5)}, 3)
 
 RESULTS = {
     "remove": {
@@ -31,7 +31,7 @@ def test_methods_are_rows_and_metrics_columns() -> None:
 
 def test_sampling_and_notices_are_told() -> None:
     text = markdown(RESULTS, SETTINGS, {"fid": "fid is not reported: few pictures."})
-    assert "preset custom, steps 4, guidance 1.5, seeds 0, 1, 2." in text
+    assert "Preset custom, seeds 0, 1, 2. `mini`: steps 4, guidance 1.5." in text
     assert "fid is not reported: few pictures." in text
 
 
@@ -57,7 +57,7 @@ def test_the_file_for_programs(tmp_path: Path) -> None:
     file = write_results(tmp_path, RESULTS, SETTINGS, {"fid": "why"})
     assert json.loads(file.read_text()) == {
         "suites": RESULTS,
-        "settings": {"preset": "custom", "steps": 4, "guidance": 1.5, "seeds": 3},
+        "settings": {"preset": "custom", "samplings": {"mini": [4, 1.5]}, "seeds": 3},
         "notices": {"fid": "why"},
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json", "results.md"]

@@ -49,7 +49,7 @@ def results() -> dict[str, Any]:
         },
         "vae": {"mini-guided": {"image_psnr": 36.0}},
     }
-    settings = {"preset": "standard", "steps": 1, "guidance": 1.0, "seeds": 3}
+    settings = {"preset": "standard", "samplings": {"mini-guided": [1, 1.0]}, "seeds": 3}
     return {"suites": suites, "settings": settings, "notices": {}}
 
 
