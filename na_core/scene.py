@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from na_core.message import Message, SceneError, as_integer, as_matrix, as_number, as_rectangle
 
-SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 3, 1
+SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 4, 1
 """Versions of the JSON schema that is written, and of the oldest that is read; a reader refuses any other.
 
 Version 2 added what artists make of layers: outlines, shadows and plates. Version 3 added meshes, and
-assets that several photos show.
+assets that several photos show. Version 4 added what refiners are told.
 """
+
+MAX_PROMPT = 1000
+"""Characters of a prompt."""
 
 SAMPLING_PRESETS: dict[str, tuple[int, float]] = {
     "draft": (0, 1.0),
@@ -316,6 +319,10 @@ class Sampling(Message):
         preset: the recipe that steps and guidance came from, or "custom". Unchanged, a checkpoint replaces
             them by what it means by the recipe.
         width, height: of the picture in pixels; any size, the worker pads.
+        prompt: for a refiner, what frames show, in words; may be empty.
+        strength: how far a refiner leaves the proxy, in [0, 1]; 0 for what suits it.
+        reach: where a refiner writes: 0 in what no photo showed, 0.5 on edges and shadows, too, 1 on all that
+            has moved.
     """
 
     steps: int = SAMPLING_PRESETS["standard"][0]
@@ -324,14 +331,21 @@ class Sampling(Message):
     preset: str = "standard"
     width: int = 256
     height: int = 256
+    prompt: str = ""
+    strength: float = 0.0
+    reach: float = 0.5
 
     def __post_init__(self) -> None:
+        if not isinstance(self.prompt, str) or len(self.prompt) > MAX_PROMPT:
+            raise SceneError("sampling.prompt", f"expected text of at most {MAX_PROMPT} characters")
         checked = {
             "steps": as_integer(self.steps, "sampling.steps", 0, MAX_STEPS),
             "seed": as_integer(self.seed, "sampling.seed", 0, 2**31 - 1),
             "width": as_integer(self.width, "sampling.width", 1, MAX_SIDE),
             "height": as_integer(self.height, "sampling.height", 1, MAX_SIDE),
             "guidance": as_number(self.guidance, "sampling.guidance", 0, 30),
+            "strength": as_number(self.strength, "sampling.strength", 0, 1),
+            "reach": as_number(self.reach, "sampling.reach", 0, 1),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)

@@ -86,7 +86,7 @@ def frame_passes(
     shown = fine if oversampling == 1 else averaged(fine, middle.boxes, oversampling)
     gone = replace(batch, present=torch.zeros_like(batch.present))
     plate = compose(layers, gone, width, height, oversampling).proxy
-    depth = _depth(middle, frame, batch)
+    depth = depths(middle, frame, batch)
     index = middle.index[0].cpu().numpy()
     ways = rays(frame.camera, pixel_centres(width, height))
     hits = {slot: mesh.seen(frame.camera, ways[index == slot]) for slot, mesh in (meshes or {}).items()}
@@ -172,8 +172,13 @@ def _alphas(fine: Passes, count: int, times: int) -> Plane:
     return torch.stack(each).cpu().numpy() if each else np.zeros((0, height, width), np.float32)
 
 
-def _depth(passes: Passes, frame: Frame, batch: FrameBatch) -> NDArray[np.float64]:
-    """Return depths (H, W): of assets, and of the ground or dome where none is seen."""
+def depths(passes: Passes, frame: Frame, batch: FrameBatch) -> NDArray[np.float64]:
+    """Return depths (H, W) in metres: of assets, and of the ground or dome where none is seen.
+
+    Args:
+        passes: of one frame.
+        frame, batch: that frame, as a message and as tensors.
+    """
     depth = passes.depth[0].double().cpu().numpy()
     height, width = depth.shape
     source = batch.view_camera[:, 0]

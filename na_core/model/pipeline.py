@@ -32,7 +32,9 @@ from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
 from na_core.model.decoder import Decoder
 from na_core.model.latents import Vae, latent_factor
-from na_core.model.sampling import Presets, resolved, sampling_presets
+from na_core.model.refiners.frames import refined_frame
+from na_core.model.refiners.refiner import Refiner
+from na_core.model.sampling import REFINER_PRESETS, Presets, resolved, sampling_presets
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.model.tokens import FrameTokens
 from na_core.model.working_size import (
@@ -104,6 +106,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
 
     Attributes:
         models: of the user's, that take photos apart in the photo network's place; no part of a checkpoint.
+        refiner: of the user's, that finishes proxies in the decoder's place; None for the checkpoint's own
+            decoder.
     """
 
     model_cpu_offload_seq = "encoder->tokenizer3d->unet->vae"
@@ -159,6 +163,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
                 _align(module)
         self.layers, self.meshes = LayerStore(), MeshStore()
         self.models = NO_MODELS
+        self.refiner: Refiner | None = None
         self._features: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     @property
@@ -189,7 +194,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     @property
     def samplings(self) -> Presets:
         """Steps and guidance by the sampling's name."""
-        return sampling_presets(self.config)
+        return sampling_presets(self.config) if self.refiner is None else REFINER_PRESETS
 
     def clear_cache(self) -> None:
         """Forget what was computed of photos (it is keyed by content, so this only frees memory)."""
@@ -296,10 +301,15 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             report(1, lambda: proxy)
             return proxy
 
-        # 3. Compose it again at the decoder's size, where that is another.
         views, device = source_views(frame), batch.photo.device
         rows, columns = photos[views[0].sha256].shape[:2]
         side = photo_side(frame, columns, rows, width, height)
+        if self.refiner is not None:
+            scale = self.refiner.size_for(width, height)[0] / width
+            seen = self.layers.sampled(views, photos, side * scale, self.taking_apart, device)
+            return refined_frame(self.refiner, frame, batch, passes, seen.canvas, sampling, report)
+
+        # 3. Compose it again at the decoder's size, where that is another.
         size = decoder_size(side, width, height, self.config.picture_size, self.multiple)
         small_batch, small_layers, small = batch, layers, passes
         if rays > 1 or size != DecoderSize(width, height, 1.0):

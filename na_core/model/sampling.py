@@ -14,6 +14,10 @@ PAPER_PRESETS: Presets = {"draft": (0, 1.0), "standard": (50, 2.0), "best": (100
 is the proxy."""
 
 
+REFINER_PRESETS: Presets = {"draft": (0, 1.0), "standard": (8, 5.0), "best": (20, 5.0)}
+"""Of refiners, which begin with the proxy and little noise."""
+
+
 def sampling_presets(config: Any) -> Presets:
     """Return the samplings of a checkpoint: its own, else those of its kind.
 

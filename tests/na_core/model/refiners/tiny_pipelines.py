@@ -1,0 +1,153 @@
+"""Pipelines of diffusers with random weights, as small as they go, saved as a user's folder would be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionDepth2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    DPTConfig,
+    DPTForDepthEstimation,
+    DPTImageProcessor,
+)
+
+WIDTH = 8
+UNET: dict[str, Any] = {
+    "block_out_channels": (WIDTH, 2 * WIDTH),
+    "norm_num_groups": 4,
+    "layers_per_block": 1,
+    "sample_size": 32,  # 64 pixels
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "cross_attention_dim": WIDTH,
+    "attention_head_dim": 4,
+}
+
+
+def unet(channels: int = 4, **settings: Any) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        in_channels=channels,
+        out_channels=4,
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        **UNET | settings,
+    )
+
+
+def vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=[WIDTH, 2 * WIDTH],
+        norm_num_groups=4,
+        down_block_types=["DownEncoderBlock2D"] * 2,
+        up_block_types=["UpDecoderBlock2D"] * 2,
+        latent_channels=4,
+    )
+
+
+def tokenizer(folder: Path) -> CLIPTokenizer:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": 2, "a": 3}')
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=8)
+
+
+def text_config() -> CLIPTextConfig:
+    return CLIPTextConfig(
+        bos_token_id=0,
+        eos_token_id=1,
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_attention_heads=2,
+        num_hidden_layers=1,
+        vocab_size=4,
+        max_position_embeddings=8,
+        projection_dim=WIDTH,
+    )
+
+
+def common(folder: Path) -> dict[str, Any]:
+    return {
+        "vae": vae(),
+        "text_encoder": CLIPTextModel(text_config()),
+        "tokenizer": tokenizer(folder / "words"),
+        "scheduler": DDIMScheduler(),
+    }
+
+
+def judged(folder: Path) -> dict[str, Any]:
+    unjudged = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    return common(folder) | unjudged
+
+
+def depth_estimator() -> dict[str, Any]:
+    config = DPTConfig(
+        hidden_size=WIDTH,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=16,
+        patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        reassemble_factors=[4, 2, 1, 0.5],
+    )
+    return {"depth_estimator": DPTForDepthEstimation(config), "feature_extractor": DPTImageProcessor()}
+
+
+def made(kind: str, folder: Path) -> Any:
+    """Return a pipeline of a kind."""
+    if kind == "StableDiffusionPipeline":
+        return StableDiffusionPipeline(unet=unet(), **judged(folder))
+    if kind == "StableDiffusionInpaintPipeline":
+        return StableDiffusionInpaintPipeline(unet=unet(9), **judged(folder))
+    if kind == "StableDiffusionDepth2ImgPipeline":
+        return StableDiffusionDepth2ImgPipeline(unet=unet(5), **common(folder), **depth_estimator())
+    if kind == "StableDiffusionControlNetPipeline":
+        control = ControlNetModel(
+            in_channels=4, conditioning_embedding_out_channels=(4, 8), **UNET_FOR_CONTROL
+        )
+        return StableDiffusionControlNetPipeline(unet=unet(), controlnet=control, **judged(folder))
+    assert kind == "StableDiffusionXLPipeline"
+    wide = unet(
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + WIDTH,
+        cross_attention_dim=2 * WIDTH,
+    )
+    second = CLIPTextModelWithProjection(text_config())
+    return StableDiffusionXLPipeline(
+        unet=wide, text_encoder_2=second, tokenizer_2=tokenizer(folder / "words_2"), **common(folder)
+    )
+
+
+UNET_FOR_CONTROL = {name: value for name, value in UNET.items() if name != "sample_size"}
+
+KINDS = (
+    "StableDiffusionPipeline",
+    "StableDiffusionXLPipeline",
+    "StableDiffusionDepth2ImgPipeline",
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionInpaintPipeline",
+)
+
+
+def write_pipeline(kind: str, folder: Path) -> Path:
+    """Write a pipeline of a kind into a folder, with safetensors, and return its place."""
+    torch.manual_seed(0)
+    made(kind, folder).save_pretrained(folder / kind)
+    return folder / kind
