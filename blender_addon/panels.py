@@ -250,6 +250,10 @@ def draw_sampling(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     column.prop(settings, "steps")
     column.prop(settings, "guidance")
     layout.prop(settings, "seed")
+    if worker_settings().refiner:
+        column = layout.column(heading="Refiner")
+        for name in ("refiner_prompt", "refiner_strength", "refiner_reach"):
+            column.prop(settings, name)
 
 
 def draw_problems(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:

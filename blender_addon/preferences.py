@@ -62,6 +62,12 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         description="ONNX file of LaMa, or folder (or hub name) of an inpainting pipeline of diffusers, that "
         "fills what objects hide; empty for the embedded way",
     )
+    refiner: bpy.props.StringProperty(
+        name="Refiner",
+        description="Folder of a diffusers pipeline, such as Stable Diffusion or SDXL, that finishes frames; "
+        "empty for the checkpoint's own decoder. docs/decoders.md says which there are",
+        subtype="DIR_PATH",
+    )
     download: bpy.props.BoolProperty(
         name="Download",
         description="Let the worker fetch these from the hub; only while Blender allows online access",
@@ -74,6 +80,7 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "worker_python")
         layout.prop(self, "device")
         layout.prop(self, "checkpoint")
+        layout.prop(self, "refiner")
         column = layout.column(heading="Find by Name")
         for name in ("boxes", "masks", "depth"):
             column.prop(self, name)
@@ -91,7 +98,8 @@ def worker_settings() -> WorkerSettings:
 
     The variables: ``NEURAL_ASSETS_WORKER_PYTHON``, ``NEURAL_ASSETS_DEVICE``, ``NEURAL_ASSETS_CHECKPOINT``,
     ``NEURAL_ASSETS_BOXES``, ``NEURAL_ASSETS_MASKS``, ``NEURAL_ASSETS_DEPTH``,
-    ``NEURAL_ASSETS_OUTLINES``, ``NEURAL_ASSETS_SURFACES``, ``NEURAL_ASSETS_PLATES``.
+    ``NEURAL_ASSETS_OUTLINES``, ``NEURAL_ASSETS_SURFACES``, ``NEURAL_ASSETS_PLATES``,
+    ``NEURAL_ASSETS_REFINER``.
     Preferences are read, not the scene, so a render thread may call this.
     """
     addon: bpy.types.Addon | None = bpy.context.preferences.addons.get(__package__)
@@ -113,5 +121,6 @@ def worker_settings() -> WorkerSettings:
         outlines=setting("NEURAL_ASSETS_OUTLINES", "outlines", ""),
         surfaces=setting("NEURAL_ASSETS_SURFACES", "surfaces", ""),
         plates=setting("NEURAL_ASSETS_PLATES", "plates", ""),
+        refiner=path(setting("NEURAL_ASSETS_REFINER", "refiner", "")),
         download=bool(getattr(chosen, "download", False)) and bpy.app.online_access,
     )

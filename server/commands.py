@@ -18,6 +18,7 @@ from server.options import (
     Masks,
     Outlines,
     Plates,
+    RefinerFolder,
     Surfaces,
     Threads,
 )
@@ -45,13 +46,14 @@ def worker(
     outlines: Outlines = "",
     surfaces: Surfaces = "",
     plates: Plates = "",
+    refiner: RefinerFolder = "",
     download: Download = False,
 ) -> None:
     """Serve the renderer on 127.0.0.1 for the add-on. The token comes from NEURAL_ASSETS_TOKEN."""
     from server.worker import DetectorSettings, LayerSettings, WorkerSettings, run_worker
 
     detectors = DetectorSettings(boxes, masks, depth, download)
-    models = LayerSettings(outlines, surfaces, plates, download)
+    models = LayerSettings(outlines, surfaces, plates, refiner, download)
     sys.exit(run_worker(WorkerSettings(checkpoint, device, dtype, port, threads, detectors, models)))
 
 
@@ -80,6 +82,7 @@ def render(
     outlines: Outlines = "",
     surfaces: Surfaces = "",
     plates: Plates = "",
+    refiner: RefinerFolder = "",
 ) -> None:
     """Render a file of frames to PNG pictures, without Blender."""
     from server import worker
@@ -94,7 +97,7 @@ def render(
     names = chosen_passes(passes)
     job = offline.read_job(frames)
     files = offline.find_files(job, photos or frames.absolute().parent)
-    models = worker.LayerSettings(outlines, surfaces, plates)
+    models = worker.LayerSettings(outlines, surfaces, plates, refiner)
     settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads, layers=models)
     columns = (
         *Progress.get_default_columns()[:2],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure, is_out_of_memory
 from server.jobs import OnStep
-from server.layer_models import LayerSettings, load_models
+from server.layer_models import LayerSettings, load_models, load_own_refiner
 from server.meshes import mesh_unusable
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class PipelineRenderer:
             ) from error
         if layers is not None and layers.chosen:
             pipeline.models = load_models(layers, chosen_device)
+            pipeline.refiner = load_own_refiner(layers, chosen_device, chosen_dtype)
         return cls(
             pipeline,
             name=Path(checkpoint).name,

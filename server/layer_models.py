@@ -1,5 +1,5 @@
-"""The user's own models of layers: where they are, what they are called, and under which licence they
-stand."""
+"""The user's own models, of layers and refiners: where they are, what they are called, and under which
+licence they stand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from server.failures import Failure, is_out_of_memory
 
 if TYPE_CHECKING:
+    import torch
+
     from na_core.layers.own_models import OwnModels
+    from na_core.model.refiners.refiner import Refiner
 
 LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 """Names of files that hold a model's licence beside it; what is read is their first line."""
@@ -28,19 +31,21 @@ class LayerSettings:
         outlines: see :func:`na_core.layers.outline_models.load_outlines`.
         surfaces: see :func:`na_core.detection.metric_depth.load_depth`.
         plates: see :func:`na_core.layers.plate_models.load_plates`.
+        refiner: see :func:`na_core.model.refiners.loading.load_refiner`; a folder, never a name.
         download: fetch from the hub what is not on this disk.
     """
 
     outlines: str = ""
     surfaces: str = ""
     plates: str = ""
+    refiner: str = ""
     download: bool = False
 
     @property
     def chosen(self) -> dict[str, str]:
         """The models that were chosen, by what they make."""
-        each = {"outlines": self.outlines, "surfaces": self.surfaces, "plates": self.plates}
-        return {name: place for name, place in each.items() if place}
+        names = ("outlines", "surfaces", "plates", "refiner")
+        return {name: place for name in names if (place := getattr(self, name))}
 
     @property
     def identity(self) -> str:
@@ -105,4 +110,29 @@ def load_models(settings: LayerSettings, device: str) -> OwnModels:
             "out_of_memory",
             f"Not enough memory on {device} for the models of layers: choose smaller ones, close other "
             "programs that use it, or start with --device cpu.",
+        ) from error
+
+
+def load_own_refiner(settings: LayerSettings, device: str, dtype: torch.dtype) -> Refiner | None:
+    """Load the refiner that the user chose; None for none.
+
+    Raises:
+        Failure: ``weights_missing`` or ``out_of_memory``.
+    """
+    from na_core.detection.weights import WeightsError
+    from na_core.model.refiners.loading import load_refiner
+
+    if not settings.refiner:
+        return None
+    try:
+        return load_refiner(settings.refiner, device, dtype)
+    except WeightsError as error:
+        raise Failure("weights_missing", str(error), status=422) from error
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise Failure(
+            "out_of_memory",
+            f"Not enough memory on {device} for the refiner: choose a smaller one, or close other programs "
+            "that use it.",
         ) from error

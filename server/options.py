@@ -40,5 +40,13 @@ Plates = Annotated[
         help="Fills what objects hide, likewise: LaMa's ONNX file, or a diffusers inpainting folder."
     ),
 ]
+RefinerFolder = Annotated[
+    str,
+    typer.Option(
+        "--refiner",
+        help="Finishes frames in the decoder's place: the folder of a diffusers pipeline (Stable Diffusion, "
+        "SDXL, their inpainting, depth or ControlNet variants), with safetensors.",
+    ),
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch from the hub what is not on this disk.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch; default: all.")]

@@ -146,15 +146,18 @@ def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) ->
             f"A picture of {width} x {height} pixels is larger than {MAX_SIDE} pixels on a side.",
             "Lower the resolution or its percentage under Output Properties > Format.",
         )
-    if settings.preset in SAMPLING_PRESETS:
-        return Sampling.from_preset(settings.preset, seed=settings.seed, width=width, height=height)
+    named = SAMPLING_PRESETS.get(settings.preset)
+    steps, guidance = named or (settings.steps, settings.guidance)
     return Sampling(
-        steps=settings.steps,
-        guidance=settings.guidance,
+        steps=steps,
+        guidance=guidance,
         seed=settings.seed,
-        preset="custom",
+        preset=settings.preset if named else "custom",
         width=width,
         height=height,
+        prompt=settings.refiner_prompt,
+        strength=settings.refiner_strength,
+        reach=settings.refiner_reach,
     )
 
 

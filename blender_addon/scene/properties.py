@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from na_core.scene import MAX_SHADOW_STRENGTH, MAX_STEPS, SAMPLING_PRESETS
+from na_core.scene import MAX_PROMPT, MAX_SHADOW_STRENGTH, MAX_STEPS, SAMPLING_PRESETS
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -328,6 +328,28 @@ class SceneProperties(bpy.types.PropertyGroup):
         max=30.0,
         soft_min=1.0,
         soft_max=10.0,
+    )
+    refiner_prompt: bpy.props.StringProperty(
+        name="Prompt",
+        description="For a refiner: what frames show, in words; may be empty",
+        maxlen=MAX_PROMPT,
+    )
+    refiner_strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="How far a refiner leaves the composed picture; 0 for what suits it",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    refiner_reach: bpy.props.FloatProperty(
+        name="Reach",
+        description="Where a refiner writes: 0 in what no photo showed, half on edges and shadows, too, 1 on "
+        "all that has moved. What stands still is never touched",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed gives the same picture", default=0, min=0, max=2**31 - 1

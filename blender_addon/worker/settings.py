@@ -10,6 +10,10 @@ from ..errors import UserError
 PREFERENCE = "Edit > Preferences > Add-ons > Neural Assets"
 
 
+OPTIONS = ("checkpoint", "boxes", "masks", "depth", "outlines", "surfaces", "plates", "refiner")
+"""Settings that are options of the same name on the worker's command line."""
+
+
 @dataclass(frozen=True)
 class WorkerSettings:
     """Settings that a worker process is started with; another value means another process.
@@ -20,6 +24,7 @@ class WorkerSettings:
         checkpoint: folder of a checkpoint; empty for the built-in one.
         boxes, masks, depth: weights with which things are found by name; empty for none.
         outlines, surfaces, plates: models that take photos apart; empty for the embedded network.
+        refiner: folder of an image model that finishes frames; empty for the checkpoint's own decoder.
         download: whether the worker may fetch such weights.
     """
 
@@ -32,6 +37,7 @@ class WorkerSettings:
     outlines: str = ""
     surfaces: str = ""
     plates: str = ""
+    refiner: str = ""
     download: bool = False
 
     def check(self) -> None:
@@ -45,6 +51,11 @@ class WorkerSettings:
             raise UserError(
                 f"The checkpoint '{self.checkpoint}' does not exist.",
                 f"Choose another under {PREFERENCE} > Checkpoint, or leave it empty for the built-in one.",
+            )
+        if self.refiner and not os.path.isdir(self.refiner):
+            raise UserError(
+                f"The refiner's folder '{self.refiner}' does not exist.",
+                f"Choose another under {PREFERENCE} > Refiner, or leave it empty.",
             )
 
     def check_python(self) -> None:
@@ -68,7 +79,7 @@ class WorkerSettings:
     def command(self) -> list[str]:
         """Return the command line. It holds no secret: the token goes through the environment."""
         command = [self.python, "-m", "server", "worker", "--device", self.device]
-        for name in ("checkpoint", "boxes", "masks", "depth", "outlines", "surfaces", "plates"):
+        for name in OPTIONS:
             if value := getattr(self, name):
                 command += [f"--{name}", value]
         return command + (["--download"] if self.download else [])

@@ -9,15 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from server.failures import Failure
-from server.layer_models import UNKNOWN_LICENCE, LayerSettings, licence_of, load_models
+from server.layer_models import (
+    UNKNOWN_LICENCE,
+    LayerSettings,
+    licence_of,
+    load_models,
+    load_own_refiner,
+)
 
 pytest.importorskip("onnx")
 from tests.na_core.layers.tiny_models import write_lama, write_matting
+from tests.na_core.model.refiners.tiny_pipelines import write_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,3 +106,25 @@ def test_layers_of_a_photo_by_own_models(tiny_checkpoint, picture_file, tmp_path
     outline = np.asarray(Image.open(out / "outline_01.png"))
     assert outline[20:30, 28:36].min() > 200
     assert outline[:8].max() == 0
+
+
+class TestRefiner:
+    def test_a_worker_refines_with_the_folder_that_it_is_given(
+        self, start, tiny_checkpoint, picture_file, make_job, tmp_path
+    ) -> None:
+        folder = write_pipeline("StableDiffusionPipeline", tmp_path)
+        (folder / "LICENSE").write_text("CreativeML Open RAIL-M\n")
+        command = [sys.executable, "-m", "server", "worker", "--checkpoint", str(tiny_checkpoint)]
+        worker = start([*command, "--device", "cpu", "--refiner", str(folder)])
+        answer = worker.request("GET", "/v1/capabilities")[1]
+        assert answer["models"] == {"refiner": "CreativeML Open RAIL-M"}
+        assert answer["sampling_presets"]["standard"] == [8, 5.0]
+        photo = worker.upload(picture_file(64, 48))
+        records = worker.render(make_job(photo, frames=2, steps=2, prompt="a", reach=1.0))
+        assert [record["event"] for record, _ in records if record["event"] == "frame"] == ["frame"] * 2
+
+    def test_a_folder_that_cannot_refine_is_told_at_once(self, tmp_path) -> None:
+        with pytest.raises(Failure, match="no folder of a diffusers pipeline") as caught:
+            load_own_refiner(LayerSettings(refiner=str(tmp_path)), "cpu", torch.float32)
+        assert caught.value.code == "weights_missing"
+        assert load_own_refiner(LayerSettings(), "cpu", torch.float32) is None
