@@ -32,6 +32,7 @@ def refined_frame(
     canvas: Canvas,
     sampling: Sampling,
     report: Report,
+    photo: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     """Return a frame (H, W, 3) whose proxy a refiner has finished.
 
@@ -42,6 +43,7 @@ def refined_frame(
         canvas: on which its photos lie at the refiner's size, see :meth:`Refiner.size_for`.
         sampling: prompt, steps, guidance, strength, reach and seed.
         report: told of the sampling's steps, with a function that returns the proxy.
+        photo: (H', W', 3) uint8 sRGB, the background's.
     """
     proxy = np.rint(255 * passes.proxy[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy()).astype(np.uint8)
     index = passes.index[0].cpu().numpy()
@@ -60,7 +62,7 @@ def refined_frame(
     def stepped(step: int, of: int) -> None:
         report(math.ceil(step * sampling.steps / of), lambda: proxy)
 
-    return refiner.refine(proxy, need, nearness, request, noise, stepped)
+    return refiner.refine(proxy, need, nearness, request, noise, stepped, photo)
 
 
 def sticking_noise(
@@ -69,7 +71,7 @@ def sticking_noise(
     """Return latents of noise (1, c, h, w) that stick to what a frame shows at a size in pixels."""
     boxes = box_map(batch.camera, batch.boxes, batch.present, width, height)
     ids = noise_ids(batch, boxes, canvas)
-    shape = 1, refiner.channels, height // refiner.factor, width // refiner.factor
+    shape, factor = refiner.latent_shape(width, height), refiner.native.factor
     fresh = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(ids.device)
     seeds = torch.full((1,), seed, device=ids.device)
-    return anchored_noise(ids, seeds, refiner.channels, refiner.factor, fresh)
+    return anchored_noise(ids, seeds, shape[1], factor, fresh)

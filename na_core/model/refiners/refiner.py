@@ -48,40 +48,28 @@ class Refiner:
     Args:
         pipeline: of a class of the family's.
         family: how it is asked.
+
+    Attributes:
+        native: the pictures that it makes.
     """
 
     def __init__(self, pipeline: Any, family: Family) -> None:
-        self.family = family
+        self.family, self.native = family, family.native(pipeline)
         self._pipeline = pipeline
-
-    @property
-    def factor(self) -> int:
-        """Pixels per latent."""
-        return int(self._pipeline.vae_scale_factor)
-
-    @property
-    def channels(self) -> int:
-        """Of the latents."""
-        return int(self._pipeline.vae.config.latent_channels)
-
-    @property
-    def multiple(self) -> int:
-        """Its pictures have sides of multiples of this many pixels."""
-        return self.factor * 2 ** (len(self._pipeline.unet.config.block_out_channels) - 1)
-
-    @property
-    def side(self) -> int:
-        """Longer side in pixels of the pictures that it knows."""
-        size = self._pipeline.unet.config.sample_size
-        return int(max(size) if isinstance(size, list | tuple) else size) * self.factor
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """Return the width and height at which a frame is refined: its own, enlarged to what it knows."""
-        scale = max(1.0, self.side / max(width, height))
+        multiple = self.native.multiple
+        scale = max(1.0, self.native.side / max(width, height))
         wide, high = (
-            max(1, math.ceil(side * scale / self.multiple - 1e-6)) * self.multiple for side in (width, height)
+            max(1, math.ceil(side * scale / multiple - 1e-6)) * multiple for side in (width, height)
         )
         return wide, high
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return the shape of the latents (1, c, h, w) of a picture of a size in pixels."""
+        native = self.native
+        return 1, native.channels, height // native.factor, width // native.factor
 
     @torch.no_grad()
     def refine(
@@ -92,6 +80,7 @@ class Refiner:
         request: Request,
         noise: Tensor | None = None,
         on_step: OnStep | None = None,
+        photo: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return a frame refined (H, W, 3). Where there is no need it is the proxy, to the bit.
 
@@ -103,12 +92,13 @@ class Refiner:
             noise: (1, c, h, w) float32 latents to start from at :meth:`size_for` the frame, which stick to
                 what it shows; None for those of the seed.
             on_step: told of every step.
+            photo: (H', W', 3) uint8 sRGB, the background's, for refiners that look at references.
         """
         height, width = need.shape
         size = self.size_for(width, height)
-        seen = Tile(_resized(proxy, size), _resized(need, size), _resized(nearness, size))
+        seen = Tile(_resized(proxy, size), _resized(need, size), _resized(nearness, size), photo)
         made = self._tiled(seen, request, noise, on_step)
-        made = made + _blurred(seen.proxy - made, self.side * COLOUR_SIGMA)
+        made = made + _blurred(seen.proxy - made, self.native.side * COLOUR_SIGMA)
         made = _resized(made, (width, height))
         blended = proxy + need[..., None] * (made - proxy)
         return np.where(need[..., None] > 0, np.rint(blended.clip(0, 255)), proxy).astype(np.uint8)
@@ -119,15 +109,16 @@ class Refiner:
         """Return what the pipeline makes of a picture, (H, W, 3) levels; the proxy where there is no need."""
         height, width = seen.need.shape
         if noise is None:
-            shape = 1, self.channels, height // self.factor, width // self.factor
+            shape = self.latent_shape(width, height)
             noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed))
-        side = max(self.side // self.multiple, 1) * self.multiple
-        parts = [part for part in tiles(height, width, side, self.multiple) if (seen.need[part] > 0).any()]
+        multiple, factor = self.native.multiple, self.native.factor
+        side = max(self.native.side // multiple, 1) * multiple
+        parts = [part for part in tiles(height, width, side, multiple) if (seen.need[part] > 0).any()]
         total, weights = np.zeros((height, width, 3), np.float32), np.zeros((height, width, 1), np.float32)
         for number, (rows, columns) in enumerate(parts):
             part = rows, columns
-            tile = Tile(seen.proxy[part], seen.need[part], seen.nearness[part])
-            at = [slice(part.start // self.factor, part.stop // self.factor) for part in (rows, columns)]
+            tile = Tile(seen.proxy[part], seen.need[part], seen.nearness[part], seen.photo)
+            at = [slice(of.start // factor, of.stop // factor) for of in part]
             made = self._run(tile, request, noise[..., at[0], at[1]], number, len(parts), on_step)
             share = window(rows, columns, height, width)[..., None]
             total[rows, columns] += share * made
@@ -143,7 +134,13 @@ class Refiner:
         count: int,
         on_step: OnStep | None,
     ) -> NDArray[np.float32]:
-        strength = self.family.strength if request.strength is None else request.strength
+        asked = self.family.ask(tile)
+        strength = self.family.strength
+        if strength is None:
+            asked["num_inference_steps"] = request.steps
+        else:
+            asked["strength"] = strength = request.strength or strength
+            asked["num_inference_steps"] = math.ceil(request.steps / strength - 1e-9)
 
         def stepped(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             if on_step is not None:
@@ -153,13 +150,11 @@ class Refiner:
         with starting_from(self._pipeline, noise):
             answer = self._pipeline(
                 prompt=request.prompt,
-                num_inference_steps=math.ceil(request.steps / strength - 1e-9),
-                strength=strength,
                 guidance_scale=request.guidance,
                 generator=torch.Generator().manual_seed(request.seed),
                 callback_on_step_end=stepped,
                 output_type="np",
-                **self.family.ask(tile),
+                **asked,
             )
         return np.asarray(answer.images[0], np.float32) * 255
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import (
     AutoencoderKL,
+    AutoencoderKLFlux2,
     ControlNetModel,
     DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     StableDiffusionControlNetPipeline,
     StableDiffusionDepth2ImgPipeline,
     StableDiffusionInpaintPipeline,
@@ -25,6 +30,9 @@ from transformers import (
     DPTConfig,
     DPTForDepthEstimation,
     DPTImageProcessor,
+    Qwen2TokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 WIDTH = 8
@@ -109,6 +117,59 @@ def depth_estimator() -> dict[str, Any]:
     return {"depth_estimator": DPTForDepthEstimation(config), "feature_extractor": DPTImageProcessor()}
 
 
+def klein(words: Path) -> Flux2KleinPipeline:
+    """Return FLUX.2-klein's: its prompts come from layers 9, 18 and 27 of the text model."""
+    words.mkdir(parents=True, exist_ok=True)
+    tokens = [
+        *(chr(code) for code in range(33, 127)),
+        "Ġ",
+        "Ċ",
+        "<|endoftext|>",
+        "<|im_start|>",
+        "<|im_end|>",
+    ]
+    (words / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
+    (words / "merges.txt").write_text("#version: 0.2\n")
+    tokens_of = Qwen2TokenizerFast(str(words / "vocab.json"), str(words / "merges.txt"))
+    tokens_of.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    text = Qwen3Config(
+        vocab_size=len(tokens) + 8,
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=28,
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        head_dim=WIDTH,
+        max_position_embeddings=512,
+    )
+    pictures = AutoencoderKLFlux2(
+        block_out_channels=(WIDTH, 2 * WIDTH),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=4,
+    )
+    transformer = Flux2Transformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=3 * WIDTH,
+        timestep_guidance_channels=16,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    return Flux2KleinPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=pictures,
+        text_encoder=Qwen3ForCausalLM(text),
+        tokenizer=tokens_of,
+        transformer=transformer,
+    )
+
+
 def made(kind: str, folder: Path) -> Any:
     """Return a pipeline of a kind."""
     if kind == "StableDiffusionPipeline":
@@ -122,6 +183,8 @@ def made(kind: str, folder: Path) -> Any:
             in_channels=4, conditioning_embedding_out_channels=(4, 8), **UNET_FOR_CONTROL
         )
         return StableDiffusionControlNetPipeline(unet=unet(), controlnet=control, **judged(folder))
+    if kind == "Flux2KleinPipeline":
+        return klein(folder / "words")
     assert kind == "StableDiffusionXLPipeline"
     wide = unet(
         addition_embed_type="text_time",
@@ -143,6 +206,7 @@ KINDS = (
     "StableDiffusionDepth2ImgPipeline",
     "StableDiffusionControlNetPipeline",
     "StableDiffusionInpaintPipeline",
+    "Flux2KleinPipeline",
 )
 
 
