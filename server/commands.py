@@ -50,10 +50,10 @@ def worker(
     download: Download = False,
 ) -> None:
     """Serve the renderer on 127.0.0.1 for the add-on. The token comes from NEURAL_ASSETS_TOKEN."""
-    from server.worker import DetectorSettings, LayerSettings, WorkerSettings, run_worker
+    from server.worker import DetectorSettings, ModelSettings, WorkerSettings, run_worker
 
     detectors = DetectorSettings(boxes, masks, depth, download)
-    models = LayerSettings(outlines, surfaces, plates, refiner, download)
+    models = ModelSettings(outlines, surfaces, plates, refiner, download)
     sys.exit(run_worker(WorkerSettings(checkpoint, device, dtype, port, threads, detectors, models)))
 
 
@@ -97,8 +97,8 @@ def render(
     names = chosen_passes(passes)
     job = offline.read_job(frames)
     files = offline.find_files(job, photos or frames.absolute().parent)
-    models = worker.LayerSettings(outlines, surfaces, plates, refiner)
-    settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads, layers=models)
+    models = worker.ModelSettings(outlines, surfaces, plates, refiner)
+    settings = worker.WorkerSettings(checkpoint, device, dtype, threads=threads, models=models)
     columns = (
         *Progress.get_default_columns()[:2],
         MofNCompleteColumn(),
@@ -144,8 +144,8 @@ def export(
 
     job = offline.read_job(frames)
     files = offline.find_files(job, photos or frames.absolute().parent)
-    models = worker.LayerSettings(outlines, surfaces, plates)
-    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, layers=models))
+    models = worker.ModelSettings(outlines, surfaces, plates)
+    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, models=models))
     done = offline.export_job(job, files, out, renderer, rate)
     bar = Console(stderr=True, quiet=progress == "json")
     for number, _ in enumerate(track(done, "Exporting", total=len(job.frames), console=bar), 1):
@@ -224,8 +224,8 @@ def layers(
     worker.check_packages()
     from rich.console import Console
 
-    models = worker.LayerSettings(outlines, surfaces, plates)
-    settings = worker.WorkerSettings(checkpoint, device, threads=threads, layers=models)
+    models = worker.ModelSettings(outlines, surfaces, plates)
+    settings = worker.WorkerSettings(checkpoint, device, threads=threads, models=models)
     found = None if boxes is None else offline.read_boxes(boxes)
     with Console(stderr=True).status("Taking the photo apart"):
         renderer = worker.load_renderer(settings)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure, is_out_of_memory
 from server.jobs import OnStep
-from server.layer_models import LayerSettings, load_models, load_own_refiner
 from server.meshes import mesh_unusable
+from server.own_models import ModelSettings, load_models, load_own_refiner
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +91,7 @@ class PipelineRenderer:
         samplings: steps and guidance by the sampling's name.
         device, dtype: where and how it computes.
         fingerprint: changes with anything that changes the pictures.
-        licences: of the user's own models of layers, by what they make.
+        licences: of the user's own models, by what they make.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class PipelineRenderer:
         device: str,
         dtype: torch.dtype,
         weights: str,
-        layers: LayerSettings | None = None,
+        models: ModelSettings | None = None,
     ) -> None:
         self._pipeline = pipeline
         self.name = name
@@ -110,7 +110,7 @@ class PipelineRenderer:
         self.samplings: dict[str, tuple[int, float]] = dict(pipeline.samplings)
         self.device = device
         self.dtype = str(dtype).removeprefix("torch.")
-        chosen = layers or LayerSettings()
+        chosen = models or ModelSettings()
         self.fingerprint = f"{weights} {device} {self.dtype} {chosen.identity}".rstrip()
         self.licences = chosen.licences()
 
@@ -120,9 +120,9 @@ class PipelineRenderer:
         checkpoint: str,
         device: str = "auto",
         dtype: str = "auto",
-        layers: LayerSettings | None = None,
+        models: ModelSettings | None = None,
     ) -> Self:
-        """Load a checkpoint: a folder, or a name that na_core knows (``mini``); and models of layers.
+        """Load a checkpoint: a folder, or a name that na_core knows (``mini``); and the user's own models.
 
         Raises:
             Failure: ``checkpoint_missing``, ``checkpoint_corrupt``, ``device_unavailable``,
@@ -146,16 +146,16 @@ class PipelineRenderer:
                 f"Not enough memory on {chosen_device} to load the checkpoint {checkpoint!r}: close other "
                 "programs that use it, or start with --device cpu.",
             ) from error
-        if layers is not None and layers.chosen:
-            pipeline.models = load_models(layers, chosen_device)
-            pipeline.refiner = load_own_refiner(layers, chosen_device, chosen_dtype)
+        if models is not None and models.chosen:
+            pipeline.models = load_models(models, chosen_device)
+            pipeline.refiner = load_own_refiner(models, chosen_device, chosen_dtype)
         return cls(
             pipeline,
             name=Path(checkpoint).name,
             device=chosen_device,
             dtype=chosen_dtype,
             weights=weights,
-            layers=layers,
+            models=models,
         )
 
     def render(

@@ -17,7 +17,7 @@ from na_core.threads import use_threads
 from server import lifecycle
 from server.detector_settings import DetectorSettings
 from server.failures import Failure
-from server.layer_models import LayerSettings
+from server.own_models import ModelSettings
 from server.protocol import PROTOCOL_VERSION, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class WorkerSettings:
     port: int = 0
     threads: int | None = None
     detectors: DetectorSettings = field(default_factory=DetectorSettings)
-    layers: LayerSettings = field(default_factory=LayerSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
 
 
 def run_worker(
@@ -134,14 +134,14 @@ def load_renderer(settings: WorkerSettings) -> LoadedRenderer:
         Failure: the checkpoint, the device or the memory does not allow it.
     """
     # The worker renders what lies on this disk; it downloads weights only on request.
-    if not (settings.detectors.download or settings.layers.download):
+    if not (settings.detectors.download or settings.models.download):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         use_threads(settings.threads)
         from server.inference import PipelineRenderer
 
         return PipelineRenderer.load(
-            settings.checkpoint, settings.device, settings.dtype, layers=settings.layers
+            settings.checkpoint, settings.device, settings.dtype, models=settings.models
         )
     except ModuleNotFoundError as error:
         raise packages_missing([error.name or str(error)]) from error

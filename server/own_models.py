@@ -24,7 +24,7 @@ UNKNOWN_LICENCE = "licence not stated"
 
 
 @dataclass(frozen=True)
-class LayerSettings:
+class ModelSettings:
     """Where models of the user's are: files, folders, or names on the hub; empty for the embedded network.
 
     Attributes:
@@ -81,7 +81,7 @@ def licence_of(place: str) -> str:
     return UNKNOWN_LICENCE
 
 
-def load_models(settings: LayerSettings, device: str) -> OwnModels:
+def load_models(settings: ModelSettings, device: str) -> OwnModels:
     """Load the models that the user chose.
 
     Raises:
@@ -113,7 +113,7 @@ def load_models(settings: LayerSettings, device: str) -> OwnModels:
         ) from error
 
 
-def load_own_refiner(settings: LayerSettings, device: str, dtype: torch.dtype) -> Refiner | None:
+def load_own_refiner(settings: ModelSettings, device: str, dtype: torch.dtype) -> Refiner | None:
     """Load the refiner that the user chose; None for none.
 
     Raises:

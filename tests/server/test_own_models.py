@@ -1,4 +1,4 @@
-"""The user's own models of layers: on the command line, in what the worker says, and in its pictures."""
+"""The user's own models, of layers and refiners: on the command line, in what the worker says and shows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from PIL import Image
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from server.failures import Failure
-from server.layer_models import (
+from server.own_models import (
     UNKNOWN_LICENCE,
-    LayerSettings,
+    ModelSettings,
     licence_of,
     load_models,
     load_own_refiner,
@@ -49,16 +49,16 @@ def test_a_models_licence_is_what_its_files_state(tmp_path, files, expected) -> 
 
 def test_another_file_is_another_model(tmp_path) -> None:
     model = write_lama(tmp_path / "lama.onnx")
-    first = LayerSettings(plates=str(model)).identity
-    assert first == LayerSettings(plates=str(model)).identity != ""
+    first = ModelSettings(plates=str(model)).identity
+    assert first == ModelSettings(plates=str(model)).identity != ""
     write_lama(tmp_path / "lama.onnx", side=32)
-    assert LayerSettings(plates=str(model)).identity != first
-    assert LayerSettings().identity == ""
+    assert ModelSettings(plates=str(model)).identity != first
+    assert ModelSettings().identity == ""
 
 
 def test_what_is_missing_is_a_failure_that_says_so(tmp_path) -> None:
     with pytest.raises(Failure, match="is no ONNX network") as caught:
-        load_models(LayerSettings(outlines=str(tmp_path / "none.onnx")), "cpu")
+        load_models(ModelSettings(outlines=str(tmp_path / "none.onnx")), "cpu")
     assert caught.value.code == "weights_missing"
 
 
@@ -125,6 +125,6 @@ class TestRefiner:
 
     def test_a_folder_that_cannot_refine_is_told_at_once(self, tmp_path) -> None:
         with pytest.raises(Failure, match="no folder of a diffusers pipeline") as caught:
-            load_own_refiner(LayerSettings(refiner=str(tmp_path)), "cpu", torch.float32)
+            load_own_refiner(ModelSettings(refiner=str(tmp_path)), "cpu", torch.float32)
         assert caught.value.code == "weights_missing"
-        assert load_own_refiner(LayerSettings(), "cpu", torch.float32) is None
+        assert load_own_refiner(ModelSettings(), "cpu", torch.float32) is None
