@@ -30,7 +30,8 @@ def refiner(worker_python: str, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("refiner")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [worker_python, "-c", WRITE, str(folder)]
-    done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+    # Away from the tests' own folder, whose na_core may be data alone.
+    done = subprocess.run(command, check=True, env=environment, cwd=folder, capture_output=True, text=True)
     return Path(done.stdout.splitlines()[-1])
 
 
