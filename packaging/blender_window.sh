@@ -17,6 +17,7 @@ cp /etc/hosts /etc/resolv.conf "$folder/etc/"
 cp -n /etc/apt/apt.conf.d/* "$folder/etc/apt/apt.conf.d/" || true
 mkdir -p "$folder/etc/ssl/certs" "$folder/share"
 cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
+trap 'umount --lazy "$folder/proc" "$folder/dev" 2>/dev/null || true' EXIT
 for place in proc dev; do
   mountpoint -q "$folder/$place" || mount --bind "/$place" "$folder/$place"
 done

@@ -202,10 +202,17 @@ def blender_window(folder: Path, extension: Path, worker_python: Path, display: 
             if process is not None:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait(30)
+        _unmount(folder, mounts)
+
+
+def _unmount(folder: Path, paths: Sequence[Path]) -> None:
+    """Take them out again: who deletes the folder is not to delete the checkout."""
+    for path in reversed(paths):
+        subprocess.run(["umount", "--lazy", str(folder / path.relative_to("/"))], check=False)
 
 
 def _mount(folder: Path, paths: Sequence[Path]) -> None:
-    """Show folders in another root at their own paths; what is mounted stays so."""
+    """Show folders in another root at their own paths."""
     for path in paths:
         place = folder / path.relative_to("/")
         place.mkdir(parents=True, exist_ok=True)
