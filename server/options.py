@@ -24,8 +24,7 @@ Outlines = Annotated[
     str,
     typer.Option(
         help="Finds outlines in the embedded network's place: an ONNX file of BiRefNet or IS-Net, or a "
-        "folder, "
-        "or hub name, of SAM 2.1."
+        "folder, or hub name, of SAM 2.1."
     ),
 ]
 Surfaces = Annotated[

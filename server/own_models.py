@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,29 +90,22 @@ def load_models(settings: ModelSettings, device: str) -> OwnModels:
         Failure: ``weights_missing`` or ``out_of_memory``.
     """
     from na_core.detection.metric_depth import load_depth
-    from na_core.detection.weights import WeightsError
     from na_core.layers.outline_models import load_outlines
     from na_core.layers.own_models import OwnModels
     from na_core.layers.plate_models import load_plates
 
     outlines, surfaces, plates = settings.outlines, settings.surfaces, settings.plates
     fetch = settings.download
-    try:
+    too_large = (
+        f"Not enough memory on {device} for the models of layers: choose smaller ones, close other "
+        "programs that use it, or start with --device cpu."
+    )
+    with _loading_explained(too_large):
         return OwnModels(
             outlines=load_outlines(outlines, device, download=fetch) if outlines else None,
             depth=load_depth(surfaces, device, download=fetch) if surfaces else None,
             plates=load_plates(plates, device, download=fetch) if plates else None,
         )
-    except WeightsError as error:
-        raise Failure("weights_missing", str(error), status=422) from error
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise Failure(
-            "out_of_memory",
-            f"Not enough memory on {device} for the models of layers: choose smaller ones, close other "
-            "programs that use it, or start with --device cpu.",
-        ) from error
 
 
 def load_own_refiner(settings: ModelSettings, device: str, dtype: torch.dtype) -> Refiner | None:
@@ -119,20 +114,28 @@ def load_own_refiner(settings: ModelSettings, device: str, dtype: torch.dtype) -
     Raises:
         Failure: ``weights_missing`` or ``out_of_memory``.
     """
-    from na_core.detection.weights import WeightsError
     from na_core.model.refiners.loading import load_refiner
 
     if not settings.refiner:
         return None
-    try:
+    too_large = (
+        f"Not enough memory on {device} for the refiner: choose a smaller one, or close other programs "
+        "that use it."
+    )
+    with _loading_explained(too_large):
         return load_refiner(settings.refiner, device, dtype)
+
+
+@contextmanager
+def _loading_explained(too_large: str) -> Iterator[None]:
+    """Turn what goes wrong in loading weights into a Failure; ``too_large`` is said where memory is short."""
+    from na_core.detection.weights import WeightsError
+
+    try:
+        yield
     except WeightsError as error:
         raise Failure("weights_missing", str(error), status=422) from error
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise Failure(
-            "out_of_memory",
-            f"Not enough memory on {device} for the refiner: choose a smaller one, or close other programs "
-            "that use it.",
-        ) from error
+        raise Failure("out_of_memory", too_large) from error

@@ -1,12 +1,12 @@
 """Where a decoder matters: what no photo showed, and objects' edges, as labels tell."""
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from na_core.data.pairs import Pair
 from na_core.data.scenes import Scene
 from na_core.evaluation.label_flow import label_flow, labelled_view
 from na_core.evaluation.metrics import Region
+from na_core.raster.outlines import near_outlines
 
 EDGE = 3
 """Pixels on either side of an object's outline that belong to its edge."""
@@ -48,12 +48,4 @@ def edges(scene: Scene, pair: Pair) -> Region:
     Raises:
         OSError: the mask cannot be read.
     """
-    mask = scene.mask(pair.target)
-    differs = np.zeros(mask.shape, dtype=bool)
-    across, down = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
-    differs[:, 1:] |= across
-    differs[:, :-1] |= across
-    differs[1:] |= down
-    differs[:-1] |= down
-    grown: Region = binary_dilation(differs, iterations=EDGE - 1)
-    return grown
+    return near_outlines(scene.mask(pair.target), EDGE)

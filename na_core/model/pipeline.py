@@ -307,8 +307,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         if self.refiner is not None:
             scale = self.refiner.size_for(width, height)[0] / width
             seen = self.layers.sampled(views, photos, side * scale, self.taking_apart, device)
-            photo = np.asarray(photos[views[0].sha256])
-            return refined_frame(self.refiner, frame, batch, passes, seen.canvas, sampling, report, photo)
+            proxy, photo = to_bytes(passes.proxy)[0], np.asarray(photos[views[0].sha256])
+            return refined_frame(
+                self.refiner, frame, batch, passes, proxy, seen.canvas, sampling, report, photo
+            )
 
         # 3. Compose it again at the decoder's size, where that is another.
         size = decoder_size(side, width, height, self.config.picture_size, self.multiple)

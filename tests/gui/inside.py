@@ -17,8 +17,6 @@ import bpy
 PAUSE = 0.02
 """Seconds between two looks for a command."""
 
-EXTENSION = "bl_ext.user_default.neural_assets"
-
 Names = dict[str, Any]
 
 

@@ -95,13 +95,6 @@ class Window:
         """Move the pointer."""
         self._xdotool("mousemove", str(round(point[0])), str(round(point[1])))
 
-    def click(self, point: Point, button: int = 1) -> None:
-        """Click with a button of the mouse: 1 left, 2 middle, 3 right."""
-        self.move(point)
-        time.sleep(0.15)
-        self._xdotool("click", str(button))
-        time.sleep(0.15)
-
     def drag(self, points: Sequence[Point]) -> None:
         """Press the left button at the first point, move over the others, and let go."""
         self.move(points[0])

@@ -29,6 +29,7 @@ def refined_frame(
     frame: Frame,
     batch: FrameBatch,
     passes: Passes,
+    proxy: NDArray[np.uint8],
     canvas: Canvas,
     sampling: Sampling,
     report: Report,
@@ -40,12 +41,12 @@ def refined_frame(
         refiner: that does it.
         frame, batch: one frame, as a message and as tensors.
         passes: of it, at the size of the output.
+        proxy: (H, W, 3) sRGB, that of the passes.
         canvas: on which its photos lie at the refiner's size, see :meth:`Refiner.size_for`.
         sampling: prompt, steps, guidance, strength, reach and seed.
         report: told of the sampling's steps, with a function that returns the proxy.
         photo: (H', W', 3) uint8 sRGB, the background's.
     """
-    proxy = np.rint(255 * passes.proxy[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy()).astype(np.uint8)
     index = passes.index[0].cpu().numpy()
     still = (passes.shift[0] <= STILL).cpu().numpy()
     if frame.background.plate is not None:  # painted by hand

@@ -1,6 +1,7 @@
 """A user's folder, as diffusers saves pipelines, becomes a refiner, or is refused in words."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def load_refiner(place: str, device: str = "cpu", dtype: torch.dtype = torch.flo
             the free memory; the text names the fix.
     """
     folder = Path(place)
-    family = FAMILIES.get(name := _pipeline_name(folder))
+    index = _read_index(folder)
+    family = FAMILIES.get(name := index["_class_name"])
     if family is None:
         raise WeightsError(
             f"'{place}' is a {name}, which cannot refine frames. Choose one of {', '.join(sorted(FAMILIES))}."
@@ -43,7 +45,7 @@ def load_refiner(place: str, device: str = "cpu", dtype: torch.dtype = torch.flo
     kind: Any = getattr(diffusers, family.pipeline)
     try:
         pipeline = kind.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype, **_left_out(folder)
+            folder, local_files_only=True, use_safetensors=True, torch_dtype=dtype, **_left_out(index)
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
         raise WeightsError(
@@ -54,11 +56,11 @@ def load_refiner(place: str, device: str = "cpu", dtype: torch.dtype = torch.flo
     return Refiner(pipeline.to(device), family)
 
 
-def _pipeline_name(folder: Path) -> str:
+def _read_index(folder: Path) -> dict[str, Any]:
     file = folder / INDEX
     try:
-        index = json.loads(file.read_text(encoding="utf-8"))
-        return str(index["_class_name"])
+        index = dict(json.loads(file.read_text(encoding="utf-8")))
+        return {**index, "_class_name": str(index["_class_name"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
             f"'{folder}' is no folder of a diffusers pipeline: it has no {INDEX} that says what it is. "
@@ -115,9 +117,8 @@ def _free_bytes(device: str) -> int | None:
     return None if found is None else int(found.split()[1]) * 1024
 
 
-def _left_out(folder: Path) -> dict[str, None]:
+def _left_out(index: Mapping[str, Any]) -> dict[str, None]:
     """Return the parts of a pipeline that only judge its pictures, as arguments that leave them out."""
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     return {name: None for name in ("safety_checker", "image_encoder") if name in index}
 
 

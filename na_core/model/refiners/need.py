@@ -1,12 +1,14 @@
 """Where a frame needs a refiner: what no photo showed, and by a slider edges, shadows, and what moved."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
+
+from na_core.raster.outlines import near_outlines
 
 Plane = NDArray[np.float32]
 
-EDGE = 2
+EDGE = 3
 """Pixels on either side of an outline that are its edge."""
 
 DARK = 0.98
@@ -36,17 +38,12 @@ def needed(
         reach: 0 for what no photo showed; up to 0.5 more and more of edges and shadows; up to 1 more and more
             of all else that has moved.
     """
-    across, down = index[:, 1:] != index[:, :-1], index[1:] != index[:-1]
-    outline = np.zeros(index.shape, dtype=bool)
-    outline[:, 1:] |= across
-    outline[:, :-1] |= across
-    outline[1:] |= down
-    outline[:-1] |= down
-    edges = binary_dilation(outline, iterations=EDGE) | (shadow.min(axis=2) < DARK)
+    edges = near_outlines(index, EDGE) | (shadow.min(axis=2) < DARK)
     some = np.where(edges, min(1.0, 2 * reach), 0.0)
     rest = max(0.0, 2 * reach - 1)
     wanted = np.where(validity, np.maximum(some, rest), 1.0).astype(np.float32)
     wanted[still] = 0
-    soft = np.maximum(gaussian_filter(wanted, FEATHER), np.where(validity, 0, wanted))
+    faded = cv2.GaussianBlur(wanted, (0, 0), FEATHER, borderType=cv2.BORDER_REFLECT)
+    soft = np.maximum(faded, np.where(validity, 0, wanted))
     soft[still | (soft < LEAST)] = 0
     return soft.astype(np.float32)
