@@ -47,7 +47,7 @@ def reconstruct(pipeline: NeuralAssetsPipeline, picture: Picture) -> Picture:
     pad = [(0, -side % pipeline.factor) for side in (rows, columns)]
     padded = np.pad(picture, (*pad, (0, 0)), mode="edge")
     tensor = torch.as_tensor(padded, device=pipeline.device).permute(2, 0, 1)[None]
-    tensor = (tensor.float() / 127.5 - 1).to(pipeline.vae.dtype)
+    tensor = (tensor.float() / 127.5 - 1).to(pipeline.unet.dtype)
     decoded = to_pictures(pipeline.vae, to_latents(pipeline.vae, tensor)).float()
     result = to_bytes(decoded / 2 + 0.5)[0]
     return result[:rows, :columns]

@@ -109,8 +109,9 @@ class Bench:
         return {suite: self._summaries([job for job in jobs if job.suite == suite]) for suite in suites}
 
     def measure_vae(self, models: Sequence[Checkpoint], out: Path, sheet_rows: int) -> dict[str, Scores]:
-        """Measure checkpoints' autoencoders on scenes and photographs; return each one's summary."""
+        """Measure checkpoints' autoencoders on scenes and photographs; return the summaries of those."""
         results = {}
+        models = [model for model in models if model.pipeline.vae is not None]
         for model in models:
             jobs = [self._job("vae", model, scene, 0) for scene in self.chosen_scenes("vae")]
             for job in tqdm(jobs, desc=f"vae {model.name}", unit="scene"):

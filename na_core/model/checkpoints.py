@@ -12,8 +12,8 @@ from na_core.model.pipeline import NeuralAssetsPipeline
 EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
 """Checkpoints that come with the package, by folder name."""
 
-COMPONENTS = ("encoder", "tokenizer3d", "vae", "unet", "scheduler")
-OPTIONAL_COMPONENTS = ("photo_network",)
+COMPONENTS = ("encoder", "tokenizer3d", "unet", "scheduler")
+OPTIONAL_COMPONENTS = ("vae", "photo_network")
 LIBRARIES = (
     "diffusers",
     "transformers",

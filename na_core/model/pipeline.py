@@ -32,6 +32,7 @@ from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
 from na_core.model.decoder import Decoder
 from na_core.model.latents import Vae, latent_factor
+from na_core.model.pixel_decoder import PixelDecoder
 from na_core.model.refiners.frames import refined_frame
 from na_core.model.refiners.refiner import Refiner
 from na_core.model.sampling import REFINER_PRESETS, Presets, resolved, sampling_presets
@@ -72,10 +73,11 @@ class NeuralAssetsOutput(BaseOutput):
 
 
 class NeuralAssetsPipeline(DiffusionPipeline):
-    """Renders frames with a latent diffusion decoder conditioned on objects and their boxes.
+    """Renders frames with a diffusion decoder conditioned on objects and their boxes.
 
-    Components: ``encoder`` (ViT), ``tokenizer3d``, ``vae``, ``unet``, ``scheduler``. The ``paper`` preset is
-    the paper's; every addition of ``guided`` is a switch of its own.
+    Components: ``encoder`` (ViT), ``tokenizer3d``, ``vae``, ``unet``, ``scheduler``. Without a VAE it works
+    on pixels, see :mod:`na_core.model.pixel_decoder`. The ``paper`` preset is the paper's; every addition of
+    ``guided`` is a switch of its own.
 
     Args:
         preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
@@ -119,16 +121,16 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     scheduler: DDIMScheduler
     photo_network: PhotoNetwork | None
 
-    _optional_components: ClassVar[list[str]] = ["photo_network"]
+    _optional_components: ClassVar[list[str]] = ["vae", "photo_network"]
 
     @register_to_config  # what is no module: register_modules writes over the modules
     def __init__(
         self,
         encoder: ViTModel,
         tokenizer3d: Tokenizer3D,
-        vae: Vae,
         unet: UNet2DConditionModel,
         scheduler: DDIMScheduler,
+        vae: Vae = None,
         photo_network: PhotoNetwork | None = None,
         preset: str = "guided",
         spatial_conditioning: bool = True,
@@ -182,8 +184,10 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         return bool(self.config.preset == "guided")
 
     @property
-    def decoder(self) -> Decoder:
+    def decoder(self) -> Decoder | PixelDecoder:
         """The networks that turn passes and tokens into pictures."""
+        if self.vae is None:
+            return PixelDecoder(self.unet, self.config)
         return Decoder(self.vae, self.unet, self.scheduler, self.config)
 
     @property

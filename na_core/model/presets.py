@@ -11,6 +11,7 @@ from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.box_channels import spatial_channels
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.pixel_decoder import OUTPUTS, pixel_inputs
 from na_core.model.tokenizer3d import Tokenizer3D
 
 Preset = Literal["paper", "guided"]
@@ -25,6 +26,7 @@ class Scale:
         encoder_*: the ViT. vae_width: of PatchAutoencoder's refinements; 0 for AutoencoderKL.
         latent_channels: of the VAE. unet_channels: per resolution; attention at all but the first
         (``sd21``: all but the last). photo_widths: of the photo network, per resolution.
+        pixel_channels: of the U-Net of a decoder without a VAE, one block at each resolution.
     """
 
     picture_size: int
@@ -42,13 +44,16 @@ class Scale:
     appearance_size: int
     pose_hidden_size: int
     photo_widths: tuple[int, ...]
+    pixel_channels: tuple[int, ...] = ()
 
 
 PHOTO_WIDTHS = (24, 48, 80, 128, 160)
 
 SCALES: dict[str, Scale] = {
-    "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32, (8, 8, 8, 8, 8)),
-    "mini": Scale(256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256, PHOTO_WIDTHS),
+    "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32, (8, 8, 8, 8, 8), (32, 32)),
+    "mini": Scale(
+        256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256, PHOTO_WIDTHS, (96, 160, 192)
+    ),
     "sd21": Scale(
         256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024, PHOTO_WIDTHS
     ),
@@ -56,7 +61,12 @@ SCALES: dict[str, Scale] = {
 
 
 def build_pipeline(
-    preset: Preset = "guided", size: Size = "mini", seed: int = 0, photo_network: bool = False, cells: int = 2
+    preset: Preset = "guided",
+    size: Size = "mini",
+    seed: int = 0,
+    photo_network: bool = False,
+    cells: int = 2,
+    pixels: bool = False,
 ) -> NeuralAssetsPipeline:
     """Build a pipeline with random weights.
 
@@ -65,6 +75,7 @@ def build_pipeline(
         seed: of the weights.
         photo_network: with a photo network (``guided`` alone).
         cells: appearance tokens along each side of an object's 2D box; the paper's are 2.
+        pixels: without a VAE (``guided`` of size tiny or mini alone).
 
     ``paper`` and ``guided`` of one size have the same UNet but for the channels that ``guided`` adds to
     ``conv_in``. The UNet's last layer starts at zero, so in one step an untrained ``guided`` pipeline of size
@@ -72,16 +83,18 @@ def build_pipeline(
 
     Raises:
         KeyError: unknown size.
-        ValueError: unknown preset.
+        ValueError: unknown preset, or a size that has no decoder of pixels.
     """
     if preset not in ("paper", "guided"):
         raise ValueError(f"preset must be 'paper' or 'guided', got {preset!r}")
     scale = SCALES[size]
     guided = preset == "guided"
+    if pixels and not (guided and scale.pixel_channels):
+        raise ValueError(f"there is no decoder of pixels for preset {preset!r} and size {size!r}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        vae = _vae(scale)
-        unet = _unet(scale, guided)
+        vae = None if pixels else _vae(scale)
+        unet = _pixel_unet(scale) if pixels else _unet(scale, guided)
         torch.nn.init.zeros_(unet.conv_out.weight)
         torch.nn.init.zeros_(unet.conv_out.bias)
         pipeline = NeuralAssetsPipeline(
@@ -150,6 +163,7 @@ def _vae(scale: Scale) -> PatchAutoencoder | AutoencoderKL:
 def _unet(scale: Scale, guided: bool) -> UNet2DConditionModel:
     channels = scale.unet_channels
     depth = len(channels)
+    extra = spatial_channels(scale.latent_channels) if guided else 0
     # Stable Diffusion attends at the highest resolutions, the small models at the lowest.
     if channels[0] == 320:
         down = ("CrossAttnDownBlock2D",) * (depth - 1) + ("DownBlock2D",)
@@ -157,15 +171,34 @@ def _unet(scale: Scale, guided: bool) -> UNet2DConditionModel:
     else:
         down = ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (depth - 1)
         up = ("CrossAttnUpBlock2D",) * (depth - 1) + ("UpBlock2D",)
-    extra = spatial_channels(scale.latent_channels) if guided else 0
+    inputs = scale.latent_channels + extra
+    return _network(scale, channels, inputs, scale.latent_channels, (down, up), scale.unet_layers)
+
+
+def _pixel_unet(scale: Scale) -> UNet2DConditionModel:
+    channels = scale.pixel_channels
+    down = ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (len(channels) - 1)
+    up = ("CrossAttnUpBlock2D",) * (len(channels) - 1) + ("UpBlock2D",)
+    return _network(scale, channels, pixel_inputs(), OUTPUTS, (down, up), 1)
+
+
+def _network(
+    scale: Scale,
+    channels: tuple[int, ...],
+    inputs: int,
+    outputs: int,
+    blocks: tuple[tuple[str, ...], tuple[str, ...]],
+    layers: int,
+) -> UNet2DConditionModel:
+    down, up = blocks
     return UNet2DConditionModel(
         sample_size=scale.picture_size // 8,
-        in_channels=scale.latent_channels + extra,
-        out_channels=scale.latent_channels,
+        in_channels=inputs,
+        out_channels=outputs,
         block_out_channels=channels,
         down_block_types=down,
         up_block_types=up,
-        layers_per_block=scale.unet_layers,
+        layers_per_block=layers,
         cross_attention_dim=scale.token_size,
         attention_head_dim=tuple(width // scale.head_size for width in channels),
         use_linear_projection=True,

@@ -21,6 +21,7 @@ from na_core.training.tables import (
     Optimisation,
     PhotoNetworkConfig,
     RefinerConfig,
+    Taken,
     TakenPart,
     VaeConfig,
     ValidationConfig,
@@ -50,6 +51,7 @@ class TrainingConfig:
         log_every: steps between lines of the log.
         validation: how the decoder is measured; None does not measure it.
         vae: how the VAE is trained, or where it is taken from; None leaves the checkpoint's.
+        encoder: where the decoder's encoder is taken from; it keeps its weights then. None trains it.
         photo_network: how the photo network is trained, or where it is taken from; None leaves the
             checkpoint's, or goes without.
         detector: how the embedded detector is trained.
@@ -74,6 +76,7 @@ class TrainingConfig:
     log_every: Count = 25
     validation: ValidationConfig | None = None
     vae: Annotated[Annotated[VaeConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
+    encoder: Taken | None = None
     photo_network: Annotated[Annotated[PhotoNetworkConfig, Tag("trained")] | TakenPart, BY_KEYS] | None = None
     detector: DetectorConfig | None = None
     refiner: RefinerConfig | None = None
@@ -104,6 +107,10 @@ def load_config(file: Path) -> TrainingConfig:
     return config
 
 
+_DECODERS = ("preset", "size", "initial", "validation", "vae", "encoder", "photo_network", "conditions")
+"""Keys that mean nothing to detectors."""
+
+
 def _contradictions(config: TrainingConfig) -> Iterator[str]:
     """Yield what is wrong with keys that are well-formed alone and contradict each other."""
     trained, decoder, conditions = config.trained, config.decoder, config.conditions
@@ -116,7 +123,16 @@ def _contradictions(config: TrainingConfig) -> Iterator[str]:
                 yield f"{name}: group_rates: unknown key '{group}'; there are: {known}"
     if trained.keys() <= {"detector", "refiner"}:
         tables = " and ".join(f"[{name}]" for name in trained)
-        for key in ("preset", "size", "initial", "validation", "vae", "photo_network", "conditions"):
+        for key in (
+            "preset",
+            "size",
+            "initial",
+            "validation",
+            "vae",
+            "encoder",
+            "photo_network",
+            "conditions",
+        ):
             if getattr(config, key) is not None:
                 yield f"'{key}' does not go with {tables} alone"
         return
@@ -126,7 +142,14 @@ def _contradictions(config: TrainingConfig) -> Iterator[str]:
         yield "give one of 'size' (random weights) and 'initial' (a checkpoint)"
     if config.photo_network is not None and config.preset == "paper":
         yield "photo_network: the preset 'paper' has none"
-    if config.size is not None and config.vae is None:
+    pixels = decoder is not None and decoder.start == "pixels"
+    if pixels and (config.vae is not None or config.preset == "paper" or config.size == "sd21"):
+        yield "decoder: 'start' = \"pixels\" is for preset 'guided' of size 'mini' or 'tiny', without [vae]"
+    if pixels and config.encoder is None:
+        yield 'decoder: \'start\' = "pixels" needs an encoder that has learnt: [encoder] from = "mini"'
+    if config.encoder is not None and not pixels:
+        yield "encoder: it learns with a decoder of latents; leave out [encoder]"
+    if config.size is not None and config.vae is None and not pixels:
         yield "missing table 'vae': train one, or take a checkpoint's with: [vae] from = 'mini'"
     if config.size == "sd21" and "vae" in trained:
         yield "vae: Stable Diffusion's VAE is not trained; take a checkpoint's: 'from'"

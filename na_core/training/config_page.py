@@ -40,6 +40,10 @@ def key_tables() -> str:
     sections = [_section("### Before the first table", TrainingConfig, parts)]
     sections.append(_section("### Each table that trains", Optimisation))
     for name, (kind, *others) in parts.items():
+        if kind == Taken.__name__:
+            origin = _text(_attributes(Taken)["origin"])
+            sections.append(f"### `[{name}]`\n\n`from` alone: {origin}\n")
+            continue
         note = f" Or `from` alone: {_text(_attributes(Taken)['origin'])}" if others else ""
         sections.append(_section(f"### `[{name}]`", getattr(tables, kind), note=note))
     return "\n".join(sections)

@@ -10,13 +10,21 @@ from diffusers import ConfigMixin
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
+from na_core.backbone import EfficientNetLite
+from na_core.model.box_channels import BOX_CHANNELS
 from na_core.model.checkpoints import COMPONENTS, OPTIONAL_COMPONENTS, load_checkpoint
 from na_core.model.encoder import encode_features
+from na_core.model.latents import to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.pixel_decoder import MOST_NOISE, residual_of
 from na_core.model.residual import fit_variance, residual_scale
 from na_core.model.switches import seen_poses, seen_spatial
-from na_core.training.errors import ConfigError
+from na_core.training.composed_pairs import ComposedPairs, composed_folder
+from na_core.training.errors import ConfigError, TrainingError
+from na_core.training.initial import give_published
 from na_core.training.pair_batches import PairBatches, TrainingBatch
+from na_core.training.picture_loss import SMALLEST, PictureLoss
+from na_core.training.pixel_batches import PixelBatches
 from na_core.training.randomness import DrawKey
 from na_core.training.run import Run
 from na_core.training.run_log import RunLog
@@ -26,6 +34,9 @@ from na_core.training.validation import Validation
 
 SCALE_BATCHES = 16
 """Batches that the residual's scale is measured on."""
+
+MATTERING = 4.0
+"""Weight of pixels of objects, and of what no photo showed, where others count once."""
 
 MEASURING = 2**31
 """Part of a step that no training step has: its pairs are drawn for the measurement alone."""
@@ -105,14 +116,55 @@ class DecoderObjective(nn.Module):
             null: (B,) bool, pairs whose boxes and poses are all zero.
         """
         objects = len(batch.object_pictures)
-        pictures = torch.cat([batch.object_pictures, batch.background_pictures])
-        features = encode_features(self.encoder, pictures)
-        shown, behind = features[:objects], features[objects:]
+        if batch.encoded:
+            shown, behind = batch.object_pictures, batch.background_pictures
+        else:
+            pictures = torch.cat([batch.object_pictures, batch.background_pictures])
+            features = encode_features(self.encoder, pictures)
+            shown, behind = features[:objects], features[objects:]
         # One picture shows all objects of most pairs: then no copy per slot is needed.
         each = shown[:, None] if objects == len(behind) else shown[batch.views]
         poses = seen_poses(self._pipeline.config, batch.poses)
         tokens = self.tokenizer3d(each, behind, batch.rectangles, poses, batch.background_poses, null)
         return tokens, self.tokenizer3d.mask(batch.filled) if self._pipeline.guided else None
+
+
+class PixelObjective(DecoderObjective):
+    """The loss of a pipeline without a VAE: of its pictures, see :mod:`na_core.training.picture_loss`.
+
+    The proxies of a share of the pairs are noisy, more or less.
+
+    Args:
+        pipeline: that learns.
+        null_probability: of a pair without boxes and poses.
+        noisy_share: of pairs whose proxies are noisy.
+        loss: of pictures.
+    """
+
+    def __init__(
+        self, pipeline: NeuralAssetsPipeline, null_probability: float, noisy_share: float, loss: PictureLoss
+    ) -> None:
+        super().__init__(pipeline, null_probability, 0.0)
+        self.noisy_share, self.loss = noisy_share, loss
+
+    def forward(self, batch: TrainingBatch) -> Tensor:
+        """Return the loss of a batch. Random numbers come from torch's default generators."""
+        count, device = len(batch.target), batch.target.device
+        null = torch.rand(count, device=device) < self.null_probability
+        noisy = torch.rand(count, device=device) < self.noisy_share
+        level = torch.rand(count, device=device) * noisy * MOST_NOISE
+        noise = torch.randn(batch.target.shape, device=device) if batch.noise is None else batch.noise
+        proxy, maps = seen_spatial(self._pipeline.config, batch.proxy, batch.maps)
+        maps = maps.clone()
+        maps[:, :BOX_CHANNELS] *= (~null)[:, None, None, None]
+        tokens, mask = self.tokens(batch, null)
+        noisy_proxy = batch.proxy + level[:, None, None, None] * noise
+        extra = torch.cat([proxy, maps], dim=1)
+        residual = residual_of(self.unet, noisy_proxy, level, extra, tokens, mask)
+        made, true = (to_pictures(None, patches) for patches in (batch.proxy + residual, batch.target))
+        assert batch.matters is not None
+        weight = 1 + (MATTERING - 1) * batch.matters.float()
+        return self.loss(made, true, weight, 1 - level / MOST_NOISE)
 
 
 def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
@@ -131,6 +183,16 @@ def save_checkpoint(pipeline: NeuralAssetsPipeline, folder: Path) -> None:
     NeuralAssetsPipeline(**halved, scheduler=pipeline.scheduler, **settings).save_pretrained(folder)
 
 
+def _objective(pipeline: NeuralAssetsPipeline, settings: DecoderConfig, table: str) -> DecoderObjective:
+    if pipeline.vae is not None:
+        return DecoderObjective(pipeline, settings.null_probability, settings.first_step_share)
+    backbone = None
+    if settings.features:
+        backbone = EfficientNetLite()
+        give_published(backbone, table)
+    return PixelObjective(pipeline, settings.null_probability, settings.noisy_share, PictureLoss(backbone))
+
+
 class DecoderTask(TrainingTask[DecoderConfig]):
     """Trains a pipeline's encoder, tokenizer and UNet, and saves its checkpoint.
 
@@ -146,18 +208,27 @@ class DecoderTask(TrainingTask[DecoderConfig]):
         super().__init__(
             run,
             settings,
-            DecoderObjective(pipeline, settings.null_probability, settings.first_step_share),
+            _objective(pipeline, settings, f"{run.file}: decoder"),
             [
                 ParameterGroup("unet", pipeline.unet),
                 ParameterGroup("encoder", pipeline.encoder),
                 ParameterGroup("tokens", pipeline.tokenizer3d, decays=False),
             ],
         )
+        if run.config.encoder is not None:
+            pipeline.encoder.requires_grad_(False)
         width, height = run.picture_size
         if width % pipeline.multiple or height % pipeline.multiple:
             raise ConfigError(
                 f"{run.file}: 'scenes' has pictures of {width} x {height} pixels; this model needs multiples "
                 f"of {pipeline.multiple}"
+            )
+        smallest = -(-SMALLEST // pipeline.multiple) * pipeline.multiple
+        crop = settings.crop or width
+        if pipeline.vae is None and (crop % pipeline.multiple or not smallest <= crop <= min(width, height)):
+            raise ConfigError(
+                f"{run.file}: decoder: 'crop' is {settings.crop}; for these scenes it must be 0, or a "
+                f"multiple of {pipeline.multiple} from {smallest} to {min(width, height)}"
             )
         self._validation = None
         if run.config.validation is not None:
@@ -181,8 +252,13 @@ class DecoderTask(TrainingTask[DecoderConfig]):
         if self.run.device.type == "cpu":
             # There the gradient of torch's fused attention is slower than that of plain products.
             pipeline.unet.set_attn_processor(AttnProcessor())
-        self._batches = PairBatches(self.run, self.settings, self.run.share(self.settings))
-        if pipeline.config.residual:
+        share = self.run.share(self.settings)
+        self._batches: PairBatches | PixelBatches
+        if pipeline.vae is None:
+            self._batches = PixelBatches(self._composed(), self.settings, share, self.run.device)
+        else:
+            self._batches = PairBatches(self.run, self.settings, share)
+        if pipeline.config.residual and pipeline.vae is not None:
             self._measure_residual()
 
     def draw(self, key: DrawKey) -> TrainingBatch:
@@ -202,6 +278,23 @@ class DecoderTask(TrainingTask[DecoderConfig]):
         saved = load_checkpoint(folder)
         for name in ("unet", "encoder", "tokenizer3d"):
             getattr(self.run.pipeline, name).load_state_dict(getattr(saved, name).state_dict())
+
+    def _composed(self) -> ComposedPairs:
+        run, config = self.run, self.run.config
+        folder = composed_folder(config.scenes, run.pipeline, self.settings, config.augmentation)
+        pairs = ComposedPairs(
+            run.scenes,
+            folder,
+            run.pipeline,
+            self.settings,
+            config.augmentation,
+            run.accelerator.autocast,
+        )
+        if not len(pairs):
+            raise TrainingError(
+                "no scene has a pair of pictures to train on: each needs two frames of one stage"
+            )
+        return pairs
 
     def _measure_residual(self) -> None:
         """Measure the residual's unit on drawn pairs, alike on every process, and set it in the pipeline."""

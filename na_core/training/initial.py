@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from torch import nn
+from transformers import ViTModel
 
 from na_core.backbone import EfficientNetLite
 from na_core.backbone_weights import load_published
@@ -15,7 +15,7 @@ from na_core.detection.network import BoxDetector
 from na_core.detection.refiner import BoxRefiner
 from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.checkpoints import CheckpointError, load_checkpoint, resolve_checkpoint
-from na_core.model.latents import latent_channels, latent_factor
+from na_core.model.latents import Vae, latent_channels, latent_factor
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import SCALES, build_pipeline
@@ -25,6 +25,7 @@ from na_core.training.tables import PhotoNetworkConfig, Taken, VaeConfig
 
 PARTS: dict[str, tuple[Any, ...]] = {
     "vae": (PatchAutoencoder, AutoencoderKL),
+    "encoder": (ViTModel,),
     "photo_network": (PhotoNetwork,),
     "detector": (BoxDetector,),
     "refiner": (BoxRefiner,),
@@ -43,7 +44,8 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
         assert config.size is not None and config.preset is not None
         conditions = {} if config.conditions is None else asdict(config.conditions)
         cells = conditions.pop("cells", 2)
-        pipeline = build_pipeline(config.preset, config.size, config.seed, cells=cells)
+        pixels = config.decoder is not None and config.decoder.start == "pixels"
+        pipeline = build_pipeline(config.preset, config.size, config.seed, cells=cells, pixels=pixels)
         pipeline.register_to_config(**conditions)
     else:
         try:
@@ -64,17 +66,23 @@ def starting_pipeline(config: TrainingConfig, file: Path) -> NeuralAssetsPipelin
         if config.photo_network.backbone == "imagenet":
             give_published(network.backbone, f"{file}: photo_network")
         pipeline.register_modules(photo_network=network)
-    for name in ("vae", "photo_network"):
+    for name in ("vae", "encoder", "photo_network"):
         table = getattr(config, name)
         if isinstance(table, Taken):
             part = load_part(name, table.origin, f"{file}: {name}: 'from'")
             if name == "vae":
                 _check_fit(part, pipeline.vae, table.origin, file)
+            if name == "encoder" and part.config.hidden_size != pipeline.encoder.config.hidden_size:
+                raise ConfigError(
+                    f"{file}: encoder: 'from' is '{table.origin}', whose features have "
+                    f"{part.config.hidden_size} channels; this model needs "
+                    f"{pipeline.encoder.config.hidden_size}"
+                )
             pipeline.register_modules(**{name: part})
     if isinstance(config.vae, VaeConfig) and not isinstance(pipeline.vae, PatchAutoencoder):
         kind = type(pipeline.vae).__name__
         raise ConfigError(f"{file}: vae: the checkpoint's {kind} is not trained; leave out [vae]")
-    if config.decoder is not None:
+    if config.decoder is not None and pipeline.vae is not None:
         set_start(pipeline, config.decoder.start)
     return pipeline
 
@@ -122,15 +130,19 @@ def load_part(name: str, origin: str, key: str) -> Any:
     except CheckpointError as error:
         raise ConfigError(f"{key}: {error}") from error
     try:
-        stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]
-        kind = {kind.__name__: kind for kind in PARTS[name]}[stored]
+        stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if name == "encoder":
+            return ViTModel.from_pretrained(
+                folder, add_pooling_layer=False, local_files_only=True, use_safetensors=True
+            ).float()
+        kind = {kind.__name__: kind for kind in PARTS[name]}[stored["_class_name"]]
         return kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).float()
     except Exception as error:  # whatever the loaders raise on damaged files
         text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ConfigError(f"{key} is '{origin}', which holds no usable {name} ({text})") from error
 
 
-def _check_fit(vae: nn.Module, expected: nn.Module, origin: str, file: Path) -> None:
+def _check_fit(vae: Vae, expected: Vae, origin: str, file: Path) -> None:
     for text, count in (("latent channels", latent_channels), ("pixels per latent", latent_factor)):
         if count(vae) != count(expected):
             raise ConfigError(

@@ -12,6 +12,7 @@ from accelerate.utils import tqdm
 from torch import Tensor
 
 from na_core.compose.compose import compose
+from na_core.compose.passes import Passes
 from na_core.data.pairs import DrawnPair, draw_pairs, pair_lists
 from na_core.layers.layers import Layers, stacked
 from na_core.layers.take_apart import TakingApart, take_apart
@@ -26,7 +27,7 @@ from na_core.training.errors import TrainingError
 from na_core.training.labelled import LabelledFrames, labelled_frames, pair_frames, photo_views
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.run import Run
-from na_core.training.tables import DecoderConfig
+from na_core.training.tables import AugmentationConfig, DecoderConfig
 from na_core.training.vae import encode_pictures
 from na_core.training.wrong_layers import wrong_layers
 
@@ -48,6 +49,8 @@ class TrainingBatch:
         rectangles: (B, S, 4) source 2D boxes. poses: (B, S, 12 or 24). background_poses: (B, 12).
         filled: (B, S) bool, slots that hold an object; the others are zero.
         noise: (B, c, h, w) float32, to diffuse with; None for noise that knows nothing of the pairs.
+        matters: (B, H, W) bool, pixels of objects and of what no photo showed; None where latents are learnt.
+        encoded: whether the pictures are given as their features, (E, h, w, C) and (B, h, w, C).
     """
 
     target: Tensor
@@ -61,6 +64,8 @@ class TrainingBatch:
     background_poses: Tensor
     filled: Tensor
     noise: Tensor | None = None
+    matters: Tensor | None = None
+    encoded: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,23 +176,22 @@ class PairBatches:
 
     @torch.no_grad()
     def _compute(self, prepared: PreparedPairs) -> TrainingBatch:
-        device, wanted = self._pipeline.unet.device, self._augmentation
-        random = prepared.random
-        labelled = prepared.frames.to(device)
-        frames = augment.jitter_boxes(labelled, random, wanted.jitter_boxes)
-        frames = augment.relabel_corners(frames, random, wanted.relabel_corners)
-        frames = augment.drop_objects(frames, random, wanted.drop_objects, prepared.unseen.to(device))
-        frames = augment.mask_sources(frames, random, wanted.mask_sources)
+        device, random = self._pipeline.unet.device, prepared.random
+        layers = None if prepared.layers is None else prepared.layers.to(device)
+        labelled, unseen = prepared.frames.to(device), prepared.unseen.to(device)
+        frames, layers, composed = augmented(labelled, layers, unseen, self._augmentation, random)
         target = self._targets[prepared.targets.to(self._targets.device)].to(device).float()
         poses, background_poses = frame_poses(frames, self._pipeline.guided)
-        if prepared.layers is None:  # the paper's decoder sees no proxy and no boxes
+        if layers is None:  # the paper's decoder sees no proxy and no boxes
             proxies, maps = torch.zeros_like(target), target.new_zeros((len(target), 0, *target.shape[2:]))
             noise = None
         else:
-            layers, composed = prepared.layers.to(device), frames
-            if wanted.jitter_boxes:
-                layers, composed = wrong_layers(layers, labelled, frames)
-            proxies, maps, noise = self._composed(layers, composed, target, random)
+            passes = augmented_passes(layers, composed, self._augmentation, random)
+            picture = (passes.proxy * 2 - 1).contiguous(memory_format=torch.channels_last)
+            with self._autocast():
+                proxies = to_latents(self._pipeline.vae, picture).float()
+            maps = box_channels(composed, passes, self._pipeline.factor, self._pipeline.guided)
+            noise = self._noise(composed, passes, layers, target, random)
         rows, numbers = prepared.view_rows.to(device), prepared.view_numbers.to(device)
         order = torch.zeros_like(frames.photo)
         order[rows, numbers] = torch.arange(len(rows), device=device)
@@ -206,31 +210,62 @@ class PairBatches:
             noise=noise,
         )
 
-    def _composed(
-        self, layers: Layers, frames: FrameBatch, target: Tensor, random: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the scaled latents (B, c, h, w) of augmented proxies, box channels, and anchored noise."""
-        device, wanted, pipeline = target.device, self._augmentation, self._pipeline
-        height, width = layers.picture.shape[1:3]
-        passes = compose(layers, frames, width, height)
-        passes = augment.drop_proxies(passes, random, wanted.drop_proxies)
-        passes = augment.blur_proxies(passes, random, wanted.blur_proxies)
-        picture = (passes.proxy * 2 - 1).contiguous(memory_format=torch.channels_last)
-        with self._autocast():
-            latents = to_latents(pipeline.vae, picture).float()
-        noise = None
-        if pipeline.config.anchored_noise:
-            seeds = torch.randint(2**31, (len(target),), generator=random).to(device)
-            fresh = torch.randn(target.shape, generator=random).to(device)
-            ids = noise_ids(frames, passes.boxes, layers.canvas)
-            noise = anchored_noise(ids, seeds, target.shape[1], pipeline.factor, fresh)
-        return latents, box_channels(frames, passes, pipeline.factor, pipeline.guided), noise
+    def _noise(
+        self,
+        frames: FrameBatch,
+        passes: Passes,
+        layers: Layers,
+        target: Tensor,
+        random: torch.Generator,
+    ) -> Tensor | None:
+        """Return noise that sticks to what frames show, if it is to."""
+        if not self._pipeline.config.anchored_noise:
+            return None
+        seeds = torch.randint(2**31, (len(target),), generator=random).to(target.device)
+        fresh = torch.randn(target.shape, generator=random).to(target.device)
+        ids = noise_ids(frames, passes.boxes, layers.canvas)
+        return anchored_noise(ids, seeds, target.shape[1], self._pipeline.factor, fresh)
 
     def _rows(self, drawn: DrawnPair) -> tuple[int, int, int, int]:
         """Return a pair's source, target, background and donor as rows of the bank, -1 for no donor."""
         first, pair = self._first[drawn.scene], drawn.pair
         donor = -1 if pair.donor is None else first + pair.donor
         return first + pair.source, first + pair.target, first + pair.background, donor
+
+
+def augmented(
+    labelled: FrameBatch,
+    layers: Layers | None,
+    unseen: Tensor,
+    wanted: AugmentationConfig,
+    random: torch.Generator,
+) -> tuple[FrameBatch, Layers | None, FrameBatch]:
+    """Return augmented frames, the layers of their photos, and the frames that those are composed for.
+
+    Args:
+        labelled: B frames as they are.
+        layers: of their photos, if they are composed at all.
+        unseen: (B, N) bool, assets that their targets do not show.
+        wanted: probabilities.
+        random: draws.
+    """
+    frames = augment.jitter_boxes(labelled, random, wanted.jitter_boxes)
+    frames = augment.relabel_corners(frames, random, wanted.relabel_corners)
+    frames = augment.drop_objects(frames, random, wanted.drop_objects, unseen)
+    frames = augment.mask_sources(frames, random, wanted.mask_sources)
+    if layers is not None and wanted.jitter_boxes:
+        return frames, *wrong_layers(layers, labelled, frames)
+    return frames, layers, frames
+
+
+def augmented_passes(
+    layers: Layers, frames: FrameBatch, wanted: AugmentationConfig, random: torch.Generator
+) -> Passes:
+    """Return the passes of frames as large as their photos, with augmented proxies."""
+    height, width = layers.picture.shape[1:3]
+    passes = compose(layers, frames, width, height)
+    passes = augment.drop_proxies(passes, random, wanted.drop_proxies)
+    return augment.blur_proxies(passes, random, wanted.blur_proxies)
 
 
 def _following(key: DrawKey, parts: int) -> DrawKey:
@@ -246,6 +281,7 @@ def all_layers(
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     batch_size: int = 16,
+    title: str | None = "layers",
 ) -> Layers:
     """Take all labelled frames apart as use will, by the slots of their objects.
 
@@ -258,6 +294,7 @@ def all_layers(
         device: that computes.
         autocast: makes contexts in which networks compute.
         batch_size: frames at once, for each of the CPU's threads.
+        title: of the progress bar; None shows none.
     """
     bank = labels.pictures
 
@@ -268,6 +305,7 @@ def all_layers(
     rows = torch.arange(len(bank)).split(batch_size)
     # Much of it is done by one thread for each photo; each works on a batch, of which a GPU holds few.
     with ThreadPoolExecutor(min(LAYER_THREADS, torch.get_num_threads())) as pool:
-        parts = list(tqdm(pool.map(part, rows), total=len(rows), desc="layers", unit="batch"))
+        taken = pool.map(part, rows)
+        parts = list(tqdm(taken, total=len(rows), desc=title, unit="batch", disable=title is None))
     layers = stacked(parts)
     return replace(layers, picture=bank, foreground=layers.foreground if layers.soft else bank)

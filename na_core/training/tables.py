@@ -13,7 +13,7 @@ Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Number = Annotated[int, Field(ge=0, strict=True)]
-Start = Literal["noise", "residual", "uncertainty"]
+Start = Literal["noise", "residual", "uncertainty", "pixels"]
 
 VALIDATION_SCENES = Path(__file__).resolve().parent.parent / "evaluation" / "scenes" / "validation.tar"
 """The held-out scenes that come with the package."""
@@ -216,6 +216,10 @@ class DecoderConfig(Optimisation):
         crossed_share: share of pairs whose objects and background were taken under different light.
         smooth_plates: whether plates are smooth in training, though the checkpoint renders with texture: of
             what is made up the decoder would only learn to blur it, and photos are taken apart in less time.
+        crop: for "pixels", side in pixels of the part of a pair that is learnt, drawn anew each time; 0 is
+            the whole.
+        noisy_share: for "pixels", share of pairs whose proxy is noisy.
+        features: for "pixels", whether a backbone that has seen ImageNet says, too, how wrong pictures are.
     """
 
     groups: ClassVar[tuple[str, ...]] = ("unet", "encoder", "tokens")
@@ -226,6 +230,9 @@ class DecoderConfig(Optimisation):
     edit_share: Share = 0.3
     crossed_share: Share = 0.2
     smooth_plates: StrictBool = False
+    crop: Number = 0
+    noisy_share: Share = 0.25
+    features: StrictBool = True
 
 
 @dataclass(frozen=True, config=STRICT)

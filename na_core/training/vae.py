@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import tqdm
@@ -56,7 +57,7 @@ class VaeTask(TrainingTask[VaeConfig]):
     name = "vae"
 
     def __init__(self, run: Run, settings: VaeConfig) -> None:
-        vae = run.pipeline.vae
+        vae: Any = run.pipeline.vae
         super().__init__(
             run, settings, VaeObjective(vae, settings.latent_noise), [ParameterGroup("vae", vae)]
         )
@@ -117,9 +118,7 @@ def draw_crops(pictures: Tensor, count: int, size: int, key: DrawKey, device: to
 
 
 @torch.no_grad()
-def encode_pictures(
-    vae: nn.Module, pictures: Tensor, batch_size: int = 16, title: str | None = None
-) -> Tensor:
+def encode_pictures(vae: Any, pictures: Tensor, batch_size: int = 16, title: str | None = None) -> Tensor:
     """Encode pictures (M, H, W, 3) uint8 to scaled latents (M, c, h, w) float16, where the pictures are.
 
     The VAE computes on its own device. A progress bar is shown if it has a title.

@@ -35,9 +35,13 @@ def tiny() -> Callable[..., NeuralAssetsPipeline]:
     """Return a maker of tiny pipelines; ``trained`` ones have a last layer that is not zero."""
 
     def make(
-        preset: Preset = "guided", trained: bool = True, seed: int = 0, photo_network: bool = False
+        preset: Preset = "guided",
+        trained: bool = True,
+        seed: int = 0,
+        photo_network: bool = False,
+        pixels: bool = False,
     ) -> NeuralAssetsPipeline:
-        pipeline = build_pipeline(preset, "tiny", seed, photo_network)
+        pipeline = build_pipeline(preset, "tiny", seed, photo_network, pixels=pixels)
         if trained:
             generator = torch.Generator().manual_seed(seed)
             for tensor in (pipeline.unet.conv_out.weight, pipeline.unet.conv_out.bias):

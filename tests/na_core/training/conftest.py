@@ -19,7 +19,9 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from na_core.model.pipeline import NeuralAssetsPipeline
+from na_core.model.presets import build_pipeline
 from na_core.training.config import TrainingConfig, load_config
+from na_core.training.decoder import save_checkpoint
 from na_core.training.pair_batches import PairBatches
 from na_core.training.run import Run
 from na_core.training.scene_shards import shard_of
@@ -96,6 +98,14 @@ def write_config(painted_scenes: Path, tmp_path: Path) -> WriteConfig:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny checkpoint with random weights, to be read only."""
+    folder = tmp_path_factory.mktemp("checkpoints") / "guided"
+    save_checkpoint(build_pipeline("guided", "tiny", seed=3), folder)
+    return folder
 
 
 @pytest.fixture

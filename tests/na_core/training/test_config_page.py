@@ -17,8 +17,8 @@ def test_the_page_is_up_to_date() -> None:
     "row",
     [
         "| **`seed`** | 0 or more | | seed of every random number. |",
-        '| `start` | `"noise"`, `"residual"`, `"uncertainty"` | `"noise"` | what is diffused, see "How the '
-        'decoder starts". |',
+        '| `start` | `"noise"`, `"residual"`, `"uncertainty"`, `"pixels"` | `"noise"` | what is diffused, see '
+        '"How the decoder starts". |',
         "| `ema_decay` | 0 to 1 | 0.995 | decay of the averaged weights; 0 averages none. |",
         "| **`crop`** | 1 or more | | side of a crop in pixels. |",
     ],
@@ -31,7 +31,7 @@ def test_tables_are_in_the_order_of_the_configuration() -> None:
     titles = [line for line in key_tables().splitlines() if line.startswith("###")]
     assert titles[:2] == ["### Before the first table", "### Each table that trains"]
     assert [title.strip("#` []") for title in titles[2:]] == [
-        *("validation", "vae", "photo_network", "detector", "refiner", "decoder"),
+        *("validation", "vae", "encoder", "photo_network", "detector", "refiner", "decoder"),
         *("conditions", "augmentation"),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
 from na_core.training.decoder import MEASURING, SCALE_BATCHES, DecoderObjective, DecoderTask
-from na_core.training.errors import TrainingError
+from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.initial import set_start
 from na_core.training.loop import train_task
 from na_core.training.pair_batches import TrainingBatch
@@ -79,6 +80,41 @@ def test_the_loss_falls_and_the_checkpoint_loads(
     assert loaded.config.residual == (start != "noise")
     assert (loaded.config.residual_variance is not None) == (start == "uncertainty")
     assert equal(weights(loaded.unet), [w.half().float() for w in weights(pipeline.unet)])
+
+
+def test_a_decoder_of_pixels_learns_and_its_checkpoint_loads(
+    configure: Configure, make_run: MakeRun, checkpoint: Path
+) -> None:
+    """Of its encoder it has the features alone."""
+    changes = {"steps": 40, "batch_size": 4, "null_probability": 0.0, "noisy_share": 0.0}
+    config = configure(
+        top={"save_every": 1000, "log_every": 10},
+        vae=None,
+        encoder={"from": str(checkpoint)},
+        decoder={"start": "pixels", "crop": 48, "learning_rate": 4e-3, "features": False, **changes},
+    )
+    assert config.decoder is not None
+    run = make_run(config)
+    encoder = weights(run.pipeline.encoder)
+    task = ByHeart(run, config.decoder)
+    train_task(task)
+    losses = [line["loss"] for line in read_log(config.output / "decoder")]
+    assert losses[-1] < 0.8 * losses[0]
+    assert equal(weights(run.pipeline.encoder), encoder)
+    loaded = load_checkpoint(task.folder)
+    assert loaded.vae is None
+    assert loaded.config.picture_size == max(run.picture_size)
+    assert equal(weights(loaded.unet), [w.half().float() for w in weights(run.pipeline.unet)])
+
+
+@pytest.mark.parametrize("crop", [32, 50, 80])
+def test_parts_that_cannot_be_learnt_are_refused(
+    crop: int, configure: Configure, make_run: MakeRun, checkpoint: Path
+) -> None:
+    config = configure(vae=None, encoder={"from": str(checkpoint)}, decoder={"start": "pixels", "crop": crop})
+    assert config.decoder is not None
+    with pytest.raises(ConfigError, match=f"'crop' is {crop}; .* a multiple of 16 from 48 to 64"):
+        DecoderTask(make_run(config), config.decoder)
 
 
 def test_gradients_reach_every_weight_that_counts(configure: Configure, make_run: MakeRun) -> None:

@@ -11,7 +11,6 @@ import torch
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
 from na_core.training.config import load_config
-from na_core.training.decoder import save_checkpoint
 from na_core.training.errors import ConfigError
 from na_core.training.initial import starting_pipeline
 from tests.na_core.training.conftest import WriteConfig, equal, weights
@@ -19,13 +18,6 @@ from tests.na_core.training.conftest import WriteConfig, equal, weights
 NO_VAE_KEYS = dict.fromkeys(
     ("steps", "batch_size", "crop", "learning_rate", "warmup_steps", "latent_noise"), None
 )
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoints") / "guided"
-    save_checkpoint(build_pipeline("guided", "tiny", seed=3), folder)
-    return folder
 
 
 def start(file: Path) -> NeuralAssetsPipeline:
@@ -110,3 +102,20 @@ class TestTakenVae:
             file.write_bytes(file.read_bytes()[:50])
         text = error_of(write_config(vae={"from": str(damaged), **NO_VAE_KEYS}))
         assert "holds no usable vae" in text
+
+
+class TestTakenEncoder:
+    """A decoder of pixels learns on features of an encoder that does not."""
+
+    def test_from_a_checkpoint(self, checkpoint: Path, write_config: WriteConfig) -> None:
+        pipeline = start(
+            write_config(decoder={"start": "pixels"}, vae=None, encoder={"from": str(checkpoint)})
+        )
+        saved = [value.half().float() for value in weights(build_pipeline("guided", "tiny", 3).encoder)]
+        assert equal(weights(pipeline.encoder), saved)
+        assert pipeline.vae is None
+        assert pipeline.config.residual
+
+    def test_one_of_another_size(self, write_config: WriteConfig) -> None:
+        text = error_of(write_config(decoder={"start": "pixels"}, vae=None, encoder={"from": "mini"}))
+        assert "whose features have 128 channels; this model needs 32" in text

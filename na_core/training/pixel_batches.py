@@ -1,0 +1,149 @@
+"""Batches of parts of composed pairs, for decoders of pixels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from na_core.model.latents import PATCH, to_latents
+from na_core.model.poses import frame_poses
+from na_core.tensors.boxes import bounds_2d
+from na_core.tensors.cameras import Cameras
+from na_core.tensors.frames import FrameBatch
+from na_core.training.composed_pairs import KINDS, ComposedPairs
+from na_core.training.pair_batches import TrainingBatch
+from na_core.training.randomness import DrawKey, generator
+from na_core.training.tables import DecoderConfig
+
+AIMED = 0.5
+"""Share of parts that are cut around an object."""
+
+
+class PixelBatches:
+    """Draws parts of pairs.
+
+    Args:
+        pairs: composed ones.
+        settings: of the decoder.
+        count: parts that the process draws at once.
+        device: that trains.
+    """
+
+    def __init__(
+        self, pairs: ComposedPairs, settings: DecoderConfig, count: int, device: torch.device
+    ) -> None:
+        self._pairs, self._settings, self._count, self._device = pairs, settings, count, device
+
+    def batch(self, key: DrawKey) -> TrainingBatch:
+        """Return a process's part of a step's batch: a pure function of its key."""
+        random, settings = generator(key), self._settings
+        shares = [
+            1 - settings.edit_share - settings.crossed_share,
+            settings.edit_share,
+            settings.crossed_share,
+        ]
+        drawn = []
+        for scene in random.integers(len(self._pairs), size=self._count).tolist():
+            kinds = self._pairs.kinds[scene].numpy()
+            there = np.array([(kinds == number).any() for number in range(len(KINDS))])
+            weights = np.where(there, shares, 0)
+            weights = weights if weights.sum() > 0 else there.astype(float)
+            kind = random.choice(len(KINDS), p=weights / weights.sum())
+            drawn.append((scene, int(random.choice(np.flatnonzero(kinds == kind)))))
+        return self._cut(drawn, random, settings.crop)
+
+    def batch_of(self, drawn: Sequence[tuple[int, int]]) -> TrainingBatch:
+        """Return the batch of given pairs, by their scenes and numbers, whole."""
+        return self._cut(drawn, np.random.default_rng(0), 0)
+
+    def _cut(self, drawn: Sequence[tuple[int, int]], random: np.random.Generator, side: int) -> TrainingBatch:
+        """Return squares of pairs, of a side in pixels; 0 for the whole pictures."""
+        pairs, device = self._pairs, self._device
+        frames = pairs.frames(drawn)
+        height, width = pairs.read(*drawn[0], "matters").shape
+        corners, size = [(0, 0)] * len(drawn), (height, width)
+        if side:
+            corners, size = part_corners(frames, width, height, side, random), (side, side)
+            frames = frames.seen_by(part_cameras(frames.camera, corners, side, width, height))
+        frames = frames.to(device)
+        targets: list[Tensor] = []
+        proxies: list[Tensor] = []
+        maps: list[Tensor] = []
+        matters: list[Tensor] = []
+        shown: list[Tensor] = []
+        behind: list[Tensor] = []
+        order = torch.zeros_like(frames.photo)
+        for row, ((scene, pair), (x, y)) in enumerate(zip(drawn, corners, strict=True)):
+            window = slice(y, y + size[0]), slice(x, x + size[1])
+            cells = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in window)
+            number = int(pairs.read(scene, pair, "target"))
+            targets.append(pairs.row(scene, "pictures", number, *window).movedim(-1, 0))
+            proxies.append(pairs.read(scene, pair, "proxy", slice(None), *window))
+            maps.append(pairs.read(scene, pair, "maps", slice(None), *cells))
+            matters.append(pairs.read(scene, pair, "matters", *window))
+            behind.append(pairs.row(scene, "features", int(pairs.read(scene, pair, "behind"))))
+            for view, feature in enumerate(pairs.read(scene, pair, "shown").tolist()):
+                if feature >= 0:
+                    order[row, view] = len(shown)
+                    shown.append(pairs.row(scene, "features", feature))
+        poses, background_poses = frame_poses(frames, guided=True)
+        return TrainingBatch(
+            target=_patches(targets, device),
+            proxy=_patches(proxies, device),
+            maps=torch.stack(maps).to(device).float(),
+            object_pictures=torch.stack(shown).to(device).float(),
+            views=order[frames.rows, frames.asset_view],
+            background_pictures=torch.stack(behind).to(device).float(),
+            rectangles=frames.source_rectangles.float(),
+            poses=poses,
+            background_poses=background_poses,
+            filled=frames.present,
+            matters=torch.stack(matters).to(device),
+            encoded=True,
+        )
+
+
+def part_corners(
+    frames: FrameBatch, width: int, height: int, side: int, random: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Draw where squares of a side are cut out of frames, in whole patches; some around an object.
+
+    Returns:
+        The upper left corners, x and y in pixels.
+    """
+    bounds = bounds_2d(frames.camera, frames.boxes).numpy()
+    shown = frames.present.numpy() & (bounds[..., 2] > bounds[..., 0])
+    largest = np.array([width - side, height - side])
+    corners = []
+    for row in range(len(frames)):
+        aimed, pick, *at = random.random(4)
+        corner = np.array(at) * largest
+        objects = bounds[row, shown[row]]
+        if aimed < AIMED and len(objects):
+            x0, y0, x1, y1 = objects[int(pick * len(objects))]
+            centre = np.array([x0 + x1, y0 + y1]) / 2 * (width, height)
+            corner = centre - side / 2 + (np.array(at) - 0.5) * side
+        x, y = np.minimum((corner.clip(0, largest) / PATCH).round() * PATCH, largest // PATCH * PATCH)
+        corners.append((int(x), int(y)))
+    return corners
+
+
+def part_cameras(
+    cameras: Cameras, corners: Sequence[tuple[int, int]], side: int, width: int, height: int
+) -> Cameras:
+    """Return cameras (B,) that see squares of a side, by their upper left corners, of what cameras see."""
+    fx, fy, cx, cy = cameras.intrinsics.unbind(-1)
+    left, top = torch.tensor(corners, dtype=torch.float64).unbind(-1)
+    intrinsics = [
+        fx * width / side,
+        fy * height / side,
+        (cx * width - left) / side,
+        (cy * height - top) / side,
+    ]
+    return Cameras(cameras.world_from_camera, torch.stack(intrinsics, dim=-1))
+
+
+def _patches(pictures: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Return the patches (B, 192, h, w) of pictures (3, H, W) uint8, in [-1, 1]."""
+    return to_latents(None, torch.stack(list(pictures)).to(device).float() / 127.5 - 1)
