@@ -12,6 +12,9 @@ from PIL import Image
 
 Plane = NDArray[np.float32]
 
+WAN_SIDE = 832
+"""Pixels of the longer side of Wan's smaller clips; larger frames are made in tiles of it."""
+
 SMALLEST_REFERENCE = 64
 """Pixels of a shorter side that pictures have at least, which a model looks at."""
 
@@ -61,6 +64,8 @@ class Family:
         native: returns what pictures a pipeline makes.
         strength: how far, in [0, 1], it leaves the proxy unless it is told: the share of the schedule's noise
             that it starts from. None where it always begins with noise, and is shown the proxy beside.
+        answer: what a pipeline's answer calls its pictures.
+        package: that diffusers needs for it and does not ask for.
     """
 
     name: str
@@ -68,6 +73,8 @@ class Family:
     ask: Callable[[Tile], dict[str, Any]]
     native: Callable[[Any], Native]
     strength: float | None
+    answer: str = "images"
+    package: str | None = None
 
 
 def _image(tile: Tile) -> dict[str, Any]:
@@ -102,6 +109,13 @@ def _references(tile: Tile) -> dict[str, Any]:
     return {"image": images, "width": width, "height": height}
 
 
+def _clip(tile: Tile) -> dict[str, Any]:
+    """Return a clip of one frame, with what is to be filled and the photo as its reference."""
+    asked = _image_and_hole(tile)
+    clip = {"video": [asked.pop("image")], "mask": [asked.pop("mask_image")], "num_frames": 1, **asked}
+    return clip if tile.photo is None else {**clip, "reference_images": [Image.fromarray(tile.photo)]}
+
+
 def _of_unet(pipeline: Any) -> Native:
     factor, config = int(pipeline.vae_scale_factor), pipeline.unet.config
     size = config.sample_size
@@ -118,6 +132,14 @@ def _of_flux(pipeline: Any) -> Native:
     factor = 2 * int(pipeline.vae_scale_factor)
     side = int(pipeline.default_sample_size) * int(pipeline.vae_scale_factor)
     return Native(side, factor, factor, int(pipeline.transformer.config.in_channels))
+
+
+def _of_wan(pipeline: Any) -> Native:
+    """Its transformer takes patches of latents; published ones know clips of 832 x 480 and of 1280 x 720."""
+    network = pipeline.transformer if pipeline.transformer is not None else pipeline.transformer_2
+    factor, config = int(pipeline.vae_scale_factor_spatial), network.config
+    multiple = factor * int(config.patch_size[1])
+    return Native(WAN_SIDE, multiple, factor, int(config.in_channels))
 
 
 def _stretched(nearness: Plane) -> Plane:
@@ -149,6 +171,9 @@ def _families() -> Mapping[str, Family]:
         "depth to image", "StableDiffusionDepth2ImgPipeline", _image_and_depth, _of_unet, changing
     )
     found["Flux2KleinPipeline"] = Family("editing", "Flux2KleinPipeline", _references, _of_flux, None)
+    found["WanVACEPipeline"] = Family(
+        "filling clips", "WanVACEPipeline", _clip, _of_wan, None, answer="frames", package="ftfy"
+    )
     return found
 
 

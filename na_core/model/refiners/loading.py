@@ -1,5 +1,6 @@
 """A user's folder, as diffusers saves pipelines, becomes a refiner, or is refused in words."""
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,11 @@ def load_refiner(place: str, device: str = "cpu", dtype: torch.dtype = torch.flo
     if family is None:
         raise WeightsError(
             f"'{place}' is a {name}, which cannot refine frames. Choose one of {', '.join(sorted(FAMILIES))}."
+        )
+    if family.package is not None and importlib.util.find_spec(family.package) is None:
+        raise WeightsError(
+            f"'{place}' is a {name}, which needs the Python package {family.package}. Install it where the "
+            f"worker runs: pip install {family.package}"
         )
     _check_files(folder)
     _check_memory(folder, device, dtype)

@@ -156,7 +156,8 @@ class Refiner:
                 output_type="np",
                 **asked,
             )
-        return np.asarray(answer.images[0], np.float32) * 255
+        made = np.asarray(getattr(answer, self.family.answer)[0], np.float32) * 255
+        return made[-1] if made.ndim == 4 else made
 
 
 @contextmanager
@@ -170,7 +171,11 @@ def starting_from(pipeline: Any, noise: Tensor) -> Iterator[None]:
 
     def given(shape: Any, *args: Any, **settings: Any) -> Tensor:
         other: Tensor = drawn(shape, *args, **settings)
-        return noise.to(other) if tuple(shape) == tuple(noise.shape) else other
+        if tuple(shape) == tuple(noise.shape):
+            return noise.to(other)
+        if len(shape) == 5 and (shape[0], shape[1], *shape[3:]) == tuple(noise.shape):
+            other[:, :, -1] = noise.to(other)  # of a clip, whose references come before its one frame
+        return other
 
     module.randn_tensor = given
     try:

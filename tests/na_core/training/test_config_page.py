@@ -17,8 +17,8 @@ def test_the_page_is_up_to_date() -> None:
     "row",
     [
         "| **`seed`** | 0 or more | | seed of every random number. |",
-        '| `start` | `"noise"`, `"residual"`, `"uncertainty"`, `"pixels"` | `"noise"` | what is diffused, see '
-        '"How the decoder starts". |',
+        '| `start` | `"noise"`, `"residual"`, `"uncertainty"`, `"pixels"` | `"noise"` | what is diffused, '
+        'see "How the decoder starts". |',
         "| `ema_decay` | 0 to 1 | 0.995 | decay of the averaged weights; 0 averages none. |",
         "| **`crop`** | 1 or more | | side of a crop in pixels. |",
     ],

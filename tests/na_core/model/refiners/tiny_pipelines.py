@@ -10,6 +10,7 @@ import torch
 from diffusers import (
     AutoencoderKL,
     AutoencoderKLFlux2,
+    AutoencoderKLWan,
     ControlNetModel,
     DDIMScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -21,6 +22,8 @@ from diffusers import (
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from transformers import (
     CLIPTextConfig,
@@ -33,6 +36,8 @@ from transformers import (
     Qwen2TokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 
 WIDTH = 8
@@ -117,8 +122,48 @@ def depth_estimator() -> dict[str, Any]:
     return {"depth_estimator": DPTForDepthEstimation(config), "feature_extractor": DPTImageProcessor()}
 
 
-def klein(words: Path) -> Flux2KleinPipeline:
-    """Return FLUX.2-klein's: its prompts come from layers 9, 18 and 27 of the text model."""
+def wan(words: Path) -> WanVACEPipeline:
+    """Return Wan-VACE's. It asks any tokenizer for words; the published ones are T5's."""
+    tokens_of = letters(words)
+    text = UMT5Config(
+        vocab_size=len(tokens_of) + 8, d_model=WIDTH, d_kv=WIDTH, d_ff=WIDTH, num_layers=1, num_heads=1
+    )
+    pictures = AutoencoderKLWan(
+        base_dim=4,
+        z_dim=4,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+        latents_mean=[0.0] * 4,
+        latents_std=[1.0] * 4,
+    )
+    transformer = WanVACETransformer3DModel(
+        patch_size=(1, 2, 2),
+        num_attention_heads=2,
+        attention_head_dim=12,
+        in_channels=4,
+        out_channels=4,
+        text_dim=WIDTH,
+        freq_dim=16,
+        ffn_dim=16,
+        num_layers=2,
+        vace_layers=[0, 1],
+        vace_in_channels=8 + 64,
+        cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads",
+        rope_max_seq_len=64,
+    )
+    return WanVACEPipeline(
+        tokenizer=tokens_of,
+        text_encoder=UMT5EncoderModel(text),
+        vae=pictures,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        transformer=transformer,
+    )
+
+
+def letters(words: Path) -> Qwen2TokenizerFast:
+    """Return a tokenizer whose tokens are letters, by way of a folder."""
     words.mkdir(parents=True, exist_ok=True)
     tokens = [
         *(chr(code) for code in range(33, 127)),
@@ -130,10 +175,15 @@ def klein(words: Path) -> Flux2KleinPipeline:
     ]
     (words / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
     (words / "merges.txt").write_text("#version: 0.2\n")
-    tokens_of = Qwen2TokenizerFast(str(words / "vocab.json"), str(words / "merges.txt"))
+    return Qwen2TokenizerFast(str(words / "vocab.json"), str(words / "merges.txt"))
+
+
+def klein(words: Path) -> Flux2KleinPipeline:
+    """Return FLUX.2-klein's: its prompts come from layers 9, 18 and 27 of the text model."""
+    tokens_of = letters(words)
     tokens_of.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     text = Qwen3Config(
-        vocab_size=len(tokens) + 8,
+        vocab_size=len(tokens_of) + 8,
         hidden_size=WIDTH,
         intermediate_size=WIDTH,
         num_hidden_layers=28,
@@ -185,6 +235,8 @@ def made(kind: str, folder: Path) -> Any:
         return StableDiffusionControlNetPipeline(unet=unet(), controlnet=control, **judged(folder))
     if kind == "Flux2KleinPipeline":
         return klein(folder / "words")
+    if kind == "WanVACEPipeline":
+        return wan(folder / "words")
     assert kind == "StableDiffusionXLPipeline"
     wide = unet(
         addition_embed_type="text_time",
@@ -207,6 +259,7 @@ KINDS = (
     "StableDiffusionControlNetPipeline",
     "StableDiffusionInpaintPipeline",
     "Flux2KleinPipeline",
+    "WanVACEPipeline",
 )
 
 
