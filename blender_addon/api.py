@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from na_core.scene import Camera, Frame
 
 from .control_clips import export_clips, save_frames
+from .decoders import choose_decoder
 from .detection.detect import detect, detect_camera
 from .detection.fit import Existing, fit_asset, place_asset
 from .errors import RenderCancelled, UserError
@@ -80,6 +81,7 @@ __all__ = [
     "assets",
     "capture_asset",
     "capture_photo_camera",
+    "choose_decoder",
     "detect",
     "detect_camera",
     "drag_face",

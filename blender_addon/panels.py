@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from .decoders import EMBEDDED, decoder_is_given, decoder_name, known_decoders
 from .drawing import draw_text, draw_worker
 from .layers.photo_layers import are_out_of_date
 from .names import ENGINE
@@ -244,6 +245,13 @@ def draw_sampling(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     """Draw the preset, and its numbers where they count."""
     settings = scene.neural_assets
     layout.use_property_split = True
+    row = layout.split(factor=0.4)
+    label = row.row()
+    label.alignment = "RIGHT"
+    label.label(text="Decoder")
+    choice = row.row()
+    choice.enabled = not decoder_is_given()
+    choice.menu(NEURAL_ASSETS_MT_decoder.__name__, text=decoder_name())
     layout.prop(settings, "preset")
     column = layout.column()
     column.active = settings.preset == "custom"
@@ -254,6 +262,22 @@ def draw_sampling(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         column = layout.column(heading="Refiner")
         for name in ("refiner_prompt", "refiner_strength", "refiner_reach"):
             column.prop(settings, name)
+
+
+class NEURAL_ASSETS_MT_decoder(bpy.types.Menu):
+    """The decoders to choose from."""
+
+    bl_label = "Decoder"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the menu."""
+        layout, name = self.layout, "neural_assets.choose_decoder"
+        layout.operator(name, text=EMBEDDED).folder = ""
+        for decoder in known_decoders():
+            layout.operator(name, text=decoder.name, icon="FILE_FOLDER").folder = decoder.folder
+        layout.separator()
+        layout.operator_context = "INVOKE_DEFAULT"
+        layout.operator("neural_assets.decoder_folder", text="Folder…", icon="FILEBROWSER")
 
 
 def draw_problems(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
@@ -278,6 +302,7 @@ CLASSES = (
     NEURAL_ASSETS_PT_worker,
     NEURAL_ASSETS_PT_render,
     NEURAL_ASSETS_PT_passes,
+    NEURAL_ASSETS_MT_decoder,
 )
 
 

@@ -17,6 +17,12 @@ DEVICES = (
 )
 
 
+class NeuralAssetsDecoder(bpy.types.PropertyGroup):
+    """A decoder to choose from; its name is what it is called."""
+
+    folder: bpy.props.StringProperty(name="Folder", description="Of its files", subtype="DIR_PATH")
+
+
 class NeuralAssetsPreferences(bpy.types.AddonPreferences):
     """Which worker to start. Render farms override every field through the environment."""
 
@@ -68,6 +74,7 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         "empty for the checkpoint's own decoder. docs/decoders.md says which there are",
         subtype="DIR_PATH",
     )
+    decoders: bpy.props.CollectionProperty(name="Decoders", type=NeuralAssetsDecoder)
     download: bpy.props.BoolProperty(
         name="Download",
         description="Let the worker fetch these from the hub; only while Blender allows online access",
@@ -81,6 +88,10 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "device")
         layout.prop(self, "checkpoint")
         layout.prop(self, "refiner")
+        for decoder in self.decoders:
+            row = layout.row()
+            row.label(text=decoder.folder, icon="FILE_FOLDER")
+            row.operator("neural_assets.forget_decoder", text="", icon="X").folder = decoder.folder
         column = layout.column(heading="Find by Name")
         for name in ("boxes", "masks", "depth"):
             column.prop(self, name)
@@ -124,3 +135,6 @@ def worker_settings() -> WorkerSettings:
         refiner=path(setting("NEURAL_ASSETS_REFINER", "refiner", "")),
         download=bool(getattr(chosen, "download", False)) and bpy.app.online_access,
     )
+
+
+CLASSES = (NeuralAssetsDecoder, NeuralAssetsPreferences)

@@ -16,6 +16,7 @@ from .operators import (
     adjust,
     compose,
     dataset,
+    decoder,
     drag_box,
     export_clips,
     fit_mesh,
@@ -28,7 +29,7 @@ from .worker import supervisor
 
 CLASSES: tuple[type, ...] = (
     *properties.CLASSES,
-    preferences.NeuralAssetsPreferences,
+    *preferences.CLASSES,
     *import_photo.CLASSES,
     *detect_operator.CLASSES,
     *layers_operator.CLASSES,
@@ -41,6 +42,7 @@ CLASSES: tuple[type, ...] = (
     *fit_mesh.CLASSES,
     *views.CLASSES,
     *worker_operators.CLASSES,
+    *decoder.CLASSES,
     *dataset.CLASSES,
     *engine.CLASSES,
     *panels.CLASSES,

@@ -136,7 +136,7 @@ class TestRefusals:
 
     def test_a_package_is_missing(self, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        with pytest.raises(WeightsError, match="needs the Python package ftfy.*pip install ftfy"):
+        with pytest.raises(WeightsError, match=r"needs the Python package ftfy.*pip install ftfy"):
             load_refiner(str(folders["WanVACEPipeline"]))
 
     def test_a_part_is_missing(self, folders: dict[str, Path], tmp_path: Path) -> None:
