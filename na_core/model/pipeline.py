@@ -32,7 +32,7 @@ from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
 from na_core.model.decoder import Decoder
 from na_core.model.latents import Vae, latent_factor
-from na_core.model.pixel_decoder import PixelDecoder
+from na_core.model.pixel_decoder import FINE, PixelDecoder
 from na_core.model.refiners.frames import refined_frame
 from na_core.model.refiners.refiner import Refiner
 from na_core.model.sampling import REFINER_PRESETS, Presets, resolved, sampling_presets
@@ -176,7 +176,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     @property
     def multiple(self) -> int:
         """The decoder's pictures have sides of multiples of this many pixels."""
-        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        cell = FINE if self.vae is None else self.factor
+        return max(cell * 2 ** (len(self.unet.config.block_out_channels) - 1), self.factor)
 
     @property
     def guided(self) -> bool:

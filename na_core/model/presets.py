@@ -11,7 +11,7 @@ from na_core.layers.photo_network import PhotoNetwork
 from na_core.model.box_channels import spatial_channels
 from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.model.pixel_decoder import OUTPUTS, pixel_inputs
+from na_core.model.pixel_decoder import INPUTS, OUTPUTS
 from na_core.model.tokenizer3d import Tokenizer3D
 
 Preset = Literal["paper", "guided"]
@@ -47,12 +47,27 @@ class Scale:
     pixel_channels: tuple[int, ...] = ()
 
 
-PHOTO_WIDTHS = (24, 48, 80, 128, 160)
+PHOTO_WIDTHS, PIXEL_WIDTHS = (24, 48, 80, 128, 160), (64, 96, 160, 192)
 
 SCALES: dict[str, Scale] = {
     "tiny": Scale(64, 32, 8, 32, 1, 2, 16, 4, (32, 32), 1, 16, 32, 16, 32, (8, 8, 8, 8, 8), (32, 32)),
     "mini": Scale(
-        256, 224, 16, 128, 4, 4, 128, 24, (64, 128, 160), 2, 32, 256, 128, 256, PHOTO_WIDTHS, (96, 160, 192)
+        256,
+        224,
+        16,
+        128,
+        4,
+        4,
+        128,
+        24,
+        (64, 128, 160),
+        2,
+        32,
+        256,
+        128,
+        256,
+        PHOTO_WIDTHS,
+        (64, 96, 160, 192),
     ),
     "sd21": Scale(
         256, 224, 8, 768, 12, 12, 0, 4, (320, 640, 1280, 1280), 2, 64, 1024, 512, 1024, PHOTO_WIDTHS
@@ -177,9 +192,10 @@ def _unet(scale: Scale, guided: bool) -> UNet2DConditionModel:
 
 def _pixel_unet(scale: Scale) -> UNet2DConditionModel:
     channels = scale.pixel_channels
-    down = ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (len(channels) - 1)
-    up = ("CrossAttnUpBlock2D",) * (len(channels) - 1) + ("UpBlock2D",)
-    return _network(scale, channels, pixel_inputs(), OUTPUTS, (down, up), 1)
+    deep = len(channels) // 2  # the lower half attends
+    down = ("DownBlock2D",) * (len(channels) - deep) + ("CrossAttnDownBlock2D",) * deep
+    up = ("CrossAttnUpBlock2D",) * deep + ("UpBlock2D",) * (len(channels) - deep)
+    return _network(scale, channels, INPUTS, OUTPUTS, (down, up), 1)
 
 
 def _network(

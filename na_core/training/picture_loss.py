@@ -7,11 +7,8 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from na_core.backbone import EfficientNetLite
 
-STRUCTURE, FEATURES = 0.2, 0.2
-"""Weights of structure and features beside colour."""
-
-SMOOTH = 1e-3
-"""Errors below which the penalty of a colour is quadratic (Charbonnier et al. 1994)."""
+COLOUR, STRUCTURE, FEATURES = 4.0, 0.1, 0.1
+"""Weights of squared errors of colours, of structure and of features."""
 
 SCALES = 3
 """Of the structure: each is half as large as the one before."""
@@ -24,11 +21,14 @@ DEPTH = 11
 
 
 class PictureLoss(nn.Module):
-    """The loss of pictures: Charbonnier's, multi-scale SSIM (Wang et al. 2003) and features of a backbone.
+    """The loss of pictures: squared errors, multi-scale SSIM (Wang et al. 2003) and features of a backbone.
+
+    Squared, because their best guess is the mean of what might be there. Of absolute errors it is the median,
+    which where most might be as it is, is to change nothing.
 
     Args:
         backbone: whose features are compared, as LPIPS does (Zhang et al. 2018); it does not learn. None for
-            colour and structure alone.
+            colours alone.
     """
 
     def __init__(self, backbone: EfficientNetLite | None) -> None:
@@ -47,8 +47,10 @@ class PictureLoss(nn.Module):
             weight: (B, H, W) of pixels' colours.
             faithful: (B,) weights of structure and features: little is to be asked of noisy ones.
         """
-        colour = ((pictures - truth).square() + SMOOTH**2).sqrt().mean(dim=1)
-        loss = (colour * weight).sum() / weight.sum()
+        colour = (pictures - truth).square().mean(dim=1)
+        loss = COLOUR * (colour * weight).sum() / weight.sum()
+        if self._features is None:
+            return loss
         made, true = (picture * 0.5 + 0.5 for picture in (pictures, truth))
         with torch.autocast(pictures.device.type, enabled=False):
             similarity = multiscale_structural_similarity_index_measure(
@@ -60,8 +62,6 @@ class PictureLoss(nn.Module):
                 normalize="relu",
             )
         loss = loss + STRUCTURE * ((1 - similarity) * faithful).mean()
-        if self._features is None:
-            return loss
         with torch.no_grad():
             wanted = self._features(true)
         distances = [

@@ -219,7 +219,8 @@ class DecoderConfig(Optimisation):
         crop: for "pixels", side in pixels of the part of a pair that is learnt, drawn anew each time; 0 is
             the whole.
         noisy_share: for "pixels", share of pairs whose proxy is noisy.
-        features: for "pixels", whether a backbone that has seen ImageNet says, too, how wrong pictures are.
+        features: for "pixels", whether structure, and a backbone that has seen ImageNet, say, too, how wrong
+            pictures are.
     """
 
     groups: ClassVar[tuple[str, ...]] = ("unet", "encoder", "tokens")

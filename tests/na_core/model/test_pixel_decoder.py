@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from na_core.model.box_channels import BOX_CHANNELS
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.latents import PATCH, latent_channels, latent_factor, to_latents, to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline, RenderCancelled
-from na_core.model.pixel_decoder import CELL_CHANNELS, OUTPUTS, pass_channels, pixel_inputs
+from na_core.model.pixel_decoder import CELL_CHANNELS, FINE, OUTPUTS, pass_channels, residual_of
 from na_core.model.presets import build_pipeline
 from na_core.scene import Frame, Sampling
 from tests.na_core.studio import Studio, passes_of
@@ -62,15 +65,15 @@ def test_trained_it_changes_it(pixels: NeuralAssetsPipeline, render: Render) -> 
 def test_where_the_mask_is_shut_the_proxy_stays_to_the_bit(
     pixels: NeuralAssetsPipeline, render: Render
 ) -> None:
-    """The mask is shut on the lower half of every cell, whatever the residual."""
+    """The mask is shut on the lower half of every patch, whatever the residual."""
     gates = pixels.unet.conv_out
-    shut = slice(3 * PATCH**2 + PATCH**2 // 2, OUTPUTS)
+    shut = slice(3 * FINE**2 + FINE**2 // 2, OUTPUTS)
     with torch.no_grad():
         gates.weight[shut] = 0
         assert gates.bias is not None
         gates.bias[shut] = -1e4
     changed = (render(pixels) != render(pixels, steps=0)).any(axis=-1)
-    lower = np.arange(64) % PATCH >= PATCH // 2
+    lower = np.arange(64) % FINE >= FINE // 2
     assert not changed[lower].any()
     assert changed[~lower].mean() > 0.5
 
@@ -128,7 +131,22 @@ def test_it_sees_of_each_pixel_whether_it_is_real_and_whether_an_object(
     real, objects = F.pixel_shuffle(channels[:, : 2 * PATCH**2], PATCH)[0]
     assert torch.equal(real > 0, passes.validity[0])
     assert torch.equal(objects > 0, passes.index[0] >= 0)
-    assert pixel_inputs() == 2 * latent_channels(None) + BOX_CHANNELS + CELL_CHANNELS
+
+
+def test_the_network_works_on_patches_that_lie_where_the_pixels_lie(tiny: Make) -> None:
+    """A network that passes its proxy through as the residual doubles it, pixel by pixel."""
+
+    class Through(torch.nn.Module):
+        def forward(self, inputs: Tensor, *args: object, **settings: object) -> SimpleNamespace:
+            proxy = inputs[:, 3 * FINE**2 : 6 * FINE**2]
+            return SimpleNamespace(sample=torch.cat([proxy, proxy[:, : FINE**2] * 0 + 1e4], dim=1))
+
+    pictures = torch.rand(2, 3, 32, 64)
+    extra = torch.cat([to_latents(None, pictures), torch.rand(2, BOX_CHANNELS + CELL_CHANNELS, 4, 8)], dim=1)
+    network: Any = Through()
+    tokens = torch.zeros(2, 1, 8)
+    residual = residual_of(network, torch.zeros(2, 192, 4, 8), torch.zeros(2), extra, tokens, None)
+    assert torch.equal(to_pictures(None, residual), pictures)
 
 
 @pytest.mark.parametrize(("preset", "size"), [("paper", "tiny"), ("guided", "sd21")])
