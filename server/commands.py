@@ -118,6 +118,42 @@ def render(
 
 
 @app.command()
+def steady(
+    frames: Annotated[Path, typer.Argument(metavar="FRAMES.json", help="A na_core.scene.RenderJob as JSON.")],
+    pictures: Annotated[Path, typer.Option(help="Folder of what 'render' made of them.")],
+    out: Annotated[Path, typer.Option(help="Another folder, for the steady frames.")],
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder with the photos and meshes; default: that of FRAMES.json.")
+    ] = None,
+    reach: Annotated[int, typer.Option(min=1, max=8, help="Frames before and after each.")] = 1,
+    checkpoint: Checkpoint = "mini",
+    device: Device = "auto",
+    threads: Threads = None,
+    outlines: Outlines = "",
+    surfaces: Surfaces = "",
+    plates: Plates = "",
+) -> None:
+    """Blend what was made up in rendered frames with the frames around, against flicker."""
+    from server import worker
+
+    worker.check_packages()
+    from rich.console import Console
+    from rich.progress import track
+
+    from server import offline
+    from server.steady import steady_job
+
+    job = offline.read_job(frames)
+    files = offline.find_files(job, photos or frames.absolute().parent)
+    models = worker.ModelSettings(outlines, surfaces, plates)
+    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, models=models))
+    done = steady_job(job, files, pictures, out, renderer, reach)
+    for _ in track(done, "Steadying", total=len(job.frames), console=Console(stderr=True)):
+        pass
+    print(f"{len(job.frames)} frames written to {out}", file=sys.stderr)
+
+
+@app.command()
 def export(
     frames: Annotated[Path, typer.Argument(metavar="FRAMES.json", help="A na_core.scene.RenderJob as JSON.")],
     out: Annotated[Path, typer.Option(help="Folder for depth.mp4, mask.mp4, camera.json and so on.")],

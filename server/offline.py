@@ -17,7 +17,7 @@ from server.passes import Shown, made_passes, write_passes
 from server.photos import decode_photo
 from server.protocol import MAX_MESH_BYTES, MAX_PHOTO_BYTES
 
-Decoded = TypeVar("Decoded")
+Content = TypeVar("Content")
 
 RANGE_SHRINK = 8
 """How much smaller frames are looked at for the range of their depths."""
@@ -188,7 +188,7 @@ def render_job(
     """
     out.mkdir(parents=True, exist_ok=True)
     renderer: Renderer | None = None
-    decoded = _Decoded(files)
+    decoded = Decoded(files)
     for index, frame in enumerate(job.frames):
         path = picture_path(out, index)
         layers = path.with_suffix(".exr") if passes else path
@@ -202,7 +202,7 @@ def render_job(
             sha256: mesh for each in (frame, *beside) for sha256, mesh in decoded.meshes_of(each).items()
         }
         picture = renderer.render(frame, pictures, job.sampling, on_step or _ignore_step, meshes)
-        _write_png(path, picture)
+        write_png(path, picture)
         if passes:
             found = renderer.passes(frame, pictures, job.sampling.width, job.sampling.height, meshes)
             names = [placed.asset.name for placed in frame.assets]
@@ -226,7 +226,7 @@ def export_job(
 
     if not job.frames:
         raise Failure("scene_invalid", "There are no frames to export.")
-    decoded = _Decoded(files)
+    decoded = Decoded(files)
     width, height = job.sampling.width, job.sampling.height
 
     def passes(number: int, shrink: int = 1) -> tuple[Frame, FramePasses]:
@@ -239,7 +239,7 @@ def export_job(
     yield from write_clips(passes, len(job.frames), (near, far), out, rate)
 
 
-class _Decoded:
+class Decoded:
     """Photos' pictures and meshes, each decoded once.
 
     Args:
@@ -269,10 +269,10 @@ class _Decoded:
 
     def _each(
         self,
-        decoded: dict[str, Decoded],
+        decoded: dict[str, Content],
         used: Iterable[Photo | MeshFile],
-        decode: Callable[[bytes], Decoded],
-    ) -> dict[str, Decoded]:
+        decode: Callable[[bytes], Content],
+    ) -> dict[str, Content]:
         for each in used:
             file = self._files[each.sha256]
             if each.sha256 not in decoded:
@@ -287,7 +287,8 @@ def _ignore_step(_step: int, _steps: int, _preview: Callable[[], Picture]) -> No
     pass
 
 
-def _write_png(path: Path, picture: Picture) -> None:
+def write_png(path: Path, picture: Picture) -> None:
+    """Write a picture, whole or not at all."""
     from PIL import Image
 
     # In one step, so that an interrupted run leaves no half picture that the next one would skip.

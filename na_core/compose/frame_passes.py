@@ -116,12 +116,19 @@ def motion(frame: Frame, passes: FramePasses, other: Frame | None, meshes: MeshF
         other: the frame before or after it; None: there is none, and nothing moves.
         meshes: what the files of meshes hold, by SHA-256; without them meshes move as their boxes do.
     """
-    index, position = passes.index, passes.position
-    height, width = index.shape
+    height, width = passes.index.shape
     here = pixel_centres(width, height)
     if other is None:
         return np.zeros((height, width, 2), np.float32)
-    moved = position.astype(np.float64)
+    after = project_points(other.camera, moved_points(frame, passes, other, meshes))[..., :2]
+    return ((after - here) * (width, height)).astype(np.float32)
+
+
+def moved_points(
+    frame: Frame, passes: FramePasses, other: Frame, meshes: MeshFiles | None = None
+) -> NDArray[np.float64]:
+    """Return where in the world what pixels show is in another frame, (H, W, 3); see :func:`motion`."""
+    index, moved = passes.index, passes.position.astype(np.float64)
     for number, there in enumerate(_placed_in(frame, other), 1):
         placed, own, box = frame.assets[number - 1], index == number, there.box.world_from_box
         if there.deformed != placed.deformed and meshes is not None and number - 1 in passes.hits:
@@ -130,8 +137,7 @@ def motion(frame: Frame, passes: FramePasses, other: Frame | None, meshes: MeshF
         else:
             way = box @ np.linalg.inv(placed.box.world_from_box)
             moved[own] = moved[own] @ way[:3, :3].T + way[:3, 3]
-    after = project_points(other.camera, moved)[..., :2]
-    return ((after - here) * (width, height)).astype(np.float32)
+    return moved
 
 
 def _points_of(placed: PlacedAsset, hits: MeshHits, meshes: MeshFiles) -> NDArray[np.float64]:

@@ -175,5 +175,5 @@ def test_a_bug_keeps_its_traceback():
 def test_help_lists_the_commands(run):
     done = run("--help")
     assert done.returncode == 0
-    for command in ("worker", "render", "detect", "demo", "dataset", "train", "evaluate"):
+    for command in ("worker", "render", "steady", "detect", "demo", "dataset", "train", "evaluate"):
         assert command in done.stdout
