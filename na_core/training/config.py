@@ -149,8 +149,8 @@ def _contradictions(config: TrainingConfig) -> Iterator[str]:
         yield 'decoder: \'start\' = "pixels" needs an encoder that has learnt: [encoder] from = "mini"'
     if config.encoder is not None and not pixels:
         yield "encoder: it learns with a decoder of latents; leave out [encoder]"
-    if config.size is not None and config.vae is None and not pixels:
-        yield "missing table 'vae': train one, or take a checkpoint's with: [vae] from = 'mini'"
+    if config.size is not None and config.vae is None and decoder is not None and not pixels:
+        yield "missing table 'vae': train one, or take one with: [vae] from = 'FOLDER'"
     if config.size == "sd21" and "vae" in trained:
         yield "vae: Stable Diffusion's VAE is not trained; take a checkpoint's: 'from'"
     if conditions is not None:

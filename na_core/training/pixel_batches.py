@@ -1,12 +1,16 @@
 """Batches of parts of composed pairs, for decoders of pixels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from na_core.model.box_channels import BOX_CHANNELS
 from na_core.model.latents import PATCH, to_latents
+from na_core.model.pixel_decoder import CELL_CHANNELS
 from na_core.model.poses import frame_poses
 from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.cameras import Cameras
@@ -51,7 +55,9 @@ class PixelBatches:
             weights = weights if weights.sum() > 0 else there.astype(float)
             kind = random.choice(len(KINDS), p=weights / weights.sum())
             drawn.append((scene, int(random.choice(np.flatnonzero(kinds == kind)))))
-        return self._cut(drawn, random, settings.crop)
+        batch = self._cut(drawn, random, settings.crop)
+        chosen = torch.from_numpy(random.random(self._count) < settings.mirror).to(self._device)
+        return mirrored(batch, chosen)
 
     def batch_of(self, drawn: Sequence[tuple[int, int]]) -> TrainingBatch:
         """Return the batch of given pairs, by their scenes and numbers, whole."""
@@ -102,6 +108,50 @@ class PixelBatches:
             matters=torch.stack(matters).to(device),
             encoded=True,
         )
+
+
+def mirrored(batch: TrainingBatch, chosen: Tensor) -> TrainingBatch:
+    """Mirror pairs left to right: a mirrored world is as good as any other.
+
+    Boxes keep their labels, so that their local coordinates are left-handed then, in source and target alike.
+    Features are mirrored in place of the pictures that they are of.
+
+    Args:
+        batch: of B pairs, whose pictures are given as features.
+        chosen: (B,) bool, which of them.
+    """
+
+    def flipped(values: Tensor, axis: int, rows: Tensor = chosen) -> Tensor:
+        return torch.where(rows.view(-1, *[1] * (values.ndim - 1)), values.flip(axis), values)
+
+    def patches(values: Tensor) -> Tensor:
+        return F.pixel_unshuffle(flipped(F.pixel_shuffle(values, PATCH), 3), PATCH)
+
+    boxes, pixels, shadow = batch.maps.split([BOX_CHANNELS, CELL_CHANNELS - 3, 3], dim=1)
+    points = batch.poses.unflatten(-1, (-1, 4, 3))  # of the source, if it is told, and of the target
+    there = points.abs().amax(dim=(-1, -2), keepdim=True) > 0
+    across = torch.where(there, 1 - points[..., :1], points[..., :1])
+    poses = torch.cat([across, points[..., 1:]], dim=-1).flatten(-3)
+    signs = batch.background_poses.new_tensor([1, -1, -1, -1, 1, 1, -1, 1, 1, -1, 1, 1])
+    x0, y0, x1, y1 = batch.rectangles.unbind(-1)
+    known = ((x1 > x0) & (y1 > y0))[..., None]
+    rectangles = torch.where(known, torch.stack([1 - x1, y0, 1 - x0, y1], dim=-1), batch.rectangles)
+    views = torch.zeros(len(batch.object_pictures), dtype=torch.bool, device=chosen.device)
+    views[batch.views[chosen].unique()] = True
+    assert batch.matters is not None
+    row = chosen[:, None, None]
+    return replace(
+        batch,
+        target=patches(batch.target),
+        proxy=patches(batch.proxy),
+        maps=torch.cat([flipped(boxes, 3), patches(pixels), flipped(shadow, 3)], dim=1),
+        object_pictures=flipped(batch.object_pictures, 2, views),
+        background_pictures=flipped(batch.background_pictures, 2),
+        rectangles=torch.where(row, rectangles, batch.rectangles),
+        poses=torch.where(row, poses, batch.poses),
+        background_poses=torch.where(chosen[:, None], batch.background_poses * signs, batch.background_poses),
+        matters=flipped(batch.matters, 2),
+    )
 
 
 def part_corners(

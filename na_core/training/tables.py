@@ -218,6 +218,7 @@ class DecoderConfig(Optimisation):
             what is made up the decoder would only learn to blur it, and photos are taken apart in less time.
         crop: for "pixels", side in pixels of the part of a pair that is learnt, drawn anew each time; 0 is
             the whole.
+        mirror: for "pixels", share of pairs that are mirrored left to right.
         noisy_share: for "pixels", share of pairs whose proxy is noisy.
         features: for "pixels", whether structure, and a backbone that has seen ImageNet, say, too, how wrong
             pictures are.
@@ -232,6 +233,7 @@ class DecoderConfig(Optimisation):
     crossed_share: Share = 0.2
     smooth_plates: StrictBool = False
     crop: Number = 0
+    mirror: Share = 0.5
     noisy_share: Share = 0.25
     features: StrictBool = True
 

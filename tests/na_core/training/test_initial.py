@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from na_core.model.patch_autoencoder import PatchAutoencoder
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import build_pipeline
 from na_core.training.config import load_config
@@ -92,9 +93,10 @@ class TestTakenVae:
         text = error_of(write_config(vae={"from": "nowhere", **NO_VAE_KEYS}))
         assert "vae: 'from': There is no checkpoint 'nowhere'" in text
 
-    def test_one_of_another_size(self, write_config: WriteConfig) -> None:
-        text = error_of(write_config(vae={"from": "mini", **NO_VAE_KEYS}))
-        assert "vae: 'from' is 'mini', whose VAE has 24 latent channels; this model needs 4" in text
+    def test_one_of_another_size(self, write_config: WriteConfig, tmp_path: Path) -> None:
+        PatchAutoencoder(latent_channels=24, width=8).save_pretrained(tmp_path / "wide")
+        text = error_of(write_config(vae={"from": str(tmp_path / "wide"), **NO_VAE_KEYS}))
+        assert "wide', whose VAE has 24 latent channels; this model needs 4" in text
 
     def test_a_damaged_one(self, checkpoint: Path, write_config: WriteConfig, tmp_path: Path) -> None:
         damaged = Path(shutil.copytree(checkpoint, tmp_path / "damaged"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -30,14 +30,17 @@ from na_core.training import composed_pairs
 from na_core.training.composed_pairs import ComposedPairs, chosen_pairs, composed_folder
 from na_core.training.config import TrainingConfig
 from na_core.training.decoder import DecoderTask, PixelObjective
+from na_core.training.pair_batches import TrainingBatch
 from na_core.training.picture_loss import PictureLoss
-from na_core.training.pixel_batches import PixelBatches, part_cameras, part_corners
+from na_core.training.pixel_batches import PixelBatches, mirrored, part_cameras, part_corners
 from na_core.training.randomness import DrawKey
 from na_core.training.run import Run
 from tests.na_core.training.conftest import Configure, MakeRun
 
 SIDE = 64
 SCENE = "00000000"
+
+TENSORS = [field.name for field in fields(TrainingBatch) if field.name not in ("noise", "encoded", "views")]
 
 NO_VAE = {"vae": None, "encoder": {"from": "mini"}}
 
@@ -181,6 +184,24 @@ def test_a_batch_is_a_function_of_its_key(run: Run, pairs: ComposedPairs) -> Non
     assert torch.equal(first.poses, again.poses)
     assert not torch.equal(first.target, other.target)
     assert first.target.shape == (4, 192, 4, 4)
+
+
+def test_a_mirrored_pair_is_what_a_mirrored_world_shows(run: Run, pairs: ComposedPairs) -> None:
+    batch = batches(run, pairs).batch_of([(0, 0), (0, 1)])
+    chosen = torch.tensor([False, True])
+    found = mirrored(batch, chosen)
+    twice = mirrored(found, chosen)
+    for name in TENSORS:
+        before, after = getattr(batch, name), getattr(twice, name)
+        torch.testing.assert_close(after, before, atol=1e-6, rtol=0)
+    for name in ("target", "proxy"):
+        left, right = (to_pictures(None, getattr(of, name)) for of in (batch, found))
+        assert torch.equal(right[0], left[0])
+        assert torch.equal(right[1], left[1].flip(2))
+    # Where the first asset's first corner is seen, the mirrored picture has it.
+    corner, there = (of.poses[1, 0, 12:15].tolist() for of in (batch, found))
+    assert there == pytest.approx([1 - corner[0], corner[1], corner[2]])
+    assert not found.poses[1][~batch.filled[1]].any()
 
 
 def test_what_is_composed_stays(run: Run, pairs: ComposedPairs, tmp_path: Path) -> None:
