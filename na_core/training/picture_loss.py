@@ -7,7 +7,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from na_core.backbone import EfficientNetLite
 
-COLOUR, STRUCTURE, FEATURES = 4.0, 0.1, 0.1
+COLOUR, STRUCTURE, FEATURES = 4.0, 0.1, 0.6
 """Weights of squared errors of colours, of structure and of features."""
 
 SCALES = 3
