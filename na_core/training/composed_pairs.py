@@ -45,6 +45,9 @@ CROSSED = 4
 KINDS = ("film", "edits", "crossed")
 """Of pairs, by their numbers in the files."""
 
+CAMERAS = ("camera", "view_camera")
+"""Fields of frames that are cameras; the others are tensors."""
+
 AT_ONCE, PHOTOS = 8, 3
 """Pairs that are composed together, and photos that each thread takes apart together."""
 
@@ -94,26 +97,31 @@ class ComposedPairs:
     def __len__(self) -> int:
         return len(self._files)
 
-    def read(self, scene: int, pair: int, name: str, *part: slice) -> Tensor:
-        """Return what is stored of a pair, by its scene, its number and the name; a part of it, if asked."""
-        return self._files[scene].get_slice(name)[(slice(pair, pair + 1), *part)][0]
+    def read(self, scene: int, name: str, row: int, *part: slice) -> Tensor:
+        """Return a row of what is stored of a scene, or a part of it.
 
-    def row(self, scene: int, name: str, number: int, *part: slice) -> Tensor:
-        """Return a row of what is stored of a scene: of its pictures or features."""
-        return self._files[scene].get_slice(name)[(slice(number, number + 1), *part)][0]
+        Args:
+            scene: its number.
+            name: see :func:`compose_scene`.
+            row: a pair's number, or a picture's or feature's.
+            part: of each dimension of the row, from the first.
+        """
+        return self._files[scene].get_slice(name)[(slice(row, row + 1), *part)][0]
 
     def frames(self, pairs: Sequence[tuple[int, int]]) -> FrameBatch:
         """Return the frames that ask for pairs, by their scenes and numbers."""
+
+        def stored(name: str) -> Tensor:
+            return torch.stack([self.read(scene, f"frame.{name}", pair) for scene, pair in pairs])
+
         joined: dict[str, Any] = {}
         for field in dataclasses.fields(FrameBatch):
-            if field.type is Cameras or field.name in ("camera", "view_camera"):
-                parts = [
-                    torch.stack([self.read(*pair, f"frame.{field.name}.{name}") for pair in pairs])
-                    for name in ("world_from_camera", "intrinsics")
-                ]
-                joined[field.name] = Cameras(*parts)
+            if field.name in CAMERAS:
+                joined[field.name] = Cameras(
+                    stored(f"{field.name}.world_from_camera"), stored(f"{field.name}.intrinsics")
+                )
             else:
-                joined[field.name] = torch.stack([self.read(*pair, f"frame.{field.name}") for pair in pairs])
+                joined[field.name] = stored(field.name)
         return FrameBatch(**joined)
 
 
@@ -221,10 +229,10 @@ def compose_scene(
 
 def _fields(frames: FrameBatch) -> dict[str, Tensor]:
     """Return the fields of frames by name."""
-    fields = {}
+    fields: dict[str, Tensor] = {}
     for field in dataclasses.fields(frames):
         value = getattr(frames, field.name)
-        if isinstance(value, Cameras):
+        if field.name in CAMERAS:
             fields[f"frame.{field.name}.world_from_camera"] = value.world_from_camera
             fields[f"frame.{field.name}.intrinsics"] = value.intrinsics
         else:

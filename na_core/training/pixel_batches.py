@@ -67,7 +67,7 @@ class PixelBatches:
         """Return squares of pairs, of a side in pixels; 0 for the whole pictures."""
         pairs, device = self._pairs, self._device
         frames = pairs.frames(drawn)
-        height, width = pairs.read(*drawn[0], "matters").shape
+        height, width = pairs.read(drawn[0][0], "matters", drawn[0][1]).shape
         corners, size = [(0, 0)] * len(drawn), (height, width)
         if side:
             corners, size = part_corners(frames, width, height, side, random), (side, side)
@@ -83,16 +83,16 @@ class PixelBatches:
         for row, ((scene, pair), (x, y)) in enumerate(zip(drawn, corners, strict=True)):
             window = slice(y, y + size[0]), slice(x, x + size[1])
             cells = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in window)
-            number = int(pairs.read(scene, pair, "target"))
-            targets.append(pairs.row(scene, "pictures", number, *window).movedim(-1, 0))
-            proxies.append(pairs.read(scene, pair, "proxy", slice(None), *window))
-            maps.append(pairs.read(scene, pair, "maps", slice(None), *cells))
-            matters.append(pairs.read(scene, pair, "matters", *window))
-            behind.append(pairs.row(scene, "features", int(pairs.read(scene, pair, "behind"))))
-            for view, feature in enumerate(pairs.read(scene, pair, "shown").tolist()):
+            number = int(pairs.read(scene, "target", pair))
+            targets.append(pairs.read(scene, "pictures", number, *window).movedim(-1, 0))
+            proxies.append(pairs.read(scene, "proxy", pair, slice(None), *window))
+            maps.append(pairs.read(scene, "maps", pair, slice(None), *cells))
+            matters.append(pairs.read(scene, "matters", pair, *window))
+            behind.append(pairs.read(scene, "features", int(pairs.read(scene, "behind", pair))))
+            for view, feature in enumerate(pairs.read(scene, "shown", pair).tolist()):
                 if feature >= 0:
                     order[row, view] = len(shown)
-                    shown.append(pairs.row(scene, "features", feature))
+                    shown.append(pairs.read(scene, "features", feature))
         poses, background_poses = frame_poses(frames, guided=True)
         return TrainingBatch(
             target=_patches(targets, device),

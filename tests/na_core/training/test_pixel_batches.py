@@ -210,7 +210,7 @@ def test_what_is_composed_stays(run: Run, pairs: ComposedPairs, tmp_path: Path) 
     with patch.object(composed_pairs, "compose_scene", side_effect=AssertionError):
         again = composed(run, tmp_path / "composed")
     assert file.stat().st_mtime == 1
-    assert torch.equal(again.read(0, 0, "proxy"), pairs.read(0, 0, "proxy"))
+    assert torch.equal(again.read(0, "proxy", 0), pairs.read(0, "proxy", 0))
 
 
 def test_another_network_or_augmentation_has_another_folder(run: Run, config: TrainingConfig) -> None:
