@@ -60,13 +60,11 @@ def choose_decoder(folder: str = "") -> None:
         chosen.checkpoint = chosen.refiner = ""
         return
     place = Path(bpy.path.abspath(folder))
-    kind = _kind(place)
-    known = {entry.folder for entry in chosen.decoders}
-    if os.fspath(place) not in known:
+    ours, path = _kind(place) == CHECKPOINT, str(place)
+    if all(entry.folder != path for entry in chosen.decoders):
         entry = chosen.decoders.add()
-        entry.name, entry.folder = place.name, str(place)
-    chosen.checkpoint = str(place) if kind == CHECKPOINT else ""
-    chosen.refiner = "" if kind == CHECKPOINT else str(place)
+        entry.name, entry.folder = place.name, path
+    chosen.checkpoint, chosen.refiner = (path, "") if ours else ("", path)
 
 
 def forget_decoder(folder: str) -> None:

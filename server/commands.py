@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,11 @@ from server.options import (
     Surfaces,
     Threads,
 )
+
+if TYPE_CHECKING:
+    from na_core.scene import RenderJob
+    from server.app import LoadedRenderer
+    from server.worker import WorkerSettings
 
 app = typer.Typer(
     help="Neural Assets: photographed objects as handles in Blender.",
@@ -117,6 +122,17 @@ def render(
     print(f"{written} of {len(job.frames)} frames rendered to {out}", file=sys.stderr)
 
 
+def _opened(
+    frames: Path, photos: Path | None, settings: WorkerSettings
+) -> tuple[RenderJob, dict[str, Path], LoadedRenderer]:
+    """Return a file's frames, the files of their photos and meshes, and what shows them."""
+    from server import offline, worker
+
+    job = offline.read_job(frames)
+    files = offline.find_files(job, photos or frames.absolute().parent)
+    return job, files, worker.load_renderer(settings)
+
+
 @app.command()
 def steady(
     frames: Annotated[Path, typer.Argument(metavar="FRAMES.json", help="A na_core.scene.RenderJob as JSON.")],
@@ -140,13 +156,11 @@ def steady(
     from rich.console import Console
     from rich.progress import track
 
-    from server import offline
     from server.steady import steady_job
 
-    job = offline.read_job(frames)
-    files = offline.find_files(job, photos or frames.absolute().parent)
     models = worker.ModelSettings(outlines, surfaces, plates)
-    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, models=models))
+    settings = worker.WorkerSettings(checkpoint, device, threads=threads, models=models)
+    job, files, renderer = _opened(frames, photos, settings)
     done = steady_job(job, files, pictures, out, renderer, reach)
     for _ in track(done, "Steadying", total=len(job.frames), console=Console(stderr=True)):
         pass
@@ -178,10 +192,9 @@ def export(
 
     from server import lifecycle, offline
 
-    job = offline.read_job(frames)
-    files = offline.find_files(job, photos or frames.absolute().parent)
     models = worker.ModelSettings(outlines, surfaces, plates)
-    renderer = worker.load_renderer(worker.WorkerSettings(checkpoint, device, threads=threads, models=models))
+    settings = worker.WorkerSettings(checkpoint, device, threads=threads, models=models)
+    job, files, renderer = _opened(frames, photos, settings)
     done = offline.export_job(job, files, out, renderer, rate)
     bar = Console(stderr=True, quiet=progress == "json")
     for number, _ in enumerate(track(done, "Exporting", total=len(job.frames), console=bar), 1):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from na_core.data.labels import Edit
 from na_core.data.scenes import Scene
@@ -145,16 +146,26 @@ def draw_pairs(
     usable = [number for number, kinds in enumerate(lists) if len(kinds)]
     if not usable:
         raise ValueError("no scene has a pair of pictures to train on")
-    shares = np.array([1 - edit_share - crossed_share, edit_share, crossed_share])
     drawn = []
     for number in random.choice(usable, size=count):
         kinds = (lists[number].film, lists[number].edits, lists[number].crossed)
-        filled = np.array([len(kind) > 0 for kind in kinds])
-        weights = np.where(filled, shares, 0)
-        weights = weights if weights.sum() > 0 else filled.astype(float)
-        kind = kinds[int(random.choice(3, p=weights / weights.sum()))]
+        filled = [len(kind) > 0 for kind in kinds]
+        kind = kinds[int(random.choice(3, p=kind_chances(filled, edit_share, crossed_share)))]
         drawn.append(DrawnPair(int(number), kind[int(random.integers(len(kind)))]))
     return drawn
+
+
+def kind_chances(filled: Sequence[bool], edit_share: float, crossed_share: float) -> NDArray[np.float64]:
+    """Return the probabilities (3,) of a scene's kinds of pairs: film, edits and crossed.
+
+    Args:
+        filled: which of them the scene has, at least one; see :func:`draw_pairs` for the shares.
+    """
+    shares = np.array([1 - edit_share - crossed_share, edit_share, crossed_share])
+    weights = np.where(filled, shares, 0)
+    weights = weights if weights.sum() > 0 else np.array(filled, float)
+    chances: NDArray[np.float64] = weights / weights.sum()
+    return chances
 
 
 def frame_message(scene: Scene, pair: Pair) -> tuple[Frame, Mapping[str, int]]:

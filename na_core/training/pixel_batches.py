@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from na_core.data.pairs import kind_chances
 from na_core.model.box_channels import BOX_CHANNELS
 from na_core.model.latents import PATCH, to_latents
 from na_core.model.pixel_decoder import CELL_CHANNELS
@@ -42,18 +43,12 @@ class PixelBatches:
     def batch(self, key: DrawKey) -> TrainingBatch:
         """Return a process's part of a step's batch: a pure function of its key."""
         random, settings = generator(key), self._settings
-        shares = [
-            1 - settings.edit_share - settings.crossed_share,
-            settings.edit_share,
-            settings.crossed_share,
-        ]
         drawn = []
         for scene in random.integers(len(self._pairs), size=self._count).tolist():
             kinds = self._pairs.kinds[scene].numpy()
-            there = np.array([(kinds == number).any() for number in range(len(KINDS))])
-            weights = np.where(there, shares, 0)
-            weights = weights if weights.sum() > 0 else there.astype(float)
-            kind = random.choice(len(KINDS), p=weights / weights.sum())
+            there = [bool((kinds == number).any()) for number in range(len(KINDS))]
+            chances = kind_chances(there, settings.edit_share, settings.crossed_share)
+            kind = random.choice(len(KINDS), p=chances)
             drawn.append((scene, int(random.choice(np.flatnonzero(kinds == kind)))))
         batch = self._cut(drawn, random, settings.crop)
         chosen = torch.from_numpy(random.random(self._count) < settings.mirror).to(self._device)
