@@ -90,7 +90,7 @@ def build_pipeline(
         seed: of the weights.
         photo_network: with a photo network (``guided`` alone).
         cells: appearance tokens along each side of an object's 2D box; the paper's are 2.
-        pixels: without a VAE (``guided`` of size tiny or mini alone).
+        pixels: without a VAE, and with textured plates (``guided`` of size tiny or mini alone).
 
     ``paper`` and ``guided`` of one size have the same UNet but for the channels that ``guided`` adds to
     ``conv_in``. The UNet's last layer starts at zero, so in one step an untrained ``guided`` pipeline of size
@@ -136,6 +136,7 @@ def build_pipeline(
             detail_transfer=guided and size != "sd21",
             keep_unmoved=guided and size != "sd21",
             picture_size=scale.picture_size,
+            plate_texture=pixels,
         )
     for module in (
         pipeline.encoder,

@@ -21,6 +21,7 @@ from torch import Tensor
 from na_core.data.pairs import Pair, PairLists, pair_lists
 from na_core.data.scenes import Scene
 from na_core.evaluation.suite_pairs import spread
+from na_core.layers.take_apart import TakingApart
 from na_core.model.box_channels import box_channels
 from na_core.model.encoder import background_pictures, encode_features, object_pictures
 from na_core.model.latents import PATCH
@@ -33,7 +34,7 @@ from na_core.training.labelled import labelled_frames, pair_frames
 from na_core.training.pair_batches import all_layers, augmented, augmented_passes
 from na_core.training.tables import AugmentationConfig, DecoderConfig
 
-VERSION = 1
+VERSION = 2
 """Of the files: what is composed otherwise is another folder's."""
 
 SLOTS = 12
@@ -41,6 +42,9 @@ SLOTS = 12
 
 CROSSED = 4
 """Pairs of a scene, at most, that are crossed; all others of a scene are kept."""
+
+TURNS = 3
+"""Ways to turn the colour channels of a pair: red, green, blue; blue, red, green; green, blue, red."""
 
 KINDS = ("film", "edits", "crossed")
 """Of pairs, by their numbers in the files."""
@@ -130,7 +134,8 @@ def composed_folder(
 ) -> Path:
     """Return where the composed pairs of a data set are kept: another place for whatever changes them."""
     digest = hashlib.sha256()
-    how = {"version": VERSION, "smooth": settings.smooth_plates, **dataclasses.asdict(augmentation)}
+    texture = _taking_apart(pipeline, settings).texture
+    how = {"version": VERSION, "texture": texture, **dataclasses.asdict(augmentation)}
     digest.update(json.dumps(how, sort_keys=True).encode())
     for module in (pipeline.photo_network, pipeline.encoder):
         if module is not None:
@@ -156,10 +161,11 @@ def compose_scene(
     """Return what decoders of pixels learn from a scene of P pairs and M pictures.
 
     Returns:
-        By name: ``pictures`` (M, H, W, 3) uint8; ``features`` (F, h, w, C) float16 of the encoder's pictures;
-        and of each pair ``kind`` and ``target`` (P,), ``proxy`` (P, 3, H, W) uint8, ``maps`` (P, C, H / 8,
-        W / 8) float16, ``matters`` (P, H, W) bool, ``shown`` (P, V) and ``behind`` (P,), rows of the features
-        or -1, and ``frame.*``, the fields of its :class:`na_core.tensors.frames.FrameBatch`.
+        By name: ``pictures`` (M, H, W, 3) uint8; ``features`` (F, :data:`TURNS`, h, w, C) float16 of the
+        encoder's pictures, by how often their channels are turned; and of each pair ``kind`` and ``target``
+        (P,), ``proxy`` (P, 3, H, W) uint8, ``maps`` (P, C, H / 8, W / 8) float16, ``matters`` (P, H, W)
+        bool, ``shown`` (P, V) and ``behind`` (P,), rows of the features or -1, and ``frame.*``, the fields of
+        its :class:`na_core.tensors.frames.FrameBatch`.
 
     Raises:
         ValueError: it has too many objects.
@@ -180,14 +186,13 @@ def compose_scene(
         if key not in known:
             known[key] = len(features)
             with autocast():
-                features.append(encode_features(pipeline.encoder, seen[None])[0].half().cpu())
+                turned = torch.stack([seen.roll(turn, 0) for turn in range(TURNS)])
+                features.append(encode_features(pipeline.encoder, turned).half().cpu())
         return known[key]
 
     if chosen:
         labels = labelled_frames([scene], pictures, SLOTS)
-        how = dataclasses.replace(
-            pipeline.taking_apart, texture=pipeline.taking_apart.texture and not settings.smooth_plates
-        )
+        how = _taking_apart(pipeline, settings)
         layers = all_layers(how, labels, device, autocast, batch_size=PHOTOS, title=None)
     for first in range(0, len(chosen), AT_ONCE):
         part = chosen[first : first + AT_ONCE]
@@ -225,6 +230,12 @@ def compose_scene(
     if not chosen:
         return {"kind": torch.zeros(0, dtype=torch.uint8)}
     return {"pictures": pictures.cpu(), "features": torch.stack(features), **stacked}
+
+
+def _taking_apart(pipeline: NeuralAssetsPipeline, settings: DecoderConfig) -> TakingApart:
+    """Return how photos are taken apart: as in use, or with smooth plates."""
+    how = pipeline.taking_apart
+    return dataclasses.replace(how, texture=how.texture and not settings.smooth_plates)
 
 
 def _fields(frames: FrameBatch) -> dict[str, Tensor]:

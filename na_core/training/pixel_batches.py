@@ -16,7 +16,7 @@ from na_core.model.poses import frame_poses
 from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.cameras import Cameras
 from na_core.tensors.frames import FrameBatch
-from na_core.training.composed_pairs import KINDS, ComposedPairs
+from na_core.training.composed_pairs import KINDS, TURNS, ComposedPairs
 from na_core.training.pair_batches import TrainingBatch
 from na_core.training.randomness import DrawKey, generator
 from na_core.training.tables import DecoderConfig
@@ -50,16 +50,23 @@ class PixelBatches:
             chances = kind_chances(there, settings.edit_share, settings.crossed_share)
             kind = random.choice(len(KINDS), p=chances)
             drawn.append((scene, int(random.choice(np.flatnonzero(kinds == kind)))))
-        batch = self._cut(drawn, random, settings.crop)
+        turned = random.random(self._count) < settings.recolour
+        turns = (turned * random.integers(1, TURNS, size=self._count)).tolist()
+        batch = self._cut(drawn, turns, random, settings.crop)
         chosen = torch.from_numpy(random.random(self._count) < settings.mirror).to(self._device)
         return mirrored(batch, chosen)
 
     def batch_of(self, drawn: Sequence[tuple[int, int]]) -> TrainingBatch:
         """Return the batch of given pairs, by their scenes and numbers, whole."""
-        return self._cut(drawn, np.random.default_rng(0), 0)
+        return self._cut(drawn, [0] * len(drawn), np.random.default_rng(0), 0)
 
-    def _cut(self, drawn: Sequence[tuple[int, int]], random: np.random.Generator, side: int) -> TrainingBatch:
-        """Return squares of pairs, of a side in pixels; 0 for the whole pictures."""
+    def _cut(
+        self, drawn: Sequence[tuple[int, int]], turns: Sequence[int], random: np.random.Generator, side: int
+    ) -> TrainingBatch:
+        """Return squares of pairs, of a side in pixels; 0 for the whole pictures.
+
+        Their colour channels are turned so often: a world in other colours is as good as any other.
+        """
         pairs, device = self._pairs, self._device
         frames = pairs.frames(drawn)
         height, width = pairs.read(drawn[0][0], "matters", drawn[0][1]).shape
@@ -75,19 +82,21 @@ class PixelBatches:
         shown: list[Tensor] = []
         behind: list[Tensor] = []
         order = torch.zeros_like(frames.photo)
-        for row, ((scene, pair), (x, y)) in enumerate(zip(drawn, corners, strict=True)):
+        for row, ((scene, pair), (x, y), turn) in enumerate(zip(drawn, corners, turns, strict=True)):
             window = slice(y, y + size[0]), slice(x, x + size[1])
             cells = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in window)
             number = int(pairs.read(scene, "target", pair))
-            targets.append(pairs.read(scene, "pictures", number, *window).movedim(-1, 0))
-            proxies.append(pairs.read(scene, "proxy", pair, slice(None), *window))
-            maps.append(pairs.read(scene, "maps", pair, slice(None), *cells))
+            targets.append(pairs.read(scene, "pictures", number, *window).movedim(-1, 0).roll(turn, 0))
+            proxies.append(pairs.read(scene, "proxy", pair, slice(None), *window).roll(turn, 0))
+            channels, shadow = pairs.read(scene, "maps", pair, slice(None), *cells).tensor_split([-3])
+            maps.append(torch.cat([channels, shadow.roll(turn, 0)]))
             matters.append(pairs.read(scene, "matters", pair, *window))
-            behind.append(pairs.read(scene, "features", int(pairs.read(scene, "behind", pair))))
+            colours = slice(turn, turn + 1)
+            behind.append(pairs.read(scene, "features", int(pairs.read(scene, "behind", pair)), colours)[0])
             for view, feature in enumerate(pairs.read(scene, "shown", pair).tolist()):
                 if feature >= 0:
                     order[row, view] = len(shown)
-                    shown.append(pairs.read(scene, "features", feature))
+                    shown.append(pairs.read(scene, "features", feature, colours)[0])
         poses, background_poses = frame_poses(frames, guided=True)
         return TrainingBatch(
             target=_patches(targets, device),

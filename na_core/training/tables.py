@@ -219,6 +219,7 @@ class DecoderConfig(Optimisation):
         crop: for "pixels", side in pixels of the part of a pair that is learnt, drawn anew each time; 0 is
             the whole.
         mirror: for "pixels", share of pairs that are mirrored left to right.
+        recolour: for "pixels", share of pairs whose colour channels change places.
         noisy_share: for "pixels", share of pairs whose proxy is noisy.
         features: for "pixels", whether structure, and a backbone that has seen ImageNet, say, too, how wrong
             pictures are.
@@ -234,6 +235,7 @@ class DecoderConfig(Optimisation):
     smooth_plates: StrictBool = False
     crop: Number = 0
     mirror: Share = 0.5
+    recolour: Share = 0.5
     noisy_share: Share = 0.25
     features: StrictBool = True
 

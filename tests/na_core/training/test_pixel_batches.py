@@ -133,12 +133,27 @@ def test_training_sees_what_rendering_sees(run: Run, pairs: ComposedPairs, split
         torch.testing.assert_close(to_pictures(None, batch.target)[0], truth, atol=1e-6, rtol=0)
 
 
+def test_turned_colours_are_those_of_turned_pictures(run: Run, pairs: ComposedPairs) -> None:
+    drawn, random = [(0, 0)], np.random.default_rng(0)
+    plain = batches(run, pairs)._cut(drawn, [0], random, 0)
+    for turn in (1, 2):
+        turned = batches(run, pairs)._cut(drawn, [turn], random, 0)
+        for name in ("target", "proxy"):
+            pictures = [to_pictures(None, getattr(each, name)) for each in (turned, plain)]
+            assert torch.equal(pictures[0], pictures[1].roll(turn, 1))
+        assert torch.equal(turned.maps[:, :-3], plain.maps[:, :-3])
+        assert torch.equal(turned.maps[:, -3:], plain.maps[:, -3:].roll(turn, 1))
+        number = int(pairs.read(0, "behind", 0))
+        assert torch.equal(turned.background_pictures[0], pairs.read(0, "features", number)[turn].float())
+        assert not torch.equal(turned.background_pictures, plain.background_pictures)
+
+
 def test_a_part_is_a_part_of_the_whole(run: Run, pairs: ComposedPairs) -> None:
     count, corners = len(pairs.kinds[0]), [(8, 16), (32, 0)]
     drawn = [(0, 0), (0, count - 1)]
     whole = batches(run, pairs).batch_of(drawn)
     with patch("na_core.training.pixel_batches.part_corners", return_value=corners):
-        part = batches(run, pairs)._cut(drawn, np.random.default_rng(0), 32)
+        part = batches(run, pairs)._cut(drawn, [0, 0], np.random.default_rng(0), 32)
     for row, (x, y) in enumerate(corners):
         window = np.s_[..., y : y + 32, x : x + 32]
         for name in ("target", "proxy"):
