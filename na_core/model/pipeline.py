@@ -82,7 +82,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
     Args:
         preset: "paper" or "guided": the poses that tokens hold (raw, or relabelled with the source's beside).
         spatial_conditioning: box channels, validity and proxy latents join the UNet's input.
-        box_map, proxy, source_pose: what of the conditions it sees, see :mod:`na_core.model.switches`.
+        box_map, proxy, source_pose, tokens, passes: what of the conditions it sees, see
+            :mod:`na_core.model.switches`.
+        blend_mask: whether a decoder of pixels has a mask for its residual.
         residual: diffuse the residual to the proxy's latents, in units of what is expected of it, instead of
             the picture's latents.
         residual_scale: standard deviation of that residual over the training set.
@@ -137,6 +139,9 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         box_map: bool = True,
         proxy: bool = True,
         source_pose: bool = True,
+        tokens: bool = True,
+        passes: bool = True,
+        blend_mask: bool = True,
         residual: bool = True,
         residual_scale: float = 1.0,
         residual_variance: Sequence[float] | None = None,

@@ -19,7 +19,7 @@ from na_core.model.anchored_noise import anchored_noise
 from na_core.model.box_channels import BOX_CHANNELS
 from na_core.model.decoder import Conditions, OnStep
 from na_core.model.latents import PATCH, latent_channels, to_latents, to_pictures
-from na_core.model.switches import seen_spatial
+from na_core.model.switches import seen_passes, seen_spatial
 from na_core.model.tokens import Tokens
 from na_core.scene import Sampling
 
@@ -58,6 +58,7 @@ def residual_of(
     extra: Tensor,
     tokens: Tensor,
     mask: Tensor | None,
+    blend_mask: bool = True,
 ) -> Tensor:
     """Return the residual to the proxy, times its mask, (B, 192, h, w) float32 in units of [-1, 1].
 
@@ -67,6 +68,7 @@ def residual_of(
         level: (B,), standard deviations of the noise.
         extra: (B, C, h, w), what it sees beside.
         tokens, mask: see :class:`na_core.model.tokens.Tokens`.
+        blend_mask: without it the residual counts as it is.
     """
     cells = latent_channels(None)
     proxy, boxes, pixels, shadow = extra.split([cells, BOX_CHANNELS, CELL_CHANNELS - 3, 3], dim=1)
@@ -77,7 +79,7 @@ def residual_of(
         inputs, level * LEVELS, encoder_hidden_states=tokens, encoder_attention_mask=mask
     ).sample.float()
     residual, gate = F.pixel_shuffle(out, FINE).split([3, 1], dim=1)
-    return F.pixel_unshuffle(residual * gate.sigmoid(), PATCH)
+    return F.pixel_unshuffle(residual * gate.sigmoid() if blend_mask else residual, PATCH)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class PixelDecoder:
         """Return what the network sees of frames; see :meth:`na_core.model.decoder.Decoder.conditions`."""
         proxy = to_latents(None, passes.proxy * 2 - 1).to(self.dtype)
         seen, maps = seen_spatial(self.config, proxy, channels.to(self.dtype))
-        extra = torch.cat([seen, maps, pass_channels(passes).to(self.dtype)], dim=1)
+        pixels = seen_passes(self.config, pass_channels(passes).to(self.dtype))
+        extra = torch.cat([seen, maps, pixels], dim=1)
         return Conditions(tokens, tuple(proxy.shape), proxy, None, extra, noise_ids)
 
     def decode(self, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
@@ -138,7 +141,9 @@ class PixelDecoder:
         levels = torch.full((len(noisy),), level, device=noisy.device)
         tokens, extra = conditions.tokens, conditions.unet_extra
         assert extra is not None
-        return residual_of(self.unet, noisy, levels, extra, tokens.values, tokens.mask)
+        return residual_of(
+            self.unet, noisy, levels, extra, tokens.values, tokens.mask, self.config.blend_mask
+        )
 
     def _noise(self, conditions: Conditions, seed: int) -> Tensor:
         """Return the noise (B, 192, h, w) of a seed, anchored if it is to be."""

@@ -28,6 +28,16 @@ def seen_spatial(config: Any, proxy: Tensor, maps: Tensor) -> tuple[Tensor, Tens
     return proxy, maps
 
 
+def seen_tokens(config: Any, tokens: Tensor) -> Tensor:
+    """Return what ``tokens`` lets it see of tokens (B, L, D)."""
+    return tokens if config.tokens else tokens * 0
+
+
+def seen_passes(config: Any, passes: Tensor) -> Tensor:
+    """Return what ``passes`` lets a decoder of pixels see of the passes of pixels (B, C, h, w)."""
+    return passes if config.passes else passes * 0
+
+
 def seen_poses(config: Any, poses: Tensor) -> Tensor:
     """Return what ``source_pose`` lets it see of poses (B, N, 12), or (B, N, 24) with source poses first."""
     if config.source_pose or poses.shape[-1] == 12:

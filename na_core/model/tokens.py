@@ -14,7 +14,7 @@ from na_core.layers.store import Photos, cached
 from na_core.layers.take_apart import working_pictures
 from na_core.model.encoder import encode_features, greyed, union_mask
 from na_core.model.poses import frame_poses
-from na_core.model.switches import seen_poses
+from na_core.model.switches import seen_poses, seen_tokens
 from na_core.model.tokenizer3d import Tokenizer3D
 from na_core.tensors.boxes import bounds_2d
 from na_core.tensors.frames import FrameBatch
@@ -80,8 +80,8 @@ class FrameTokens:
             self._numbers(background_pose),
         )
         empty = torch.ones(1, dtype=torch.bool, device=self.encoder.device)
-        values = self.tokenizer(*arguments, ~empty)
-        null = self.tokenizer(*arguments, empty) if with_null else None
+        values = seen_tokens(self.config, self.tokenizer(*arguments, ~empty))
+        null = seen_tokens(self.config, self.tokenizer(*arguments, empty)) if with_null else None
         return Tokens(values, null, self.tokenizer.mask(batch.present) if guided else None)
 
     def _object_features(

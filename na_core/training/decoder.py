@@ -18,7 +18,7 @@ from na_core.model.latents import to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.pixel_decoder import MOST_NOISE, residual_of
 from na_core.model.residual import fit_variance, residual_scale
-from na_core.model.switches import seen_poses, seen_spatial
+from na_core.model.switches import seen_passes, seen_poses, seen_spatial, seen_tokens
 from na_core.training.composed_pairs import ComposedPairs, composed_folder
 from na_core.training.errors import ConfigError, TrainingError
 from na_core.training.initial import give_published
@@ -126,6 +126,7 @@ class DecoderObjective(nn.Module):
         each = shown[:, None] if objects == len(behind) else shown[batch.views]
         poses = seen_poses(self._pipeline.config, batch.poses)
         tokens = self.tokenizer3d(each, behind, batch.rectangles, poses, batch.background_poses, null)
+        tokens = seen_tokens(self._pipeline.config, tokens)
         return tokens, self.tokenizer3d.mask(batch.filled) if self._pipeline.guided else None
 
 
@@ -154,13 +155,14 @@ class PixelObjective(DecoderObjective):
         noisy = torch.rand(count, device=device) < self.noisy_share
         level = torch.rand(count, device=device) * noisy * MOST_NOISE
         noise = torch.randn(batch.target.shape, device=device) if batch.noise is None else batch.noise
-        proxy, maps = seen_spatial(self._pipeline.config, batch.proxy, batch.maps)
-        maps = maps.clone()
-        maps[:, :BOX_CHANNELS] *= (~null)[:, None, None, None]
+        config = self._pipeline.config
+        boxes, passes = batch.maps.tensor_split([BOX_CHANNELS], dim=1)
+        proxy, boxes = seen_spatial(config, batch.proxy, boxes)
+        boxes = boxes * (~null)[:, None, None, None]
         tokens, mask = self.tokens(batch, null)
         noisy_proxy = batch.proxy + level[:, None, None, None] * noise
-        extra = torch.cat([proxy, maps], dim=1)
-        residual = residual_of(self.unet, noisy_proxy, level, extra, tokens, mask)
+        extra = torch.cat([proxy, boxes, seen_passes(config, passes)], dim=1)
+        residual = residual_of(self.unet, noisy_proxy, level, extra, tokens, mask, config.blend_mask)
         made, true = (to_pictures(None, patches) for patches in (batch.proxy + residual, batch.target))
         assert batch.matters is not None
         weight = 1 + (MATTERING - 1) * batch.matters.float()

@@ -250,6 +250,9 @@ class ConditionsConfig:
         proxy: whether it sees the proxy picture and where that is real; if not, ``start`` must be "noise".
         source_pose: whether it sees the assets' source poses beside the target poses.
         anchored_noise: whether the initial noise sticks to boxes and backdrop, not to the screen.
+        tokens: whether it sees tokens at all.
+        passes: for "pixels", whether it sees the validity, the objects and the shadows of pixels.
+        blend_mask: for "pixels", whether it has a mask for its residual.
         cells: appearance tokens along each side of an object's 2D box.
     """
 
@@ -257,6 +260,9 @@ class ConditionsConfig:
     proxy: StrictBool = True
     source_pose: StrictBool = True
     anchored_noise: StrictBool = True
+    tokens: StrictBool = True
+    passes: StrictBool = True
+    blend_mask: StrictBool = True
     cells: Count = 2
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from na_core.model.pipeline import NeuralAssetsPipeline
-from na_core.model.switches import seen_poses, seen_spatial
+from na_core.model.switches import seen_passes, seen_poses, seen_spatial, seen_tokens
 from na_core.scene import Frame, Sampling
 from na_core.tensors.views import source_views
 from tests.na_core.studio import Studio, batch_of
@@ -20,7 +20,8 @@ Make = Callable[..., NeuralAssetsPipeline]
 
 
 def switches(**off: bool) -> SimpleNamespace:
-    return SimpleNamespace(**{"box_map": True, "proxy": True, "source_pose": True, **off})
+    names = "box_map", "proxy", "source_pose", "tokens", "passes"
+    return SimpleNamespace(**{**dict.fromkeys(names, True), **off})
 
 
 def conditions() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -35,6 +36,8 @@ def test_everything_is_seen_unless_switched_off() -> None:
     seen, seen_maps = seen_spatial(switches(), proxy, maps)
     assert torch.equal(seen, proxy) and torch.equal(seen_maps, maps)
     assert torch.equal(seen_poses(switches(), poses), poses)
+    assert torch.equal(seen_tokens(switches(), poses), poses)
+    assert torch.equal(seen_passes(switches(), maps), maps)
 
 
 def test_each_hides_its_own() -> None:
@@ -50,6 +53,8 @@ def test_each_hides_its_own() -> None:
     hidden = seen_poses(switches(source_pose=False), poses)
     assert not hidden[..., :12].any()
     assert torch.equal(hidden[..., 12:], poses[..., 12:])
+    assert not seen_tokens(switches(tokens=False), poses).any()
+    assert not seen_passes(switches(passes=False), maps).any()
     assert torch.equal(maps, before[0]) and torch.equal(poses, before[1])
 
 
@@ -58,7 +63,7 @@ def test_the_papers_poses_have_no_source() -> None:
     assert torch.equal(seen_poses(switches(source_pose=False), target), target)
 
 
-@pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
+@pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose", "tokens"])
 def test_a_pipeline_sees_less(switch: str, tiny: Make, studio: Studio, moved_frame: Frame) -> None:
     pipeline = tiny()
     pipeline.register_to_config(residual=False, detail_transfer=False)
@@ -67,6 +72,16 @@ def test_a_pipeline_sees_less(switch: str, tiny: Make, studio: Studio, moved_fra
         whole = pipeline([moved_frame], studio.photos, sampling).images
         pipeline.register_to_config(**{switch: False})
         less = pipeline([moved_frame], studio.photos, sampling).images
+    assert np.abs(whole.astype(int) - less).max() > 0
+
+
+@pytest.mark.parametrize("switch", ["box_map", "source_pose", "tokens", "passes", "blend_mask"])
+def test_a_decoder_of_pixels_sees_less(switch: str, tiny: Make, studio: Studio, moved_frame: Frame) -> None:
+    pipeline = tiny(pixels=True)
+    sampling = Sampling(1, 1.0, 0, "custom", 64, 64)
+    whole = pipeline([moved_frame], studio.photos, sampling).images
+    pipeline.register_to_config(**{switch: False})
+    less = pipeline([moved_frame], studio.photos, sampling).images
     assert np.abs(whole.astype(int) - less).max() > 0
 
 

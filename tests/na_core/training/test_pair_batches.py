@@ -337,7 +337,7 @@ def test_noise_sticks_to_what_frames_show_if_it_is_to(
     assert batches.batch(DrawKey(0, 0)).noise is None
 
 
-@pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose"])
+@pytest.mark.parametrize("switch", ["box_map", "proxy", "source_pose", "tokens"])
 def test_what_is_switched_off_does_not_reach_the_loss(
     switch: str, split: Path, configure: Configure, make_batches: MakeBatches
 ) -> None:
@@ -353,6 +353,7 @@ def test_what_is_switched_off_does_not_reach_the_loss(
         "box_map": replace(batch, maps=maps),
         "proxy": replace(batch, proxy=batch.proxy + 0.5),
         "source_pose": replace(batch, poses=poses),
+        "tokens": replace(batch, object_pictures=1 - batch.object_pictures),
     }[switch]
 
     def loss(of: TrainingBatch) -> float:

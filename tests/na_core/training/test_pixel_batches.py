@@ -19,6 +19,7 @@ from na_core.data.pairs import frame_message, pair_lists
 from na_core.data.scenes import load_scene
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
+from na_core.model.box_channels import BOX_CHANNELS, VALIDITY
 from na_core.model.decoder import Conditions, OnStep
 from na_core.model.latents import to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline
@@ -131,6 +132,28 @@ def test_training_sees_what_rendering_sees(run: Run, pairs: ComposedPairs, split
         torch.testing.assert_close(batch.maps, maps, atol=2e-3, rtol=2e-3)
         truth = torch.from_numpy(scene.picture(pair.target).copy()).movedim(-1, 0) / 127.5 - 1
         torch.testing.assert_close(to_pictures(None, batch.target)[0], truth, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("switch", ["box_map", "source_pose", "tokens", "passes"])
+def test_what_is_switched_off_does_not_reach_the_loss(switch: str, run: Run, pairs: ComposedPairs) -> None:
+    torch.nn.init.normal_(run.pipeline.unet.conv_out.weight, std=0.1)
+    batch = batches(run, pairs).batch_of([(0, 0)])
+    boxes, valid, passes = batch.maps.tensor_split([VALIDITY, BOX_CHANNELS], dim=1)
+    changed = {
+        "box_map": replace(batch, maps=torch.cat([boxes * 2, valid, passes], dim=1)),
+        "source_pose": replace(batch, poses=batch.poses + (torch.arange(24) < 12)),
+        "tokens": replace(batch, background_pictures=batch.background_pictures + 1),
+        "passes": replace(batch, maps=torch.cat([boxes, valid, passes + 1], dim=1)),
+    }[switch]
+
+    def loss(of: TrainingBatch) -> float:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return float(PixelObjective(run.pipeline, 0.0, 0.0, PictureLoss(None))(of))
+
+    assert loss(changed) != loss(batch)
+    run.pipeline.register_to_config(**{switch: False})
+    assert loss(changed) == loss(batch)
 
 
 def test_turned_colours_are_those_of_turned_pictures(run: Run, pairs: ComposedPairs) -> None:
