@@ -19,10 +19,10 @@ import numpy as np
 from pictures import IMAGES, save_for_docs
 from PIL import Image
 from skimage import data
-from sklearn.datasets import load_sample_image
 
 from na_core.data.contact_sheet import draw_boxes, laid_out
 from na_core.detection.embedded import detect, load_detector, load_refiner
+from na_core.detection.naming import load_classifier, with_names
 from na_core.geometry.camera import pitch_and_roll
 from na_core.scene import Picture
 
@@ -48,7 +48,9 @@ def photograph(name: str) -> Picture:
 
 def main(files: list[str]) -> None:
     """Detect, print and draw."""
-    detector, refiner = load_detector(), load_refiner()
+    from sklearn.datasets import load_sample_image
+
+    detector, refiner, classifier = load_detector(), load_refiner(), load_classifier()
     photos = {name: photograph(name) for name in NAMES}
     photos |= {Path(name).stem: np.array(load_sample_image(name)) for name in SAMPLES}
     photos |= {name: photograph(name) for name in EMPTY}
@@ -58,14 +60,14 @@ def main(files: list[str]) -> None:
         seconds = []
         for _ in range(ROUNDS):
             start = time.perf_counter()
-            found = detect(detector, refiner, picture)
+            found = with_names(detect(detector, refiner, picture), picture, classifier)
             seconds.append(time.perf_counter() - start)
         pitch, roll = np.degrees(pitch_and_roll(found.camera.world_from_camera[2, :3]))
         field = 2 * math.degrees(math.atan(0.5 / found.camera.fx))
-        scores = ", ".join(f"{thing.score:.2f}" for thing in found.objects) or "none"
+        scores = ", ".join(f"{thing.name} {thing.score:.2f}" for thing in found.objects) or "none"
         doubt = found.doubt.focal if found.doubt else 0
         print(
-            f"{name}: objects {scores}; {field:.0f} degrees across (focal length ± {doubt:.0%}), "
+            f"{name}: {scores}; {field:.0f} degrees across (focal length ± {doubt:.0%}), "
             f"pitch {pitch:.0f}, roll {roll:.0f}; {median(seconds):.2f} s"
         )
         image = Image.fromarray(picture)
