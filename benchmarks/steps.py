@@ -25,7 +25,7 @@ from na_core.data.scenes import scenes
 from na_core.evaluation.evaluate import BENCH
 from na_core.evaluation.evaluate import main as evaluate
 from na_core.model.checkpoints import load_checkpoint
-from na_core.scene import Sampling
+from na_core.scene import Frame, Picture, Sampling
 
 SUITES = ("video", "translate", "rotate")
 SETTINGS = [(steps, 1.0) for steps in (1, 2, 4, 8, 16, 50)] + [
@@ -84,14 +84,19 @@ def main() -> None:
     PLOT.write_text(plot(curves, "object PSNR, dB", "steps", (1, 2, 4, 8, 16, 50)), encoding="utf-8")
 
 
-def _seconds(checkpoint: str) -> list[float]:
-    """Return the median seconds of a frame at each setting, which take turns."""
-    pipeline = load_checkpoint(checkpoint)
+def fullest_frame() -> tuple[Frame, dict[str, Picture]]:
+    """Return the first edit of the bench's scene with the most objects, and its photos by SHA-256."""
     usual = [scene for scene in scenes(BENCH) if scene.labels.clip not in REQUESTED_KINDS]
     edited = [scene for scene in usual if edit_pairs(scene)]
     scene = max(edited, key=lambda scene: len(scene.labels.objects))
     frame, numbers = frame_message(scene, edit_pairs(scene)[0])
-    photos = {sha256: scene.picture(number) for sha256, number in numbers.items()}
+    return frame, {sha256: scene.picture(number) for sha256, number in numbers.items()}
+
+
+def _seconds(checkpoint: str) -> list[float]:
+    """Return the median seconds of a frame at each setting, which take turns."""
+    pipeline = load_checkpoint(checkpoint)
+    frame, photos = fullest_frame()
     taken: list[list[float]] = [[] for _ in SETTINGS]
     pipeline([frame], photos, Sampling())
     for _ in range(3):

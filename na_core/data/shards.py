@@ -74,6 +74,15 @@ def shard_scenes(shard: str | Path) -> dict[str, Member]:
     return members
 
 
+def packed_size(folders: Iterable[str | Path]) -> int:
+    """Return the bytes of the shard that :func:`pack` writes of scene folders."""
+    block = tarfile.BLOCKSIZE
+    files = [file for folder in folders for file in Path(folder).iterdir()]
+    # A header and whole blocks for each file, two blocks that end the archive, and whole records.
+    blocks = sum(1 + -(-file.stat().st_size // block) for file in files) + 2
+    return -(-blocks * block // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+
 def pack(folders: Iterable[str | Path], shard: str | Path) -> int:
     """Write scene folders into a shard; the same files give the same bytes. Return how many.
 
