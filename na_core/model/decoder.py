@@ -1,22 +1,18 @@
-"""The verb: passes and tokens to pictures, by latent diffusion.
+"""The verb: passes and tokens to pictures. What every decoder answers, and what they share.
 
-The decoder diffuses the picture, or, where it starts from the proxy, the residual to it. What it changes of
-the proxy is its *correction*; that is blended over the proxy elsewhere, at the size of the output.
+What a decoder changes of the proxy is its *correction*; that is blended over the proxy elsewhere, at the size
+of the output.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from na_core.compose.passes import Passes
 from na_core.model.anchored_noise import anchored_noise
-from na_core.model.latents import Vae, latent_channels, latent_factor, to_latents, to_pictures
-from na_core.model.residual import residual_scale
-from na_core.model.switches import seen_spatial
 from na_core.model.tokens import Tokens
 from na_core.scene import Sampling
 
@@ -45,32 +41,21 @@ class Conditions:
     noise_ids: Tensor | None
 
 
-@dataclass(frozen=True)
-class Decoder:
-    """The networks that turn passes and tokens into pictures, and how they do it.
-
-    A single step from pure noise makes the mean of what might be. Noise has no part in a mean: what a small
-    network lets through of it are speckles. A checkpoint says by ``single_step_noise`` how much it wants.
-
-    Attributes:
-        vae, unet, scheduler: see :class:`na_core.model.pipeline.NeuralAssetsPipeline`.
-        config: of the pipeline: its switches.
-    """
-
-    vae: Vae
-    unet: UNet2DConditionModel
-    scheduler: DDIMScheduler
-    config: Any
+class Decoder(Protocol):
+    """Turns passes and tokens into pictures."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which the UNet computes. Its own ``dtype`` asks all its modules, which takes milliseconds."""
-        return self.unet.conv_in.weight.dtype
+        """In which its network computes."""
+
+    @property
+    def corrects(self) -> bool:
+        """Whether what it decodes are corrections to proxies, not pictures."""
 
     def conditions(
         self, passes: Passes, channels: Tensor, tokens: Tokens, noise_ids: Tensor | None
     ) -> Conditions:
-        """Return what the UNet sees of frames.
+        """Return what its network sees of frames.
 
         Args:
             passes: of B frames at the decoder's size.
@@ -79,17 +64,6 @@ class Decoder:
             noise_ids: see :func:`na_core.model.anchored_noise.noise_ids`; None for noise that sticks to the
                 screen.
         """
-        config, dtype = self.config, self.dtype
-        shape = len(channels), latent_channels(self.vae), *channels.shape[-2:]
-        latents = std = extra = None
-        if config.residual or config.spatial_conditioning:
-            proxy = to_latents(self.vae, (passes.proxy * 2 - 1).to(dtype))
-            if config.residual:
-                latents = proxy
-                std = residual_scale(channels, config.residual_scale, config.residual_variance)
-            if config.spatial_conditioning:
-                extra = torch.cat(seen_spatial(config, proxy, channels.to(dtype)), dim=1)
-        return Conditions(tokens, shape, latents, std, extra, noise_ids)
 
     def decode(self, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
         """Decode pictures, or corrections to proxies where the decoder makes those: (B, 3, H, W) in [-1, 1].
@@ -99,72 +73,39 @@ class Decoder:
             sampling: steps, guidance and seed; the size is that of the conditions.
             on_step: told of every step; may raise to end it.
         """
-        null = self._unconditional(conditions) if sampling.guidance != 1 else None
-        level = self.noise_level(sampling) * self.scheduler.init_noise_sigma
-        latents = self._noise(conditions, sampling.seed).to(self.dtype) * level
-        self.scheduler.set_timesteps(sampling.steps, device=latents.device)
-        for step, timestep in enumerate(self.scheduler.timesteps, start=1):
-            scaled = self.scheduler.scale_model_input(latents, timestep)
-            prediction = self.predict(scaled, timestep, conditions)
-            if null is not None:
-                unconditional = self.predict(scaled, timestep, null)
-                prediction = unconditional + sampling.guidance * (prediction - unconditional)
-            result = self.scheduler.step(prediction, timestep, latents, eta=0.0)
-            latents = result.prev_sample
-            estimate = latents if result.pred_original_sample is None else result.pred_original_sample
-            on_step(step, lambda estimate=estimate: self.picture(estimate, conditions))  # type: ignore[misc]
-        return self.picture(latents, conditions)
 
     def noise_level(self, sampling: Sampling) -> float:
-        """Return the standard deviation of the noise that a sampling starts from, before the scheduler's."""
-        return float(self.config.single_step_noise) if sampling.steps == 1 else 1.0
+        """Return the standard deviation of the noise that a sampling starts from."""
 
-    def predict(self, latents: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
-        """Run the UNet on noisy latents (B, c, h, w) at a timestep () or (B,): its output (B, c, h, w)."""
-        if conditions.unet_extra is not None:
-            latents = torch.cat([latents, conditions.unet_extra], dim=1)
-        return self.unet(
-            latents,
-            timestep,
-            encoder_hidden_states=conditions.tokens.values,
-            encoder_attention_mask=conditions.tokens.mask,
-        ).sample
 
-    @property
-    def corrects(self) -> bool:
-        """Whether what it decodes are corrections to proxies, not pictures."""
-        return bool(self.config.residual and self.config.detail_transfer)
+def without_objects(conditions: Conditions, boxes: slice) -> Conditions:
+    """Return the other branch of guidance: without object, pose and boxes.
 
-    def picture(self, latents: Tensor, conditions: Conditions) -> Tensor:
-        """Return what latents, or residual latents, stand for: see :meth:`decode`."""
-        anchor, std = conditions.proxy_latents, conditions.residual_std
-        if anchor is not None and std is not None:
-            latents = anchor + latents * std.to(latents.dtype)
-        decoded = to_pictures(self.vae, latents)
-        if self.corrects:
-            assert anchor is not None
-            decoded = decoded - to_pictures(self.vae, anchor)
-        return decoded.float()
+    Args:
+        conditions: of frames.
+        boxes: the channels beside the noisy latents that tell of boxes.
+    """
+    tokens, extra = conditions.tokens, conditions.unet_extra
+    assert tokens.null is not None
+    if extra is not None:
+        extra = extra.clone()
+        extra[:, boxes] = 0
+    return replace(conditions, tokens=replace(tokens, values=tokens.null), unet_extra=extra)
 
-    def _unconditional(self, conditions: Conditions) -> Conditions:
-        """Return the other branch of guidance: without object, pose and boxes.
 
-        It keeps the proxy, which the residual is measured from.
-        """
-        tokens, extra = conditions.tokens, conditions.unet_extra
-        assert tokens.null is not None
-        if extra is not None:
-            extra = extra.clone()
-            extra[:, latent_channels(self.vae) :] = 0
-        return replace(conditions, tokens=replace(tokens, values=tokens.null), unet_extra=extra)
+def initial_noise(conditions: Conditions, seed: int, factor: int) -> Tensor:
+    """Return the noise (B, c, h, w) that frames start from: that of the seed, anchored if it is to be.
 
-    def _noise(self, conditions: Conditions, seed: int) -> Tensor:
-        """Return the noise (B, c, h, w) that frames start from: that of the seed, anchored if it is to be."""
-        count, *shape = conditions.shape
-        device = conditions.tokens.values.device
-        noise = torch.randn(1, *shape, generator=torch.Generator("cpu").manual_seed(seed)).to(device)
-        noise = noise.repeat(count, 1, 1, 1)
-        if conditions.noise_ids is None:
-            return noise
-        seeds = torch.full((count,), seed, device=device)
-        return anchored_noise(conditions.noise_ids, seeds, shape[0], latent_factor(self.vae), noise)
+    Args:
+        conditions: of B frames.
+        seed: of the noise.
+        factor: pixels per latent.
+    """
+    count, *shape = conditions.shape
+    device = conditions.tokens.values.device
+    noise = torch.randn(1, *shape, generator=torch.Generator("cpu").manual_seed(seed)).to(device)
+    noise = noise.repeat(count, 1, 1, 1)
+    if conditions.noise_ids is None:
+        return noise
+    seeds = torch.full((count,), seed, device=device)
+    return anchored_noise(conditions.noise_ids, seeds, shape[0], factor, noise)

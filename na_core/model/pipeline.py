@@ -31,6 +31,7 @@ from na_core.model.anchored_noise import noise_ids
 from na_core.model.blend import kept_share
 from na_core.model.box_channels import box_channels
 from na_core.model.decoder import Decoder
+from na_core.model.latent_decoder import LatentDecoder
 from na_core.model.latents import Vae, latent_factor
 from na_core.model.pixel_decoder import FINE, PixelDecoder
 from na_core.model.refiners.frames import refined_frame
@@ -95,7 +96,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         keep_unmoved, proxy_trust, plate_trust: with ``detail_transfer``, where the proxy's own pixels are
             kept, see :func:`na_core.model.blend.kept_share`.
         single_step_noise: standard deviation of the initial noise where the sampling is a single step, see
-            :class:`na_core.model.decoder.Decoder`.
+            :class:`na_core.model.latent_decoder.LatentDecoder`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
             :mod:`na_core.model.anchored_noise`, instead of to the screen.
         plate_texture: what a photo does not show behind its objects gets the photo's texture, see
@@ -190,11 +191,11 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         return bool(self.config.preset == "guided")
 
     @property
-    def decoder(self) -> Decoder | PixelDecoder:
+    def decoder(self) -> Decoder:
         """The networks that turn passes and tokens into pictures."""
         if self.vae is None:
             return PixelDecoder(self.unet, self.config)
-        return Decoder(self.vae, self.unet, self.scheduler, self.config)
+        return LatentDecoder(self.vae, self.unet, self.scheduler, self.config)
 
     @property
     def tokens(self) -> FrameTokens:

@@ -6,7 +6,7 @@ gives the faithful frame; with noise it makes up detail, and each further step s
 picture with less of it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,9 +15,8 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from na_core.compose.passes import Passes
-from na_core.model.anchored_noise import anchored_noise
 from na_core.model.box_channels import BOX_CHANNELS
-from na_core.model.decoder import Conditions, OnStep
+from na_core.model.decoder import Conditions, OnStep, initial_noise, without_objects
 from na_core.model.latents import PATCH, latent_channels, to_latents, to_pictures
 from na_core.model.switches import seen_passes, seen_spatial
 from na_core.model.tokens import Tokens
@@ -110,19 +109,17 @@ class PixelDecoder:
         return Conditions(tokens, tuple(proxy.shape), proxy, None, extra, noise_ids)
 
     def decode(self, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
-        """Decode corrections to proxies, (B, 3, H, W) in units of [-1, 1].
-
-        Args:
-            conditions: of B frames.
-            sampling: steps, guidance and seed; the size is that of the conditions.
-            on_step: told of every step; may raise to end it.
-        """
+        """Decode corrections to proxies; see :meth:`na_core.model.decoder.Decoder.decode`."""
         proxy = conditions.proxy_latents
         assert proxy is not None
-        null = _without_objects(conditions) if sampling.guidance != 1 else None
+        first = latent_channels(None)
+        boxes = slice(first, first + BOX_CHANNELS)
+        null = without_objects(conditions, boxes) if sampling.guidance != 1 else None
         correction = torch.zeros_like(proxy, dtype=torch.float32)
         levels = torch.linspace(self.noise_level(sampling), 0, sampling.steps).tolist()
-        noise = self._noise(conditions, sampling.seed) if levels[0] else torch.zeros_like(proxy)
+        noise = torch.zeros_like(proxy)
+        if levels[0]:
+            noise = initial_noise(conditions, sampling.seed, PATCH).to(self.dtype)
         for step, level in enumerate(levels, start=1):
             noisy = proxy + correction.to(proxy.dtype) + level * noise
             found = self._correction(noisy, level, conditions)
@@ -144,23 +141,3 @@ class PixelDecoder:
         return residual_of(
             self.unet, noisy, levels, extra, tokens.values, tokens.mask, self.config.blend_mask
         )
-
-    def _noise(self, conditions: Conditions, seed: int) -> Tensor:
-        """Return the noise (B, 192, h, w) of a seed, anchored if it is to be."""
-        count, *shape = conditions.shape
-        device, random = conditions.tokens.values.device, torch.Generator("cpu").manual_seed(seed)
-        fresh = torch.randn(1, *shape, generator=random).to(device).repeat(count, 1, 1, 1)
-        if conditions.noise_ids is not None:
-            seeds = torch.full((count,), seed, device=device)
-            fresh = anchored_noise(conditions.noise_ids, seeds, shape[0], PATCH, fresh)
-        return fresh.to(self.dtype)
-
-
-def _without_objects(conditions: Conditions) -> Conditions:
-    """Return the other branch of guidance: without object, pose and boxes, but with the proxy."""
-    tokens, extra = conditions.tokens, conditions.unet_extra
-    assert tokens.null is not None and extra is not None
-    extra = extra.clone()
-    boxes = latent_channels(None)
-    extra[:, boxes : boxes + BOX_CHANNELS] = 0
-    return replace(conditions, tokens=replace(tokens, values=tokens.null), unet_extra=extra)

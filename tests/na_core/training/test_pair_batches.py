@@ -20,7 +20,8 @@ from na_core.data.scenes import Scene, load_scene
 from na_core.geometry.boxes import box_matrix
 from na_core.geometry.camera import camera_of_photo
 from na_core.model.box_channels import COVERAGE, VALIDITY
-from na_core.model.decoder import Conditions, Decoder, OnStep
+from na_core.model.decoder import Conditions, OnStep
+from na_core.model.latent_decoder import LatentDecoder
 from na_core.model.latents import to_latents, to_pictures
 from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.presets import Preset, build_pipeline
@@ -82,12 +83,12 @@ def rendered(pipeline: NeuralAssetsPipeline, scene: Scene, pair: Pair) -> Condit
     """Return what the decoder is given when the pipeline renders a pair's message."""
     seen: list[Conditions] = []
 
-    def decode(self: Decoder, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
+    def decode(self: LatentDecoder, conditions: Conditions, sampling: Sampling, on_step: OnStep) -> Tensor:
         seen.append(conditions)
         return torch.zeros(1, 3, SIDE, SIDE)
 
     frame, photos = message(scene, pair)
-    with patch.object(Decoder, "decode", decode):
+    with patch.object(LatentDecoder, "decode", decode):
         pipeline([frame], photos, Sampling(steps=1, guidance=1, seed=0, width=SIDE, height=SIDE))
     (conditions,) = seen
     return conditions
