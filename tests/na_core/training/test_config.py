@@ -60,21 +60,18 @@ def test_an_ablation_leaves_one_thing_out() -> None:
     configs = {f.stem.removeprefix("ablation-"): load_config(f) for f in SHIPPED if "ablation-" in f.stem}
     whole = configs.pop("whole")
     assert whole.conditions == ConditionsConfig()
-    assert whole.decoder is not None
     left_out = {
         "box-map": {"box_map": False},
-        "proxy": {"proxy": False},
         "source-pose": {"source_pose": False},
-        "anchored-noise": {"anchored_noise": False},
+        "tokens": {"tokens": False},
+        "passes": {"passes": False},
+        "blend-mask": {"blend_mask": False},
         "cells": {"cells": 4},
-        "start": {},
     }
     assert configs.keys() == left_out.keys()
     for name, config in configs.items():
-        start = "noise" if name in ("start", "proxy") else whole.decoder.start
-        decoder = replace(whole.decoder, start=start)
         conditions = ConditionsConfig(**left_out[name])
-        assert config == replace(whole, output=config.output, conditions=conditions, decoder=decoder), name
+        assert config == replace(whole, output=config.output, conditions=conditions), name
 
 
 @pytest.mark.parametrize(
