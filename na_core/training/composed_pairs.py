@@ -21,7 +21,6 @@ from torch import Tensor
 from na_core.data.pairs import Pair, PairLists, pair_lists
 from na_core.data.scenes import Scene
 from na_core.evaluation.suite_pairs import spread
-from na_core.layers.take_apart import TakingApart
 from na_core.model.box_channels import box_channels
 from na_core.model.encoder import background_pictures, encode_features, object_pictures
 from na_core.model.latents import PATCH
@@ -31,7 +30,7 @@ from na_core.tensors.cameras import Cameras
 from na_core.tensors.frames import FrameBatch
 from na_core.training.atomic_folder import disk_errors
 from na_core.training.labelled import labelled_frames, pair_frames
-from na_core.training.pair_batches import all_layers, augmented, augmented_passes
+from na_core.training.pair_batches import all_layers, augmented, augmented_passes, taking_apart
 from na_core.training.tables import AugmentationConfig, DecoderConfig
 
 VERSION = 2
@@ -134,7 +133,7 @@ def composed_folder(
 ) -> Path:
     """Return where the composed pairs of a data set are kept: another place for whatever changes them."""
     digest = hashlib.sha256()
-    texture = _taking_apart(pipeline, settings).texture
+    texture = taking_apart(pipeline, settings).texture
     how = {"version": VERSION, "texture": texture, **dataclasses.asdict(augmentation)}
     digest.update(json.dumps(how, sort_keys=True).encode())
     for module in (pipeline.photo_network, pipeline.encoder):
@@ -192,7 +191,7 @@ def compose_scene(
 
     if chosen:
         labels = labelled_frames([scene], pictures, SLOTS)
-        how = _taking_apart(pipeline, settings)
+        how = taking_apart(pipeline, settings)
         layers = all_layers(how, labels, device, autocast, batch_size=PHOTOS, title=None)
     for first in range(0, len(chosen), AT_ONCE):
         part = chosen[first : first + AT_ONCE]
@@ -230,12 +229,6 @@ def compose_scene(
     if not chosen:
         return {"kind": torch.zeros(0, dtype=torch.uint8)}
     return {"pictures": pictures.cpu(), "features": torch.stack(features), **stacked}
-
-
-def _taking_apart(pipeline: NeuralAssetsPipeline, settings: DecoderConfig) -> TakingApart:
-    """Return how photos are taken apart: as in use, or with smooth plates."""
-    how = pipeline.taking_apart
-    return dataclasses.replace(how, texture=how.texture and not settings.smooth_plates)
 
 
 def _fields(frames: FrameBatch) -> dict[str, Tensor]:

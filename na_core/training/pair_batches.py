@@ -20,6 +20,7 @@ from na_core.model.anchored_noise import anchored_noise, noise_ids
 from na_core.model.box_channels import box_channels
 from na_core.model.encoder import background_pictures, object_pictures
 from na_core.model.latents import to_latents
+from na_core.model.pipeline import NeuralAssetsPipeline
 from na_core.model.poses import frame_poses
 from na_core.tensors.frames import FrameBatch
 from na_core.training import frame_augmentation as augment
@@ -120,10 +121,9 @@ class PairBatches:
         self._autocast = run.accelerator.autocast
         self._layers: Layers | None = None
         if pipeline.config.spatial_conditioning or pipeline.config.residual:
-            how = pipeline.taking_apart
-            if settings.smooth_plates:
-                how = replace(how, texture=False)
-            self._layers = all_layers(how, run.frames, run.device, self._autocast)
+            self._layers = all_layers(
+                taking_apart(pipeline, settings), run.frames, run.device, self._autocast
+            )
         self._labels = run.frames
         if pipeline.config.preset == "paper":
             self._labels = labelled_frames(run.scenes, run.pictures, pipeline.config.slots)
@@ -273,6 +273,12 @@ def _following(key: DrawKey, parts: int) -> DrawKey:
     if key.part + 1 < parts:
         return replace(key, part=key.part + 1)
     return replace(key, step=key.step + 1, part=0)
+
+
+def taking_apart(pipeline: NeuralAssetsPipeline, settings: DecoderConfig) -> TakingApart:
+    """Return how photos are taken apart for a training: as in use, or with smooth plates."""
+    how = pipeline.taking_apart
+    return replace(how, texture=how.texture and not settings.smooth_plates)
 
 
 def all_layers(
