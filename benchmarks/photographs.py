@@ -59,7 +59,10 @@ class Subject:
     def background(self) -> Background:
         """The photograph without its assets."""
         return Background(
-            photo_of(self.picture), self.camera, tuple(asset.source_box for asset in self.assets)
+            photo_of(self.picture),
+            self.camera,
+            hidden_boxes=tuple(asset.source_box for asset in self.assets),
+            rectangles=tuple(asset.source_box_2d for asset in self.assets),
         )
 
     def frame(self, *first: Box, background: Background | None = None) -> Frame:

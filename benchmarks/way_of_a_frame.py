@@ -73,7 +73,7 @@ def main() -> None:
     passes = compose(layers, batch, *SIZE)
     picture, owner, surfaces = layers.picture[0].numpy(), layers.owner[0], layers.surfaces
     config = pipeline.config
-    trusts = {"proxy_trust": config.proxy_trust, "plate_trust": config.plate_trust}
+    trusts = {name: getattr(config, name) for name in ("proxy_trust", "plate_trust", "object_trust")}
     keep = kept_share(passes, 256 / side, keep_unmoved=config.keep_unmoved, **trusts)[0]
     proxy, final = (
         pipeline([frame], photos, Sampling(steps, 1.0, 0, "custom", *SIZE)).images[0] for steps in (0, 1)

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from na_core.message import Message, SceneError, as_integer, as_matrix, as_number, as_rectangle
 
-SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 4, 1
+SCHEMA_VERSION, OLDEST_SCHEMA_VERSION = 5, 1
 """Versions of the JSON schema that is written, and of the oldest that is read; a reader refuses any other.
 
 Version 2 added what artists make of layers: outlines, shadows and plates. Version 3 added meshes, and
-assets that several photos show. Version 4 added what refiners are told.
+assets that several photos show. Version 4 added what refiners are told. Version 5 added the 2D
+boxes of hidden objects.
 """
 
 MAX_PROMPT = 1000
@@ -267,6 +268,8 @@ class Background(Message):
         plate: a picture by hand of what is behind them, stretched over the photo. None: it is made up.
         outlines, shadow_images: of the hidden boxes, in their order, as an :class:`Asset` has them: an object
             that is in no frame any more leaves along its outline. Empty: there are none.
+        rectangles: 2D boxes of the hidden boxes' objects, in their order, so that the photo is taken apart
+            alike in frames with them and without. Empty, or None for a box: its asset's, where there is one.
     """
 
     photo: Photo
@@ -275,11 +278,17 @@ class Background(Message):
     plate: Photo | None = None
     outlines: tuple[Photo | None, ...] = ()
     shadow_images: tuple[Photo | None, ...] = ()
+    rectangles: tuple[Rectangle | None, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("outlines", "shadow_images"):
+        for name in ("outlines", "shadow_images", "rectangles"):
             if len(getattr(self, name)) not in (0, len(self.hidden_boxes)):
                 raise SceneError(f"background.{name}", f"expected none or {len(self.hidden_boxes)} of them")
+        checked = tuple(
+            None if each is None else as_rectangle(each, f"background.rectangles[{number}]")
+            for number, each in enumerate(self.rectangles)
+        )
+        object.__setattr__(self, "rectangles", checked)
 
 
 @dataclass(frozen=True, eq=False)

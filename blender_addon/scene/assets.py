@@ -142,6 +142,7 @@ def capture_source(
     properties.source_box = flat(matrix)
     copy_camera(properties.source_camera, settings.source_camera)
     properties.source_box_2d = check_rectangle(rectangle) if rectangle is not None else bounds_2d(camera, box)
+    hidden.rectangle = tuple(properties.source_box_2d)
     properties.quarter_turns = source_quarter_turns(box, camera)
     set_thumbnail(asset)
     for item in (asset, scene):

@@ -100,7 +100,7 @@ def swap_background(other: bpy.types.Scene, *, scene: bpy.types.Scene | None = N
     for box in theirs.hidden_boxes:
         hidden = mine.hidden_boxes.add()
         hidden.name = box.name
-        hidden.world_from_box = tuple(box.world_from_box)
+        hidden.world_from_box, hidden.rectangle = tuple(box.world_from_box), tuple(box.rectangle)
         hidden.outline, hidden.shadow_image = box.outline, box.shadow_image
     scene.update_tag()
 

@@ -131,7 +131,14 @@ def _background(scene: bpy.types.Scene, photos: PhotoStore) -> Background:
         plate=photos.painted(settings.plate, "plate", photo, scene.name),
         outlines=painted("outline"),
         shadow_images=painted("shadow_image"),
+        rectangles=_rectangles(hidden),
     )
+
+
+def _rectangles(hidden: bpy.types.bpy_prop_collection) -> tuple[Rectangle | None, ...]:
+    """Return the 2D boxes of hidden boxes; files from before they were stored have none."""
+    found = tuple(_rectangle(item.rectangle) if any(item.rectangle) else None for item in hidden)
+    return found if any(found) else ()
 
 
 def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> Sampling:

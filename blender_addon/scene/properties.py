@@ -91,6 +91,13 @@ class HiddenBoxProperties(PaintedLayers, bpy.types.PropertyGroup):
     world_from_box: bpy.props.FloatVectorProperty(
         name="World from Box", description="4 x 4, row by row", size=16, default=IDENTITY, options=set()
     )
+    rectangle: bpy.props.FloatVectorProperty(
+        name="Rectangle",
+        description="Left, top, right, bottom around the asset in the photo, 0 to 1; all 0 if unknown",
+        size=4,
+        default=(0.0, 0.0, 0.0, 0.0),
+        options=set(),
+    )
 
 
 class AssetViewProperties(bpy.types.PropertyGroup):

@@ -185,8 +185,16 @@ def frame_message(scene: Scene, pair: Pair) -> tuple[Frame, Mapping[str, int]]:
         return photos[frame]
 
     after, behind = frames[pair.target], frames[pair.background]
+    hidden = [
+        (box, rectangle)
+        for box, rectangle in zip(behind.boxes, behind.boxes_2d, strict=True)
+        if box is not None
+    ]
     surroundings = Background(
-        photo_of(pair.background), behind.camera, tuple(box for box in behind.boxes if box is not None)
+        photo_of(pair.background),
+        behind.camera,
+        hidden_boxes=tuple(box for box, _ in hidden),
+        rectangles=tuple(rectangle for _, rectangle in hidden),
     )
     assets = []
     for i, label in enumerate(scene.labels.objects):

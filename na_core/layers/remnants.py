@@ -5,17 +5,22 @@ stay behind when the object leaves, and its colour would run into the plate. Nea
 colours of the object's rim rather than those of the ground farther out belongs to it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from na_core.scene import Rectangle
 
 SIDE = 256
 """Longer side in pixels of the picture that remnants are looked for on."""
 
 REACH = 0.05
 """How far from an object its remnants lie, in units of the picture's longer side."""
+
+OUTSIDE = 0.02
+"""How far outside an object's 2D box its remnants lie, in the same units: boxes are not quite exact."""
 
 RIM = 0.03
 """Width of an object's rim, whose colours remnants have."""
@@ -37,7 +42,10 @@ LARGEST = 0.35
 
 
 def with_remnants(
-    picture: NDArray[np.uint8], cover: NDArray[np.int32], whole: Collection[int] = ()
+    picture: NDArray[np.uint8],
+    cover: NDArray[np.int32],
+    whole: Collection[int] = (),
+    rectangles: Sequence[Rectangle | None] = (),
 ) -> NDArray[np.int32]:
     """Return which object each pixel may show, with what of it sticks out of its outline.
 
@@ -45,6 +53,8 @@ def with_remnants(
         picture: (H, W, 3) sRGB.
         cover: (H, W), the object that each pixel may show, -1 for none.
         whole: objects whose outlines are known; nothing sticks out of them.
+        rectangles: 2D boxes of the objects by number, None where unknown: a launch pad with a rocket's
+            colours is no part of it.
     """
     height, width = cover.shape
     scale = min(1.0, SIDE / max(height, width))
@@ -56,6 +66,8 @@ def with_remnants(
     found = cover.copy()
     for number in np.setdiff1d(cover[cover >= 0], list(whole)):
         added = _remnants(bins, shows == number, shows >= 0)
+        if number < len(rectangles) and (rectangle := rectangles[number]) is not None:
+            added &= _near_rectangle(rectangle, *added.shape)
         if added.any():
             large = (
                 cv2.resize(added.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
@@ -85,6 +97,16 @@ def _remnants(
     touching = np.unique(regions[object_])
     added = alike & np.isin(regions, touching)
     return nothing if added.sum() > LARGEST * object_.sum() else added
+
+
+def _near_rectangle(rectangle: Rectangle, height: int, width: int) -> NDArray[np.bool_]:
+    """Return which pixels (h, w) lie in an object's 2D box or just outside."""
+    x0, y0, x1, y1 = rectangle
+    columns, rows = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+    reach = OUTSIDE * max(width, height)
+    within_x = (columns > x0 - reach / width) & (columns < x1 + reach / width)
+    within_y = (rows > y0 - reach / height) & (rows < y1 + reach / height)
+    return within_y[:, None] & within_x[None]
 
 
 def _chances(bins: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -44,6 +44,7 @@ from na_core.raster.backdrop import backdrops
 from na_core.raster.fill import push_pull
 from na_core.raster.ground import image_from_ground_below
 from na_core.raster.surfaces import pack
+from na_core.scene import Rectangle
 from na_core.tensors.views import SourceViews
 
 LOOKS = {1.0: 0.8, 0.5: 0.2}
@@ -186,14 +187,15 @@ def _with_own_outlines(views: SourceViews, models: OwnModels, painted: Sequence[
     """Return what was painted of photos' layers, and the outlines that the user's model finds."""
     made = []
     for row, each in enumerate(painted):
-        rectangles = [
-            tuple(rectangle) if known else None
-            for rectangle, known in zip(
-                views.rectangles[row].tolist(), views.known[row].tolist(), strict=True
-            )
-        ]
+        rectangles = _rectangles(views, row)
         made.append(with_found_outlines(models, views.pictures[row].cpu().numpy(), rectangles, each))
     return made
+
+
+def _rectangles(views: SourceViews, row: int) -> list[Rectangle | None]:
+    """Return the 2D boxes of the objects in a photo by number, None where unknown."""
+    each = zip(views.rectangles[row].tolist(), views.known[row].tolist(), strict=True)
+    return [tuple(rectangle) if known else None for rectangle, known in each]
 
 
 def _with_own_plates(plate: Tensor, real: Tensor, models: OwnModels) -> Tensor:
@@ -253,7 +255,7 @@ def _found(
         parts.append(
             (
                 owner,
-                with_remnants(picture, cover, painted[number].outlines.keys()),
+                with_remnants(picture, cover, painted[number].outlines.keys(), _rectangles(views, number)),
                 alpha,
                 foreground,
                 met,

@@ -93,8 +93,8 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             the same unit everywhere.
         detail_transfer: add the decoded difference to the proxy instead of showing the decoded picture, so
             that what the VAE cannot represent survives where nothing changes.
-        keep_unmoved, proxy_trust, plate_trust: with ``detail_transfer``, where the proxy's own pixels are
-            kept, see :func:`na_core.model.blend.kept_share`.
+        keep_unmoved, proxy_trust, plate_trust, object_trust: with ``detail_transfer``, where the proxy's own
+            pixels are kept, see :func:`na_core.model.blend.kept_share`.
         single_step_noise: standard deviation of the initial noise where the sampling is a single step, see
             :class:`na_core.model.latent_decoder.LatentDecoder`.
         anchored_noise: initial noise sticks to the surfaces of the frame, see
@@ -150,6 +150,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         keep_unmoved: bool = True,
         proxy_trust: float = 0.0,
         plate_trust: float = 0.0,
+        object_trust: float = 0.0,
         single_step_noise: float = 1.0,
         anchored_noise: bool = False,
         plate_texture: bool = False,
@@ -348,6 +349,7 @@ class NeuralAssetsPipeline(DiffusionPipeline):
             keep_unmoved=self.config.keep_unmoved,
             proxy_trust=self.config.proxy_trust,
             plate_trust=1.0 if painted else self.config.plate_trust,
+            object_trust=self.config.object_trust,
             meshes=[slot for _, slot in placed],
         )
 

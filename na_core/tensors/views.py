@@ -79,7 +79,7 @@ class _Known:
 def source_views(frame: Frame) -> tuple[SourceView, ...]:
     """Return the views of a frame's photos, the background's first. A photo by two cameras is two views.
 
-    Of a hidden box's outline and shadow the background's counts, else the asset's of that box.
+    Of a hidden box's outline, shadow and 2D box the background's count, else the asset's of that box.
     """
     background = frame.background
     hidden = background.hidden_boxes
@@ -94,10 +94,14 @@ def source_views(frame: Frame) -> tuple[SourceView, ...]:
             if view.photo == background.photo and (number == 0 or view.source_box not in of_background):
                 of_background[view.source_box] = known
     nothing = (None,) * len(hidden)
-    painted = zip(background.outlines or nothing, background.shadow_images or nothing, strict=True)
+    told = map(
+        _Known,
+        background.rectangles or nothing,
+        background.outlines or nothing,
+        background.shadow_images or nothing,
+    )
     boxes = [
-        (box, _with(of_background.get(box, _Known()), *each))
-        for box, each in zip(hidden, painted, strict=True)
+        (box, _with(of_background.get(box, _Known()), each)) for box, each in zip(hidden, told, strict=True)
     ]
     boxes += [(box, known) for box, known in shown.pop(first).items() if box not in hidden]
     plate = None if background.plate is None else background.plate.sha256
@@ -107,9 +111,12 @@ def source_views(frame: Frame) -> tuple[SourceView, ...]:
     )
 
 
-def _with(known: _Known, outline: Photo | None, shadow_image: Photo | None) -> _Known:
-    return dataclasses.replace(
-        known, outline=outline or known.outline, shadow_image=shadow_image or known.shadow_image
+def _with(known: _Known, told: _Known) -> _Known:
+    """Return what is known of an object, with what else is told of it in its place."""
+    return _Known(
+        told.rectangle or known.rectangle,
+        told.outline or known.outline,
+        told.shadow_image or known.shadow_image,
     )
 
 

@@ -96,7 +96,10 @@ def test_hidden_in_renders_is_removed(api, table):
     assert "Cup" in boxes(api, 1)
     assert "Cup" not in boxes(api, 2)
     assert "Cup" in boxes(api, 3)
-    assert len(api.frame(2).background.hidden_boxes) == 2
+    background = api.frame(2).background
+    assert background == api.frame(1).background
+    assert len(background.hidden_boxes) == 2
+    assert background.rectangles == tuple(placed.asset.source_box_2d for placed in api.frame(1).assets)
 
 
 def test_a_collection_hidden_in_renders(api, table):

@@ -327,7 +327,7 @@ class TestStrictness:
         data = a_job().to_dict() | {"schema_version": 1}
         for placed in data["frames"][0]["assets"]:
             del placed["asset"]["outline"], placed["asset"]["shadow_image"]
-        for name in ("plate", "outlines", "shadow_images"):
+        for name in ("plate", "outlines", "shadow_images", "rectangles"):
             del data["frames"][0]["background"][name]
         assert RenderJob.from_dict(data) == a_job()
 
@@ -339,6 +339,16 @@ class TestValues:
         for count in (2, 3):
             with pytest.raises(SceneError, match=rf"^background\.{name}: expected none or 1 of them"):
                 dataclasses.replace(background, **{name: (a_photo(),) * count})
+
+    def test_each_hidden_box_has_its_rectangle_or_none_has(self) -> None:
+        background = a_frame().background
+        with pytest.raises(SceneError, match=r"^background\.rectangles: expected none or 1 of them"):
+            dataclasses.replace(background, rectangles=(None, None))
+        with pytest.raises(SceneError, match=r"^background\.rectangles\[0\]: expected x0 <= x1"):
+            dataclasses.replace(background, rectangles=((0.5, 0.0, 0.2, 1.0),))
+        for rectangle in (None, (0.1, 0.2, 0.3, 0.4)):
+            told = dataclasses.replace(background, rectangles=(rectangle,))
+            assert Background.from_json(told.to_json()) == told
 
     def test_camera_must_be_rigid(self) -> None:
         for bad in (np.diag([2.0, 1, 1, 1]), np.diag([-1.0, 1, 1, 1]), np.zeros((4, 4))):

@@ -52,6 +52,19 @@ def test_something_of_the_same_colour_that_stands_apart_is_no_remnant() -> None:
     assert (with_remnants(picture, cover)[20:25, 60:100] == -1).all()
 
 
+def test_what_lies_outside_an_objects_2d_box_is_no_remnant() -> None:
+    picture, cover, handle = scene()
+    cup = np.argwhere(cover == 0)
+    (top, left), (bottom, right) = cup.min(axis=0), cup.max(axis=0) + 1
+    box = (left / WIDTH, top / HEIGHT, right / WIDTH, bottom / HEIGHT)
+    found = with_remnants(picture, cover, rectangles=[box])
+    columns = np.nonzero(handle & (found == 0))[1]
+    assert columns.max() <= right + 0.02 * WIDTH
+    with_handle = (box[0], box[1], 111 / WIDTH, box[3])
+    found = with_remnants(picture, cover, rectangles=[with_handle])
+    assert (found[handle] == 0).mean() > 0.9
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (32, 20), (700, 500)])
 def test_photos_of_every_size(shape: tuple[int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from na_core.compose.passes import Passes
 from na_core.geometry.boxes import bounds_2d, box_matrix
 from na_core.geometry.camera import camera_of_photo
-from na_core.model.blend import KEPT_MOTION, kept_share
+from na_core.model.blend import BORDER, KEPT_MOTION, kept_share
 from na_core.scene import Asset, Background, Box, Camera, Frame, Photo, PlacedAsset
 from tests.na_core.studio import composed
 
@@ -105,10 +106,31 @@ def test_what_is_kept_fades_with_motion_as_the_decoder_sees_it() -> None:
     asked = frame(*PLACES, camera=turned)
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     shift = composed(asked, {PHOTO.sha256: picture}, WIDTH, HEIGHT)[2].shift[0]
-    assert shift.isfinite().float().mean() > 0.8
+    seen = shift.isfinite()
+    assert seen.float().mean() > 0.8
     for scale in (1.0, 0.5):
         expected = (1 - shift * scale / KEPT_MOTION).clamp(0, 1)
-        torch.testing.assert_close(kept_of(asked, scale=scale), expected)
+        torch.testing.assert_close(kept_of(asked, scale=scale)[seen], expected[seen])
+
+
+def test_what_is_kept_fades_into_a_hole_of_the_background() -> None:
+    asked = frame(None, PLACES[1])
+    passes, kept = passes_of(asked), kept_of(asked)
+    hole = (passes.index[0] < 0) & passes.shift[0].isinf()
+    away = cv2.distanceTransform(hole.numpy().astype(np.uint8), cv2.DIST_C, 3)
+    assert (away > BORDER).any()
+    expected = torch.from_numpy(1 - away / BORDER).clamp(0, 1)
+    torch.testing.assert_close(kept[hole], expected[hole])
+
+
+def test_of_a_moved_object_a_share_is_kept_where_the_photo_showed_it() -> None:
+    asked = frame(moved(PLACES[0], 0.8), PLACES[1])
+    passes = passes_of(asked)
+    shares = {"keep_unmoved": True, "proxy_trust": 0.0, "plate_trust": 0.0}
+    free, kept = (kept_share(passes, 1.0, **shares, object_trust=trust)[0] for trust in (0.0, 0.7))
+    shown = (passes.index[0] == 0) & passes.validity[0]
+    assert shown.any() and (kept[shown] >= 0.7).all()
+    assert torch.equal(kept[passes.index[0] < 0], free[passes.index[0] < 0])
 
 
 def test_nothing_is_kept_of_what_did_not_move_where_that_is_switched_off() -> None:

@@ -39,6 +39,15 @@ def test_the_backgrounds_view_comes_first_with_its_hidden_boxes_in_order(two_box
     assert view.hidden == 2
 
 
+def test_a_hidden_box_keeps_its_rectangle_when_its_object_is_in_no_frame_any_more(two_boxes: Shot) -> None:
+    whole = two_boxes.frame()
+    told = dataclasses.replace(
+        whole.background, rectangles=tuple(asset.source_box_2d for asset in two_boxes.assets)
+    )
+    without = dataclasses.replace(two_boxes.frame({0: None}), background=told)
+    assert source_views(without) == source_views(whole)
+
+
 def test_assets_that_are_not_hidden_and_other_photos_follow(two_boxes: Shot) -> None:
     first, second = source_views(with_a_donor(two_boxes))
     assert first.boxes == (two_boxes.boxes[1], two_boxes.boxes[0])
