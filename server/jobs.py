@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from na_core.cancellation import cancelled_by
 from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure
 
@@ -156,7 +158,7 @@ class Job:
             raise Cancelled
 
     def cancel(self) -> None:
-        """Stop within one denoising step; harmless when the job has ended."""
+        """Stop within half a second or one denoising step; harmless when the job has ended."""
         self.cancelled.set()
         self.mailbox.close()
 
@@ -198,21 +200,31 @@ class RenderQueue:
                 _post_quietly(job, {"event": "queued", "position": position})
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
-                job = self._current = self._waiting.popleft()
-                self._announce_positions()
-            last_record = self._run(job)
-            # Free first: whoever reads the last record and asks again at once must not be told to queue.
-            self._current = None
-            _post_quietly(job, last_record)
-            del job  # while this thread waits for the next job, its photos need not live on
+        try:
+            while True:
+                self._next()
+        except BaseException:
+            # Without this thread every later job would wait for ever; a new worker is better than that.
+            logger.critical("The render thread has ended, and the worker with it.", exc_info=True)
+            logging.shutdown()
+            os._exit(1)
+
+    def _next(self) -> None:
+        """Wait for a job and do it."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._waiting))
+            job = self._current = self._waiting.popleft()
+            self._announce_positions()
+        last_record = self._run(job)
+        # Free first: whoever reads the last record and asks again at once must not be told to queue.
+        self._current = None
+        _post_quietly(job, last_record)
 
     def _run(self, job: Job) -> dict[str, Any]:
         """Do a job whatever happens, and return its last record."""
         try:
-            job.work(self._renderer)
+            with cancelled_by(job.check):
+                job.work(self._renderer)
             return {"event": "done"}
         except Cancelled:
             logger.info("a job was cancelled")
@@ -221,10 +233,22 @@ class RenderQueue:
             failure = error
         except BaseException as error:
             logger.exception("a job failed")
-            failure = job.explain(error)
+            failure = _explained(job, error)
         # Here the exception is gone, and with it the tensors that its traceback held.
-        self._renderer.release_memory()
+        try:
+            self._renderer.release_memory()
+        except Exception:
+            logger.exception("unused memory could not be given back")
         return {"event": "error", **failure.to_dict()}
+
+
+def _explained(job: Job, error: BaseException) -> Failure:
+    """Return what to say of an error, even of one that cannot be put into words."""
+    try:
+        return job.explain(error)
+    except Exception:
+        logger.exception("an error could not be explained")
+        return Failure("render_failed", f"The job failed ({type(error).__name__}); the log has the details.")
 
 
 def _post_quietly(job: Job, record: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.compose.averaging import averaged
 from na_core.compose.background import (
     STAYS,
@@ -73,6 +74,8 @@ def compose(
         larger_boxes = reaching_boxes(meshes, frames.turned_boxes)
         reached = box_map(frames.camera, larger_boxes, frames.present, width, height)
 
+    poll()
+
     # 2. What it shows of the background.
     canvas = layers.canvas
     x, y, validity = background_positions(frames, canvas, width, height)
@@ -83,6 +86,8 @@ def compose(
     moved = torch.hypot(x - still_x, y - still_y).sub_(STILL).clamp_(0, 1)
     gone = torch.where(gone == STAYS, moved, gone)
     validity &= gone < 0.5
+
+    poll()
 
     # 3. What it shows of the objects, over that: what is nearer covers what is farther.
     index, usable = torch.full_like(boxes.index[0], -1), torch.ones_like(validity)
@@ -99,6 +104,7 @@ def compose(
         inside |= solid.present  # a mesh is cast into from wherever the camera is
     for layer in reached.hits:
         for hits in layer.before(depth, inside).parts():
+            poll()
             points, pixels = object_points(tables, layers, hits), hits.pixels
             wins = points.depth < pixels.take(depth)
             found = (
@@ -112,6 +118,8 @@ def compose(
             )
             planes.put(pixels, Planes(*found), wins)
 
+    poll()
+
     # 4. The background's colour, where objects leave some of it to be seen.
     soft = covered_in_part(planes, layers)
     if solid is not None:
@@ -120,7 +128,10 @@ def compose(
     front = front_of(planes, soft, layers, views) if with_front else None
     ground = (index < 0) | soft
     background = _background_colours(layers, backdrop, gone, ground)
+    poll()
     shadow = cast_shadows(background, ground, gone, layers, frames)
+
+    poll()
 
     # 5. The objects' colours over it, in its light, and over other objects.
     relighting = Relighting.of_views(views, layers)
@@ -137,6 +148,8 @@ def compose(
         )
 
         _keep_still_rims(proxy, planes, moved, layers, frames, still)
+
+    poll()
 
     # 6. How far that has moved, and softer seams between what lay apart.
     shift = torch.hypot(x - still_x, y - still_y)

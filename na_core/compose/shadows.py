@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.compose.ground_layers import GroundLayers, asset_layers, background_layers
 from na_core.layers.layers import Layers
 from na_core.layers.thrown import ShadowTable
@@ -68,6 +69,7 @@ def cast_shadows(
     thrown, taken = torch.ones_like(colours), torch.zeros_like(colours)
     touched = torch.zeros_like(shows)
     for part in _parts(asset_layers(frames, layers, ground, width, height), shows):
+        poll()
         found = _found(part, layers.shadows, layers.canvas)
         # Where two objects' shadows meet in the photo, one of them is at least half of what lies between.
         share = found.strength * (2 * found.coverage).clamp_max_(1) / found.coverage.clamp_min(1e-6)
@@ -76,6 +78,7 @@ def cast_shadows(
             found.pixels.put(torch.minimum(factors, found.pixels.take(plane)), plane)
         touched.view(-1).index_fill_(0, found.pixels.at, True)
     for part in _parts(background_layers(frames, layers, ground, width, height), shows):
+        poll()
         found = _found(part, layers.shadows, layers.canvas)
         for values, plane in zip(found.logarithms, taken, strict=True):
             found.pixels.put(values.mul_(found.strength).add_(found.pixels.take(plane)), plane)

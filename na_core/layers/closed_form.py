@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
+
 RADIUS = 1
 """Of the windows in pixels: they are three pixels wide."""
 
@@ -81,6 +83,7 @@ def _conjugate_gradients(
     scaled = rest / diagonal
     direction, size = scaled.copy(), rest @ scaled
     for _ in range(ITERATIONS):
+        poll()
         if np.abs(scaled).max() < TOLERANCE:
             break
         image = applied(direction)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
 from na_core.layers.closed_form import solve_alpha
 
 MATTE_SIDE = 1024
@@ -81,6 +82,7 @@ def mattes(picture: NDArray[np.uint8], chances: NDArray[np.float32], owner: NDAr
     small = picture if size == (width, height) else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     result = Mattes(np.full_like(owner, -1), np.zeros(owner.shape, np.uint8), picture.copy())
     for number in np.unique(owner[owner >= 0]):
+        poll()
         share = (owner == number).astype(np.float32)
         share = share if size == (width, height) else cv2.resize(share, size, interpolation=cv2.INTER_AREA)
         chance = cv2.resize(chances[number], size, interpolation=cv2.INTER_LINEAR)
@@ -154,6 +156,7 @@ def _put(
         -(-window[axis].stop * side // size) for axis, side, size in ((0, height, rows), (1, width, columns))
     )
     for start in range(y0, y1, STRIP):
+        poll()
         strip = slice(start, min(start + STRIP, y1)), slice(x0, x1)
         values = _at_photo(solved, picture[strip], (rows / height, columns / width), (start, x0), (top, left))
         _write(result, number, strip, *values)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
+
 SURE, SURELY_NOT = 0.8, 0.1
 """Probabilities from which a pixel shows the object, and up to which it does not, whatever its colour."""
 
@@ -77,6 +79,7 @@ def enlarged_owner(owner: NDArray[np.int32], width: int, height: int) -> NDArray
     enlarged = np.full((height, width), -1, np.int32)
     best = np.full((height, width), 0.5, np.float32)
     for number in np.unique(owner[owner >= 0]):
+        poll()
         shows = owner == number
         x, y, w, h = cv2.boundingRect(shows.astype(np.uint8))
         # A margin for the kernel, and whole pixels of both sizes.
@@ -139,6 +142,7 @@ def snap_outlines(
     snapped = np.full(owner.shape, -1, np.int64)
     best = np.zeros(owner.shape, np.float32)
     for number in np.unique(owner[owner >= 0]):
+        poll()
         chance = probability[number]
         shows = snap_outline(picture, chance, owner == number) & (chance > best)
         snapped[shows] = number

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from na_core.cancellation import poll
+
 SIDE = 256
 """Longer side in pixels at which colours are compared: guesses are smooth."""
 
@@ -49,6 +51,7 @@ def in_palette(guess: Tensor, picture: Tensor, visible: Tensor) -> Tensor:
     colours, places = smooth.flatten(1)[:, chosen].T.contiguous(), _places(chosen, size)
     change = torch.zeros_like(own)
     for some in (~clear).flatten().nonzero()[:, 0].split(AT_ONCE):
+        poll()
         before = own.flatten(1)[:, some].T.contiguous()
         unlike, far = torch.cdist(before, colours) / ALIKE, torch.cdist(_places(some, size), places) / NEAR
         mean = (-(unlike.square() + far.square()) / 2).softmax(dim=1) @ colours

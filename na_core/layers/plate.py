@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.layers.plate_texture import textured
 from na_core.raster.colour import linear_from_srgb, srgb_from_linear
 from na_core.raster.fill import push_pull
@@ -101,6 +102,7 @@ def dark_rims(shows: Tensor, depth: Tensor) -> Tensor:
 
 def _without_shadow(pictures: Tensor, shadow: Tensor, where: Tensor) -> Tensor:
     """Return photos (M, H, W, 3) uint8 divided by their shadows in linear light where (M, H, W) asked for."""
+    poll()
     lit = pictures.clone()
     light = linear_from_srgb(pictures[where].float() / 255) * (-shadow[where].float()).exp()
     lit[where] = (srgb_from_linear(light) * 255).round().to(torch.uint8)
@@ -113,6 +115,7 @@ def _textured(
     """Return plates (M, H, W, 3) uint8 with texture, one photo after the other."""
     made = []
     for number, picture in enumerate(pictures.cpu().numpy()):
+        poll()
         colours = None if guess is None else guess[number].float().cpu().numpy()
         plane = None if ground is None else ground[number].double().cpu().numpy()
         stays, copied = (mask[number].cpu().numpy() for mask in (known, sound))

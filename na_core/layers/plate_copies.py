@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
 from na_core.layers.ground_chart import warped
 from na_core.layers.plate_grain import LARGEST_GRAIN, without_grain
 from na_core.layers.plate_pieces import SmallPhoto, pieces, smoothly_filled
@@ -58,6 +59,7 @@ def with_copies(
     photo, inverse = np.diag([width, height, 1.0]), np.diag([1 / width, 1 / height, 1.0])
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
+            poll()
             window = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
             hole = ~known[window]
             if not hole.any():
@@ -134,6 +136,7 @@ def _corrections(
     colours = dict(zip(copying, pieces(small, copied_by)[0], strict=True))
     even = replace(small, picture=without_grain(small))
     for label in used:
+        poll()
         if label < 0:
             colours[label] = small.picture
         elif label >= len(shifts):
@@ -143,6 +146,7 @@ def _corrections(
     right, down = np.zeros_like(copied[:, 1:]), np.zeros_like(copied[1:])
     both_right, both_down = np.zeros_like(right[..., :1]), np.zeros_like(down[..., :1])
     for label in used:
+        poll()
         mine = small.hole & (labels == label)
         colour = colours[label]
         copied[mine] = colour[mine]
@@ -163,6 +167,7 @@ def _corrections(
     added = corrections(copies, across_steps, down_steps, free, asked, pull).numpy()
     found = {}
     for label in used:
+        poll()
         share = (small.hole & (labels == label)).astype(np.float32)
         found[label] = smoothly_filled(added * share[..., None], share)
     return found

@@ -8,6 +8,8 @@ different pictures, of how much these differ there (Kwatra et al., "Graphcut Tex
 import torch
 from torch import Tensor
 
+from na_core.cancellation import poll
+
 SEAM = 0.01
 """What it costs two neighbours to be from different pictures though these are the same there."""
 
@@ -41,6 +43,7 @@ def chosen(colours: Tensor, costs: Tensor, hole: Tensor, choices: Tensor, iterat
     to_two = torch.zeros((len(one), choices.shape[1]))
     to_one = torch.zeros_like(to_two)
     for _ in range(iterations):
+        poll()
         new_two = ((belief[one] - to_one)[:, :, None] + between).amin(dim=1)
         new_one = ((belief[two] - to_two)[:, None, :] + between).amin(dim=2)
         to_two = to_two.lerp(new_two - new_two.amin(dim=1, keepdim=True), 0.7)

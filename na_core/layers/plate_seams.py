@@ -7,6 +7,8 @@ differs: an edge that does not go on is left one instead of bleeding.
 import torch
 from torch import Tensor
 
+from na_core.cancellation import poll
+
 TOLERANCE = 0.08
 """Difference at a seam, in [0, 1], from which it is trusted less."""
 
@@ -51,6 +53,7 @@ def corrections(
     direction = precise * residual
     product = (residual * direction).sum()
     for _ in range(ITERATIONS):
+        poll()
         if product < 1e-10:
             break
         image = applied(direction)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.layers.ground_chart import Chart
 
 RING = 0.08
@@ -78,6 +79,7 @@ def refined(
     at = np.concatenate([at, np.ones_like(at[:1])])
     source = shift.source
     for picture, known in pyramid:
+        poll()
         height, width = known.shape
         size = np.array([[width], [height]])
         x, y = np.clip((at[:2] * size).astype(np.int64), 0, size - 1)
@@ -137,6 +139,7 @@ def offsets(
     of_usable, of_colours, of_squares = spectrum(usable), spectrum(colours), spectrum(squares)
     found = []
     for part in _parts(hole):
+        poll()
         around = cv2.dilate(part.astype(np.uint8), np.ones((2 * radius + 1,) * 2, np.uint8)) > 0
         ring = torch.from_numpy(around & known).float()
         if ring.sum() < 8:

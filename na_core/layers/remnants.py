@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
 from na_core.scene import Rectangle
 
 SIDE = 256
@@ -65,6 +66,7 @@ def with_remnants(
     shows = cv2.resize(cover.astype(np.int16), size, interpolation=cv2.INTER_NEAREST)
     found = cover.copy()
     for number in np.setdiff1d(cover[cover >= 0], list(whole)):
+        poll()
         added = _remnants(bins, shows == number, shows >= 0)
         if number < len(rectangles) and (rectangle := rectangles[number]) is not None:
             added &= _near_rectangle(rectangle, *added.shape)

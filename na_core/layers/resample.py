@@ -6,10 +6,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.layers.layers import Layers
 from na_core.layers.matting import FULL_ALPHA, MIN_ALPHA, SOLID
 from na_core.layers.outlines import enlarged_owner
 from na_core.raster.surfaces import pack
+
+ROWS_AT_ONCE = 256
+"""Of a large photo, whose normals are scaled at a time."""
 
 
 def resampled(layers: Layers, width: int, height: int) -> Layers:
@@ -24,6 +28,7 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
     if (columns, rows) == (width, height):
         return layers
     picture, plate = (resampled_colours(values, width, height) for values in (layers.picture, layers.plate))
+    poll()
     shadow = resampled_colours(layers.shadow.float(), width, height).half()
     shadow_owner = _nearest(layers.shadow_owner, width, height)
     cover, real = (_nearest(values, width, height) for values in (layers.cover, layers.real))
@@ -44,6 +49,7 @@ def resampled(layers: Layers, width: int, height: int) -> Layers:
         resampled_normals(each, shows)
         for each, shows in zip(layers.normals.float().numpy(), owner.numpy(), strict=True)
     ]
+    poll()
     cover = torch.where(owner < 0, cover, owner.to(cover.dtype))
     return Layers(
         picture=picture,
@@ -76,6 +82,7 @@ def _soft(layers: Layers, picture: Tensor, width: int, height: int) -> tuple[Ten
     owner = torch.full(picture.shape[:3], -1, dtype=torch.int32)
     alpha, foreground = torch.zeros(picture.shape[:3], dtype=torch.uint8), picture.clone()
     for number in range(layers.objects):
+        poll()
         own = torch.where(layers.owner == number, layers.alpha, 0)
         if not own.any():
             continue
@@ -107,6 +114,7 @@ def resampled_depth(
     result = np.zeros((height, width), np.float32)
     same_size = index.shape[1:] == owner.shape
     for number in np.unique(owner[owner >= 0]):
+        poll()
         of_it = index == number
         depth, known = (depths * of_it).sum(axis=0, dtype=np.float32), of_it.any(axis=0).astype(np.float32)
         shows = owner == number
@@ -145,10 +153,15 @@ def resampled_normals(normals: NDArray[np.float32], owner: NDArray[np.int32]) ->
     shrinks = height * width < normals.shape[0] * normals.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     mean = cv2.resize(normals, (width, height), interpolation=how)
-    length = np.sqrt(np.square(mean).sum(axis=-1, keepdims=True))
-    known = (owner >= 0)[..., None] & (length > 1e-6)
-    scaled = np.divide(127 * mean, length, out=np.zeros_like(mean), where=known)
-    return np.rint(scaled).astype(np.int8)
+    result = np.empty(mean.shape, np.int8)
+    for top in range(0, height, ROWS_AT_ONCE):
+        poll()
+        rows = slice(top, top + ROWS_AT_ONCE)
+        length = np.sqrt(np.square(mean[rows]).sum(axis=-1, keepdims=True))
+        known = (owner[rows] >= 0)[..., None] & (length > 1e-6)
+        unit = np.divide(127 * mean[rows], length, out=np.zeros_like(mean[rows]), where=known)
+        result[rows] = np.rint(unit)
+    return result
 
 
 def _depths(depths: Tensor, index: Tensor, owner: Tensor) -> Tensor:
@@ -163,6 +176,7 @@ def resampled_colours(pictures: Tensor, width: int, height: int) -> Tensor:
     times = max(-(-columns // width), -(-rows // height))
     each = []
     for picture in pictures.numpy():
+        poll()
         larger = cv2.resize(picture, (times * width, times * height), interpolation=cv2.INTER_CUBIC)
         each.append(cv2.resize(larger, (width, height), interpolation=cv2.INTER_AREA))
     return torch.from_numpy(np.stack(each))

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.raster.backdrop import backdrops
 from na_core.raster.ground import ground_from_pixel, ground_heights
 from na_core.raster.pixels import active, picked
@@ -64,6 +65,9 @@ shadows have 0.3 to 0.7."""
 
 CONTACT_REACH = 2.0
 """Radii of the ellipse right below an object within which other shadows are its contact shadow."""
+
+AT_ONCE = 2**19
+"""Pixels whose shadow's owner is looked for at a time."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,7 @@ def _light(coarse: Darkness, fine: Darkness, view: GroundView) -> Tensor:
     offsets = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
     beside = torch.cartesian_prod(offsets, offsets).to(grid.device)
     for step in STEPS:
+        poll()
         near = angles + beside * torch.tensor(step, dtype=torch.float64, device=grid.device)
         near[:, 1].clamp_(LOWEST, HIGHEST)
         angles = near[_agreement(fine, view, near).argmax()]
@@ -245,6 +250,7 @@ def _trust(coarse: Darkness, view: GroundView, light: Tensor) -> Tensor:
 
 def _darkness(shadow: Tensor, objects: Tensor, view: GroundView, side: int) -> Darkness | None:
     """Return how dark the ground is of a photo whose longer side is at most ``side``; None if none is."""
+    poll()
     height, width = objects.shape
     scale = min(1.0, side / max(width, height))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -315,14 +321,17 @@ def _owners(shadow: Tensor, view: GroundView, light: Tensor) -> Tensor:
     """
     height, width = shadow.shape[:2]
     shaded = shadow.amin(-1).flatten() < -LEAST_SHADOW
-    at = active(shaded)
-    points, ground = view.points(at, width, height)
     above = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64, device=light.device)
     known = bool(light.any())
-    lights = torch.stack([light.double() if known else above, above])
-    cast, contact = ((view.features(points) @ ellipses.t()).min(dim=-1) for ellipses in view.ellipses(lights))
-    owner = torch.where(contact.values <= CONTACT_REACH**2, contact.indices, -1)
-    if known:
-        owner = torch.where(cast.values <= CAST_REACH**2, cast.indices, owner)
-    owner = torch.where(picked(shaded, at) & ground, owner, -1).to(torch.int16)
-    return torch.full_like(shaded, -1, dtype=torch.int16).index_copy_(0, at, owner).view(height, width)
+    ellipses = view.ellipses(torch.stack([light.double() if known else above, above]))
+    owners = torch.full_like(shaded, -1, dtype=torch.int16)
+    for at in active(shaded).split(AT_ONCE):
+        poll()
+        points, ground = view.points(at, width, height)
+        features = view.features(points)
+        cast, contact = ((features @ each.t()).min(dim=-1) for each in ellipses)
+        owner = torch.where(contact.values <= CONTACT_REACH**2, contact.indices, -1)
+        if known:
+            owner = torch.where(cast.values <= CAST_REACH**2, cast.indices, owner)
+        owners.index_copy_(0, at, torch.where(picked(shaded, at) & ground, owner, -1).to(torch.int16))
+    return owners.view(height, width)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
+
 SIDE = 1024
 """Longer side in pixels at which distances are measured, at most."""
 
@@ -27,6 +29,7 @@ def faded_under_objects(
     Returns:
         The throwers (H, W), and shares (H, W) float32 in [0, 1] of the shadow: 1 but where it fades.
     """
+    poll()
     share = np.ones(thrower.shape, np.float32)
     hidden = (objects >= 0) & (thrower < 0)
     if not hidden.any():

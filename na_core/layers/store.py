@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
 from na_core.layers.layers import Layers, stacked
 from na_core.layers.painted import painted_of
 from na_core.layers.resample import resampled
@@ -80,6 +81,7 @@ class LayerStore:
 
         def make() -> Layers:
             each = [self.layers(view, photos, how, device) for view in views]
+            poll()
             parts = [resampled(layers, *size) for layers, size in zip(each, sizes, strict=True)]
             return stacked([part.to(device) for part in parts])
 

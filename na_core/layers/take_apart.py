@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.layers.box_layers import box_layers
 from na_core.layers.layers import Layers, hard_layers
 from na_core.layers.matting import SOLID, mattes
@@ -141,10 +142,14 @@ def take_apart(
     # 1. Whose pixel it is, and where its ray meets and leaves the object.
     found = _found(how.network, views, how.working_size, how.soft, painted, how.models)
 
+    poll()
+
     # 2. Whose shadow falls on it; one that is nobody's stays in the photo, as a thing of its own would.
     shadow_owner, light, share = _shadow_owners(found, views)
     shadow = found.shadow.mul_(share[..., None]).masked_fill_((shadow_owner < 0)[..., None], 0)  # it is large
     shadow_owner, shadow = with_shadows(shadow_owner, shadow, painted, DARKEST)
+
+    poll()
 
     # 3. The photo without what can leave it; where a shadow is black at an object's rim, that is its edge.
     dark = dark_rims(found.cover >= 0, shadow.mean(dim=-1))
@@ -222,6 +227,7 @@ def _found(
     """
     looks = []
     for share in LOOKS:
+        poll()
         size = max(1, round(share * working_size))
         looks.append(estimate(network, replace(views, pictures=working_pictures(views.pictures, size))))
     found = looks[0]
@@ -236,9 +242,11 @@ def _found(
     shadows, guesses = (values.movedim(1, -1).cpu().numpy() for values in (shadow, guess))
     parts = []
     for number, picture in enumerate(views.pictures.cpu().numpy()):
+        poll()
         owner, cover = outlines(picture, chances[number])
         alpha, foreground = np.where(owner < 0, 0, 255).astype(np.uint8), picture
         if soft:
+            poll()
             matte = mattes(picture, chances[number], owner)
             owner, alpha = matte.owner, matte.alpha
             # To the bit: a share may round to the whole.
@@ -247,6 +255,7 @@ def _found(
         after = Outlines(owner, cover, alpha, foreground)
         after = repainted(picture, after, painted[number].outlines, soft=soft)
         owner, cover, alpha, foreground = after.owner, after.cover, after.alpha, after.foreground
+        poll()
         met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
         told = depths_of(models, picture)
         if told is not None:

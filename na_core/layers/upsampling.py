@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from na_core.cancellation import poll
 from na_core.raster.colour import LUMINANCE
 
 RADIUS = 2
@@ -26,6 +27,7 @@ def guided(values: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[n
     Returns:
         (H, W, C) float32.
     """
+    poll()
     height, width = picture.shape[:2]
     rows, columns = values.shape[:2]
     guide = _brightness(picture)
@@ -48,6 +50,7 @@ def guided(values: NDArray[np.float32], picture: NDArray[np.uint8]) -> NDArray[n
 
 def enlarged(values: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
     """Return values (h, w, C) at another size, (height, width, C), without edges of their own."""
+    poll()
     resized = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
     return resized.reshape(height, width, values.shape[2])
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.raster.canvas import Canvas
 from na_core.raster.pixels import active, listing_pays, picked
 from na_core.raster.surfaces import DEPTH_STEPS, Surfaces
@@ -137,6 +138,7 @@ def _march(rays: _Rays, met: _Met) -> None:
     at_once = AT_ONCE if listing_pays(rays.photo.device) else GPU_AT_ONCE
     number = 0
     while number <= STEPS and len(rays.photo):
+        poll()
         count, many = len(rays.photo), min(STEPS + 1 - number, max(1, at_once // len(rays.photo)))
         shares = torch.arange(number, number + many, device=rays.photo.device) / STEPS
         gap, past, shown, unknown = rays.look(shares[:, None])

@@ -1,7 +1,9 @@
 """A real worker whose renderer is a stand-in: it needs no torch and does as a job's seed and guidance say.
 
-Each step sleeps ``seed`` milliseconds. Guidance 29 fails like a bug, 30 like a full memory. A picture's
-pixels tell what was done so far: (pictures rendered, steps run, connections that delay what they send).
+Each step sleeps ``seed`` milliseconds; with guidance 25 it polls as long work does. Guidance 29 fails like a
+bug, 30 like a full memory, 28 in a way that no words describe, 27 and 26 so that memory cannot be given back
+afterwards: by an error, and by the thread's end. A picture's pixels tell what was done so far: (pictures
+rendered, steps run, connections that delay what they send).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 
 import numpy as np
 
+from na_core.cancellation import poll
 from server.worker import WorkerSettings, run_worker
 
 
@@ -32,6 +35,11 @@ def delaying_connections() -> int:
     return delaying
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
 class ScriptedRenderer:
     name = "scripted"
     preset = "guided"
@@ -44,6 +52,7 @@ class ScriptedRenderer:
     def __init__(self) -> None:
         print("something that a library prints, which must not reach stdout")
         self.rendered = 0
+        self.release = None
         self.steps = 0
 
     def render(self, frame, photos, sampling, on_step, meshes):
@@ -51,11 +60,21 @@ class ScriptedRenderer:
             return np.full((4, 6, 3), 7, np.uint8)
 
         for step in range(1, sampling.steps + 1):
-            time.sleep(sampling.seed / 1000)
+            if sampling.guidance == 25:
+                for _ in range(int(sampling.seed)):
+                    time.sleep(0.001)
+                    poll()
+            else:
+                time.sleep(sampling.seed / 1000)
             self.steps += 1
             on_step(step, sampling.steps, preview)
             if sampling.guidance == 29:
                 raise RuntimeError("the scripted bug\nwith a second line")
+            if sampling.guidance == 28:
+                raise Unspeakable
+            if sampling.guidance in (26, 27):
+                self.release = SystemExit if sampling.guidance == 26 else RuntimeError("the scripted driver")
+                raise RuntimeError("the scripted bug")
             if sampling.guidance == 30:
                 raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
         self.rendered += 1
@@ -63,7 +82,9 @@ class ScriptedRenderer:
         return np.full((sampling.height, sampling.width, 3), done, np.uint8)
 
     def release_memory(self):
-        pass
+        release, self.release = self.release, None
+        if release is not None:
+            raise release
 
     def peak_memory_mib(self):
         return {"process": None, "device": None}

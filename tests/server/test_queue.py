@@ -1,12 +1,15 @@
 """The queue: one render at a time, prompt cancelling, and failures that end one job and no other."""
 
 import contextlib
+import http.client
 import os
 import time
 
 import pytest
 
 from na_core.scene import MAX_STEPS
+from server.protocol import RecordError
+from tests.server.conftest import encode_picture
 
 
 def errors(records):
@@ -107,6 +110,33 @@ def test_a_bug_becomes_a_sentence_and_the_next_job_runs(scripted, scripted_photo
     assert "the scripted bug" in error["message"]
     assert "second line" not in error["message"]
     assert scripted.render(make_job(scripted_photo))[-1][0]["event"] == "done"
+
+
+@pytest.mark.parametrize("guidance", [27.0, 28.0])
+def test_an_error_in_cleaning_up_after_an_error_ends_one_job_and_no_other(
+    scripted, scripted_photo, make_job, guidance
+):
+    (error,) = errors(scripted.render(make_job(scripted_photo, guidance=guidance)))
+    assert error["code"] == "render_failed"
+    assert "log has the details" in error["message"]
+    assert scripted.render(make_job(scripted_photo))[-1][0]["event"] == "done"
+
+
+def test_without_its_render_thread_a_worker_ends(start, make_job):
+    worker = start()
+    job = make_job(worker.upload(encode_picture()), guidance=26.0)
+    with contextlib.suppress(OSError, http.client.HTTPException, RecordError):
+        worker.render(job)
+    assert worker.process.wait(timeout=10) == 1
+
+
+def test_closing_the_connection_ends_a_step_that_polls(scripted, scripted_photo, make_job):
+    before, _, _ = first_pixel(scripted.render(make_job(scripted_photo, steps=1, seed=4)))
+    with scripted.rendering(make_job(scripted_photo, steps=1, seed=60_000, guidance=25.0)) as records:
+        next(record for record, _ in records if record["event"] == "heartbeat")
+    records = scripted.render(make_job(scripted_photo, steps=1, seed=5))
+    assert kinds(records)[-1] == "done"
+    assert first_pixel(records)[0] == before + 1  # the long step came to no end, nor to a picture
 
 
 def test_a_reader_that_is_slow_gets_everything(scripted, scripted_photo, make_job):
