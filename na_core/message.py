@@ -16,6 +16,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_ELEMENT = 1e9
+"""Of a matrix, in metres: beyond it the 32-bit numbers of pictures mean nothing."""
+
 
 class SceneError(ValueError):
     """A message that breaks the schema. The text begins with the path of the offending field."""
@@ -53,6 +56,8 @@ def as_matrix(value: object, path: str) -> NDArray[np.float64]:
         raise SceneError(path, "holds a number that is not finite")
     if not np.allclose(checked[3], (0.0, 0.0, 0.0, 1.0), atol=1e-6):
         raise SceneError(path, "the last row must be 0 0 0 1")
+    if np.abs(checked).max() > MAX_ELEMENT:
+        raise SceneError(path, f"holds a number beyond {MAX_ELEMENT:g}")
     checked += 0.0  # -0.0 becomes 0.0: equal messages have equal JSON
     checked.flags.writeable = False
     return checked

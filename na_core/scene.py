@@ -60,6 +60,10 @@ MAX_STEPS = 1000
 MAX_SIDE = 4096
 """Pixels of the longest side of a picture to render, and of a photo: larger photos are reduced to it."""
 
+MAX_FOCAL = 1e4
+"""Focal length in units of the image, and distance of the principal point from its corner; the least focal
+length is one over it. No lens comes near."""
+
 MAX_TRIANGLES = 2_000_000
 """Of a mesh; a finer one shows no more in a picture of :data:`MAX_SIDE` pixels."""
 
@@ -95,11 +99,15 @@ class Camera(Message):
         if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4) or np.linalg.det(rotation) < 0:
             raise SceneError("camera.world_from_camera", "must be a rotation and a translation")
         object.__setattr__(self, "world_from_camera", pose)
-        for name in ("fx", "fy", "cx", "cy"):
-            object.__setattr__(self, name, as_number(getattr(self, name), f"camera.{name}"))
         for name in ("fx", "fy"):
-            if getattr(self, name) <= 0:
+            focal = as_number(getattr(self, name), f"camera.{name}")
+            if focal <= 0:
                 raise SceneError(f"camera.{name}", "must be positive")
+            as_number(focal, f"camera.{name}", 1 / MAX_FOCAL, MAX_FOCAL)
+            object.__setattr__(self, name, focal)
+        for name in ("cx", "cy"):
+            centre = as_number(getattr(self, name), f"camera.{name}", -MAX_FOCAL, MAX_FOCAL)
+            object.__setattr__(self, name, centre)
 
 
 @dataclass(frozen=True, eq=False)

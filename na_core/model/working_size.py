@@ -21,6 +21,9 @@ MAX_RAYS = 2**19
 ROUNDING = 1e-9
 """By how much the output is larger than what was decoded for it, so that rounding down loses no pixel."""
 
+LEAST_SCALE = 1 / 64
+"""Pixels of the decoder's picture per pixel of the output: so few, where a frame shows a speck of its photo."""
+
 
 @dataclass(frozen=True)
 class DecoderSize:
@@ -73,7 +76,7 @@ def decoder_size(side: float, width: int, height: int, working_size: int, multip
         working_size: the longer side of photos that the networks were trained at.
         multiple: that the decoder's sides have to be of.
     """
-    scale = working_size / side
+    scale = max(working_size / side, LEAST_SCALE)
     pixels = width * height * scale**2
     scale *= min(1.0, math.sqrt(MAX_DECODED_SHARE * working_size**2 / pixels))
     # Two latents at the lowest level at least: group norm has no variance over a single value.

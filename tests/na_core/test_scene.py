@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from na_core.message import MAX_ELEMENT
 from na_core.scene import (
+    MAX_FOCAL,
     MAX_SHADOW_STRENGTH,
     MAX_SIDE,
     MAX_STEPS,
@@ -73,7 +75,8 @@ def rectangles(draw: st.DrawFn) -> tuple[float, float, float, float]:
 
 
 photos = st.builds(Photo, st.text("0123456789abcdef", min_size=64, max_size=64))
-cameras = st.builds(Camera, rigid_matrices(), positive, positive, numbers, numbers)
+centres = st.floats(-MAX_FOCAL, MAX_FOCAL)
+cameras = st.builds(Camera, rigid_matrices(), positive, positive, centres, centres)
 boxes = st.builds(Box, affine_matrices())
 layers = st.none() | photos
 mesh_files = st.builds(MeshFile, st.text("0123456789abcdef", min_size=64, max_size=64))
@@ -360,6 +363,28 @@ class TestValues:
             for value in (0.0, -1.0):
                 with pytest.raises(SceneError, match=rf"^camera\.{name}: must be positive"):
                     Camera(np.eye(4), **{"fx": 1.0, "fy": 1.0, name: value})
+
+    @pytest.mark.parametrize("name", ["fx", "fy"])
+    @pytest.mark.parametrize("value", [1e-320, 0.9 / MAX_FOCAL, 1.1 * MAX_FOCAL, 1e308])
+    def test_no_lens_is_so_short_or_so_long(self, name: str, value: float) -> None:
+        with pytest.raises(SceneError, match=rf"^camera\.{name}: expected a number from"):
+            Camera(np.eye(4), **{"fx": 1.0, "fy": 1.0, name: value})
+
+    @pytest.mark.parametrize("name", ["cx", "cy"])
+    @pytest.mark.parametrize("value", [-1e308, 1.1 * MAX_FOCAL])
+    def test_no_lens_is_shifted_so_far(self, name: str, value: float) -> None:
+        with pytest.raises(SceneError, match=rf"^camera\.{name}: expected a number from"):
+            Camera(np.eye(4), 1.0, 1.0, **{name: value})
+
+    def test_no_matrix_reaches_to_the_stars(self) -> None:
+        far = np.eye(4)
+        for value in (MAX_ELEMENT, -MAX_ELEMENT):
+            far[0, 3] = value
+            assert Box(far).world_from_box[0, 3] == value
+        far[0, 3] = 1e59
+        for message in (Box, lambda matrix: Camera(matrix, 1.0, 1.0)):
+            with pytest.raises(SceneError, match="holds a number beyond 1e\\+09"):
+                message(far)
 
     def test_box_takes_shear_mirror_and_flat(self) -> None:
         shear = np.eye(4)

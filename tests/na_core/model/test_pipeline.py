@@ -21,7 +21,7 @@ from na_core.layers.take_apart import LOOKS, TakingApart
 from na_core.model.checkpoints import load_checkpoint
 from na_core.model.pipeline import NeuralAssetsPipeline, RenderCancelled
 from na_core.model.working_size import at_output_size
-from na_core.scene import Asset, Frame, Photo, Sampling
+from na_core.scene import MAX_FOCAL, Asset, Box, Camera, Frame, Photo, Sampling
 from na_core.tensors.views import source_views
 from tests.na_core.reference import nearest_boxes
 from tests.na_core.studio import (
@@ -48,6 +48,21 @@ def sampling(
     steps: int = 2, seed: int = 0, size: tuple[int, int] = (64, 64), guidance: float = 1.0
 ) -> Sampling:
     return Sampling(steps, guidance, seed, "custom", *size)
+
+
+@st.composite
+def extremes(draw: st.DrawFn) -> tuple[str, Camera | Box]:
+    """Return what of a frame to change, and a box or a camera at the edge of what the schema allows."""
+    where = draw(st.sampled_from(["box", "source box", "camera", "source camera"]))
+    size = st.sampled_from([0.0, 1e-9, 1e-3, 1.0, 1e3, 1e9])
+    matrix = np.eye(4)
+    matrix[:3, 3] = draw(st.tuples(size, size, size))
+    if where.endswith("box"):
+        matrix[:3, :3] = np.diag(draw(st.tuples(size, size, size)))
+        return where, Box(matrix)
+    focal = st.sampled_from([1 / MAX_FOCAL, 1e-2, 1.0, 1e2, MAX_FOCAL])
+    centre = st.sampled_from([-MAX_FOCAL, 0.5, MAX_FOCAL])
+    return where, Camera(matrix, draw(focal), draw(focal), draw(centre), draw(centre))
 
 
 class TestPaintedPlates:
@@ -485,6 +500,26 @@ class TestContents:
             np.testing.assert_array_equal(image[~stood], studio.photo[~stood])
             boxes = shown(studio.frame()) >= 0
             assert (image[boxes] != studio.photo[boxes]).any(axis=-1).mean() > 0.9
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(extremes())
+    def test_whatever_the_schema_allows_is_rendered(
+        self, relieved: NeuralAssetsPipeline, studio: Studio, change: tuple[str, Camera | Box]
+    ) -> None:
+        where, value = change
+        frame = studio.frame()
+        placed, background = frame.assets[0], frame.background
+        changed = {
+            "box": lambda: replace(frame, assets=(replace(placed, box=value), *frame.assets[1:])),
+            "source box": lambda: replace(
+                frame,
+                assets=(replace(placed, asset=replace(placed.asset, source_box=value)), *frame.assets[1:]),
+            ),
+            "camera": lambda: replace(frame, camera=value),
+            "source camera": lambda: replace(frame, background=replace(background, source_camera=value)),
+        }[where]()
+        picture = relieved([changed], studio.photos, sampling(1)).images[0]
+        assert picture.shape == studio.photo.shape
 
     def test_without_assets_paper_renders_the_same_whatever_stood_there(
         self, paper: NeuralAssetsPipeline, studio: Studio
