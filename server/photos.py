@@ -14,6 +14,10 @@ from server.protocol import MAX_PHOTO_BYTES
 
 MAX_PIXELS = 150_000_000
 """A photo with more pixels is refused before its pixels are decoded (a 108-megapixel phone photo passes)."""
+MAX_PIXELS_AT_ONCE = {"WEBP": 60_000_000, "AVIF": 60_000_000, "JPEG2000": 40_000_000}
+"""The same for formats whose decoders hold several copies of the whole picture."""
+STRIP_PIXELS = 2**22
+"""Of a large photo, that are converted at a time."""
 TRANSPARENT = (128, 128, 128)
 """What shows through transparent pixels: mid grey, the decoder's zero, so that no edge of a cut-out glows."""
 FOCAL_LENGTH_35MM = ExifTags.Base.FocalLengthIn35mmFilm.value
@@ -40,21 +44,21 @@ def decode_photo(data: bytes | bytearray) -> Picture:
     try:
         with Image.open(io.BytesIO(data), formats=[name for name in FORMATS if _available(name)]) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            most = MAX_PIXELS_AT_ONCE.get(str(image.format), MAX_PIXELS)
+            if width * height > most:
                 raise Failure(
                     "photo_too_large",
-                    f"The photo has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million: "
-                    "save it smaller.",
+                    f"The photo has {width} x {height} pixels, more than {most // 10**6} million: "
+                    "save it smaller, or as JPEG.",
                     status=413,
                 )
             # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size when that still is large enough.
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            if max(upright.size) > MAX_SIDE and upright.mode not in ("P", "1"):
-                upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
-            picture = _to_rgb(upright)
-            picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            picture = _reduced_to_rgb(image)
+            picture.getexif()[ExifTags.Base.Orientation] = orientation
+            ImageOps.exif_transpose(picture, in_place=True)
             pixels = np.array(picture, dtype=np.uint8)
     except Failure:
         raise
@@ -96,6 +100,22 @@ def file_too_large() -> Failure:
 def _available(name: str) -> bool:
     Image.init()
     return name in Image.OPEN
+
+
+def _reduced_to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image as RGB, its longer side at most MAX_SIDE pixels.
+
+    A large one is converted and reduced in strips: of 144 million pixels each copy takes half a gigabyte.
+    """
+    width, height = image.size
+    factor = max(1, max(width, height) // MAX_SIDE)  # of the rest, a good filter makes the picture
+    picture = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    strip = factor * max(1, STRIP_PIXELS // (width * factor))
+    for top in range(0, height, strip):
+        part = image.crop((0, top, width, min(top + strip, height)))
+        picture.paste(_to_rgb(part).reduce(factor), (0, top // factor))
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    return picture
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -22,7 +22,7 @@ ROUNDING = 1e-9
 """By how much the output is larger than what was decoded for it, so that rounding down loses no pixel."""
 
 LEAST_SCALE = 1 / 64
-"""Pixels of the decoder's picture per pixel of the output: so few, where a frame shows a speck of its photo."""
+"""Pixels of the decoder's picture per pixel of the output, of a frame that shows a speck of its photo."""
 
 
 @dataclass(frozen=True)

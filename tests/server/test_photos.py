@@ -5,6 +5,8 @@ import hashlib
 import http.client
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from na_core.scene import MAX_SIDE
 from server.failures import Failure
 from server.photos import decode_photo
+from tests.server.conftest import ROOT
 
 ABSENT = "0" * 64
 
@@ -154,3 +157,57 @@ def test_a_large_photo_is_made_smaller_and_keeps_its_proportions(format):
     pixels = decode_photo(encoded(Image.new("RGB", (5000, 2500), (10, 200, 30)), format))
     assert pixels.shape == (MAX_SIDE // 2, MAX_SIDE, 3)
     assert np.abs(pixels.astype(int) - (10, 200, 30)).max() <= 4
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "I;16"])
+@pytest.mark.parametrize("side", [4500, 9000])
+def test_a_large_photo_of_any_kind_shows_what_it_showed(mode, side):
+    dark, light = np.zeros((40, side // 2), np.uint8), np.full((40, side - side // 2), 255, np.uint8)
+    halves = np.concatenate([dark, light], axis=1)
+    if mode == "I;16":
+        image = Image.fromarray(halves.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(halves).convert("RGB").convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored rows' left is the top
+    pixels = decode_photo(encoded(image, exif=exif)).astype(int)
+    assert pixels.shape[0] == MAX_SIDE
+    assert pixels[:2000].max() <= 2
+    assert pixels[2100:].min() >= 253
+
+
+PEAK = """
+import sys
+from PIL import Image
+from server.photos import decode_photo
+from tests.server.conftest import ROOT
+
+def memory(name):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(name))
+
+data = sys.stdin.buffer.read()
+before = memory("VmRSS")
+pixels = decode_photo(data)
+peak, kept = memory("VmHWM"), pixels.nbytes // 2**20
+del pixels
+print(peak - before, memory("VmRSS") - before, kept)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system does not tell a process's peak")
+@pytest.mark.parametrize("mode", ["P", "I;16", "RGBA"])
+def test_a_huge_photo_takes_little_memory_and_gives_it_back(mode):
+    data = encoded(Image.new(mode, (12_000, 12_000)), compress_level=1)
+    done = subprocess.run([sys.executable, "-c", PEAK], input=data, capture_output=True, check=True, cwd=ROOT)
+    peak, after, kept = map(int, done.stdout.split())
+    assert kept == 48
+    assert peak <= 900  # MiB; its pixels alone are 144 to 576
+    assert after <= 60
+
+
+def test_a_format_whose_decoder_copies_the_picture_has_a_limit_of_its_own():
+    assert decode_photo(encoded(Image.new("L", (9000, 9000)))).shape == (MAX_SIDE, MAX_SIDE, 3)
+    with pytest.raises(Failure, match="more than 60 million") as caught:
+        decode_photo(encoded(Image.new("L", (9000, 9000)), "WEBP"))
+    assert caught.value.code == "photo_too_large"
