@@ -41,6 +41,7 @@ from server.caches import ByteLimitedCache
 from server.detection import DetectionRequest, Detectors
 from server.failures import Failure
 from server.frames_job import FramesJob
+from server.hanging_up import Desk, HungUp
 from server.jobs import Job, Renderer, RenderQueue
 from server.layers_job import LayersJob
 from server.meshes import decode_mesh, mesh_too_large
@@ -58,6 +59,9 @@ from server.protocol import (
 )
 
 logger = logging.getLogger(__name__)
+
+HUNG_UP = 499
+"""Status of a request whose client is gone, which only the log may see; nginx has it."""
 
 
 class LoadedRenderer(Renderer, Protocol):
@@ -100,7 +104,7 @@ def create_app(
     meshes: ByteLimitedCache[MeshArrays] = ByteLimitedCache(limits.mesh_cache_bytes, lambda mesh: mesh.nbytes)
     finished: ByteLimitedCache[bytes] = ByteLimitedCache(limits.frame_cache_bytes, len)
     queue = RenderQueue(renderer)
-    looking = detectors or Detectors(renderer.device)
+    looking, desk = detectors or Detectors(renderer.device), Desk("detection")
     app = FastAPI(title="Neural Assets worker", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(AccessGate, token=token, port=port)
     app.add_exception_handler(Failure, _answer_failure)
@@ -184,7 +188,11 @@ def create_app(
         picture = photos.get(wanted.photo)
         if picture is None:
             raise _files_missing([wanted.photo], [])
-        found = await asyncio.to_thread(looking.detect, wanted, picture)
+        try:
+            found = await desk.answer(request, lambda: looking.detect(wanted, picture))
+        except HungUp:
+            logger.info("a detection was cancelled")
+            return Response(status_code=HUNG_UP)
         return JSONResponse(found.to_dict())
 
     @app.post("/v1/render")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,9 @@ from na_core.geometry.camera import pitch_and_roll
 from na_core.scene import Camera, Picture
 from server.detector_settings import DetectorSettings
 from server.failures import Failure, is_out_of_memory
+from server.hanging_up import HungUp
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from na_core.detection.detection import Detection
@@ -83,7 +87,7 @@ class Detectors:
                 named = request.prompt.strip() and request.rectangles is None
                 look = self._named if named else self._any
                 return look(request, picture)
-        except Failure:
+        except (Failure, HungUp):
             raise
         except WeightsError as error:
             raise Failure("weights_missing", str(error), status=422) from error
@@ -95,6 +99,7 @@ class Detectors:
                     "the worker with --device cpu.",
                     status=507,
                 ) from error
+            logger.exception("a detection failed")
             reason = (str(error).strip().splitlines() or [""])[0][:300]
             raise Failure(
                 "detection_failed",

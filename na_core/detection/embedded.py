@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
+from na_core.cancellation import poll
 from na_core.detection.detection import (
     ASSUMED_HEIGHT,
     CameraDoubt,
@@ -136,6 +137,7 @@ def detect(
         scale = np.tile((width, height), 2) / max(width, height)
         found = found_in(first.prediction, first.size, given * scale)
     look, found = first.fitted(found)
+    poll()
     found = seen_again(refiner, first, look, found, given=rectangles is not None)
     if rectangles is None:
         found = sure(found, threshold, LAST_OVERLAP)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from na_core.backbone_weights import published_weights
+from na_core.cancellation import poll
 from na_core.detection.detection import Detection, distinct_names
 from na_core.detection.everyday_things import EVERYDAY_THINGS
 from na_core.image_classifier import CLASSES, ImageClassifier
@@ -122,6 +123,7 @@ def least_sure(
     for margin in MARGINS:
         crops = {number: crop_of(photo, rectangles[number], margin) for number in _undoubted(least)}
         for mirrored in (False, True):
+            poll()
             sure = _undoubted(least)
             if not sure:
                 return least

@@ -21,6 +21,7 @@ from transformers import (
     AutoProcessor,
 )
 
+from na_core.cancellation import poll
 from na_core.detection.detection import ASSUMED_HEIGHT, DetectedObject, Detection, distinct_rectangles
 from na_core.detection.ground import GroundError, camera_over_ground
 from na_core.detection.lifting import FittingError, fit_box, points_of_depth, smoothed
@@ -97,12 +98,15 @@ class OpenVocabularyDetector:
         side = max(height, width)
         image = Image.fromarray(photo)
         names, scores, rectangles = self.find_boxes(image, prompt, threshold)
+        poll()
         depth, told = self.find_depth(image, None if focal is None else focal * side)
         pixels = focal * side if focal is not None else told or assumed_focal(width, height)
+        poll()
         masks = self.find_masks(image, rectangles, depth)
         camera = _camera(depth, masks, pixels)
         found = []
         for name, score, rectangle, mask in zip(names, scores, rectangles, masks, strict=True):
+            poll()
             points = points_of_depth(camera, smoothed(depth, mask), mask)
             try:
                 box = fit_box(points, camera.world_from_camera[:3, 3])

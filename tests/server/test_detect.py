@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -224,3 +226,29 @@ def test_a_depth_network_alone_tells_the_camera_to_the_embedded_detector(tmp_pat
     assert found.doubt is None
     told = Detectors("cpu", settings).detect(DetectionRequest(photo="0" * 64, pitch=0.3, roll=0.0), picture)
     assert pitch_and_roll(told.camera.world_from_camera[2, :3])[0] == pytest.approx(0.3)
+
+
+def test_detections_that_nobody_waits_for_any_more_hold_up_none_after_them(scripted, photo) -> None:
+    sha256 = scripted.upload(photo)
+    body = json.dumps({"photo": sha256})
+    started = time.monotonic()
+    _, wanted = scripted.request("POST", "/v1/detect", body)
+    one = time.monotonic() - started
+    abandoned = [http.client.HTTPConnection("127.0.0.1", scripted.port, timeout=30) for _ in range(30)]
+    for connection in abandoned:
+        connection.request("POST", "/v1/detect", body, scripted.headers())
+    time.sleep(0.1)
+    for connection in abandoned:
+        connection.close()
+    started = time.monotonic()
+    _, found = scripted.request("POST", "/v1/detect", body)
+    assert time.monotonic() - started < 10 * one + 1
+    assert found == wanted
+
+
+def test_a_detection_that_fails_leaves_its_reason_in_the_log(caplog) -> None:
+    with pytest.raises(Failure, match="log has the details") as caught:
+        Detectors().detect(DetectionRequest(photo="0" * 64), np.zeros((0, 0, 3), np.uint8))
+    assert caught.value.code == "detection_failed"
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.getMessage() == "a detection failed"
