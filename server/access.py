@@ -64,7 +64,8 @@ class AccessGate:
             try:
                 check_access(Headers(scope=scope), self._token, self._port)
             except Failure as failure:
-                response = JSONResponse({"error": failure.to_dict()}, status_code=failure.status)
+                body = {"error": failure.to_dict()}
+                response = JSONResponse(body, failure.status, headers={"Connection": "close"})
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -18,15 +16,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from na_core.meshes.mesh_arrays import MeshArrays
 from na_core.scene import (
     Frame,
-    LayersRequest,
     Picture,
-    RenderJob,
-    SceneError,
 )
 from server.access import AccessGate
 from server.answers import (
@@ -49,7 +45,6 @@ from server.photos import decode_photo, file_too_large
 from server.protocol import (
     HEARTBEAT_SECONDS,
     MAX_DETECTION_BYTES,
-    MAX_FRAMES,
     MAX_JOB_BYTES,
     MAX_MESH_BYTES,
     MAX_PHOTO_BYTES,
@@ -57,6 +52,7 @@ from server.protocol import (
     PREVIEW_HEADER,
     encode_record,
 )
+from server.request_bodies import parse_job, parse_layers_request, read_body, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +105,8 @@ def create_app(
     app.add_middleware(AccessGate, token=token, port=port)
     app.add_exception_handler(Failure, _answer_failure)
     app.add_exception_handler(HTTPException, _answer_http_exception)
+    for gone in (HungUp, ClientDisconnect):
+        app.add_exception_handler(gone, _answer_nobody)
     app.add_exception_handler(Exception, _answer_bug)
 
     def held(
@@ -151,7 +149,7 @@ def create_app(
         _check_name(sha256)
         picture = photos.get(sha256)
         if picture is None:
-            data = await _read_body(request, MAX_PHOTO_BYTES, file_too_large())
+            data = await read_body(request, MAX_PHOTO_BYTES, file_too_large())
             picture = await asyncio.to_thread(_decode_checked, data, sha256)
             photos.put(sha256, picture)
         return StoredPhoto(width=picture.shape[1], height=picture.shape[0])
@@ -170,7 +168,7 @@ def create_app(
         _check_name(sha256)
         mesh = meshes.get(sha256)
         if mesh is None:
-            data = await _read_body(request, MAX_MESH_BYTES, mesh_too_large())
+            data = await read_body(request, MAX_MESH_BYTES, mesh_too_large())
             mesh = await asyncio.to_thread(_mesh_checked, data, sha256)
             meshes.put(sha256, mesh)
         count = None if mesh.triangles is None else len(mesh.triangles)
@@ -178,26 +176,22 @@ def create_app(
 
     @app.post("/v1/detect")
     async def detect(request: Request) -> Response:
-        body = await _read_body(request, MAX_DETECTION_BYTES, _invalid_detection("it is too long"))
+        body = await read_body(request, MAX_DETECTION_BYTES, _invalid_detection("it is too long"))
         try:
             wanted = DetectionRequest.model_validate_json(bytes(body))
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "request"
-            raise _invalid_detection(f"{field}: {first['msg']}", field=field) from error
+            field = shortened(".".join(map(str, first["loc"])) or "request")
+            raise _invalid_detection(f"{field}: {shortened(first['msg'])}", field=field) from error
         picture = photos.get(wanted.photo)
         if picture is None:
             raise _files_missing([wanted.photo], [])
-        try:
-            found = await desk.answer(request, lambda: looking.detect(wanted, picture))
-        except HungUp:
-            logger.info("a detection was cancelled")
-            return Response(status_code=HUNG_UP)
+        found = await desk.answer(request, lambda: looking.detect(wanted, picture))
         return JSONResponse(found.to_dict())
 
     @app.post("/v1/render")
     async def render(request: Request) -> Response:
-        body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
+        body = await read_body(request, MAX_JOB_BYTES, _job_too_large())
         job = await asyncio.to_thread(parse_job, bytes(body))
         wants_previews = request.headers.get(PREVIEW_HEADER) == "1"
         pictures, shapes = held(job.frames, [each for each in (job.before, job.after) if each is not None])
@@ -205,48 +199,11 @@ def create_app(
 
     @app.post("/v1/layers")
     async def layers(request: Request) -> Response:
-        body = await _read_body(request, MAX_JOB_BYTES, _job_too_large())
+        body = await read_body(request, MAX_JOB_BYTES, _job_too_large())
         wanted = await asyncio.to_thread(parse_layers_request, bytes(body))
         return JobResponse(queue, LayersJob(wanted, held([wanted.frame])[0]))
 
     return app
-
-
-def parse_job(body: bytes) -> RenderJob:
-    """Parse and check a render request's body.
-
-    Raises:
-        Failure: ``scene_invalid``, whose message names the field.
-    """
-    with _malformed_told():
-        data = json.loads(body)
-        count = len(data["frames"]) if isinstance(data, dict) and isinstance(data.get("frames"), list) else 1
-        if not 1 <= count <= MAX_FRAMES:
-            raise SceneError("renderjob.frames", f"expected 1 to {MAX_FRAMES} frames, got {count}")
-        return RenderJob.from_dict(data)
-
-
-def parse_layers_request(body: bytes) -> LayersRequest:
-    """Parse and check a layers request's body.
-
-    Raises:
-        Failure: ``scene_invalid``, whose message names the field.
-    """
-    with _malformed_told():
-        return LayersRequest.from_json(body)
-
-
-@contextmanager
-def _malformed_told() -> Iterator[None]:
-    """Turn what a malformed body raises into the failure that says so."""
-    try:
-        yield
-    except SceneError as error:
-        raise Failure(
-            "scene_invalid", f"The request is malformed: {error}.", status=422, field=error.path
-        ) from error
-    except (ValueError, OverflowError, RecursionError) as error:
-        raise Failure("scene_invalid", f"The request is malformed: {error}.", status=422) from error
 
 
 class JobResponse(StreamingResponse):
@@ -280,19 +237,6 @@ async def _stream(job: Job) -> AsyncIterator[bytes]:
             yield payload
         if record["event"] in ("done", "error"):
             return
-
-
-async def _read_body(request: Request, limit: int, too_large: Failure) -> bytearray:
-    """Return the request's body; what announces or turns out to exceed ``limit`` bytes is refused early."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit:
-        raise too_large
-    body = bytearray()
-    async for part in request.stream():
-        if len(body) + len(part) > limit:
-            raise too_large
-        body += part
-    return body
 
 
 def _decode_checked(data: bytearray, sha256: str) -> Picture:
@@ -347,7 +291,14 @@ def _files_missing(photos: list[str], meshes: list[str]) -> Failure:
 
 async def _answer_failure(_request: Request, failure: Exception) -> Response:
     assert isinstance(failure, Failure)
-    return JSONResponse({"error": failure.to_dict()}, status_code=failure.status)
+    # The rest of a body that stopped is not waited for.
+    headers = {"Connection": "close"} if failure.status == HTTPStatus.REQUEST_TIMEOUT else None
+    return JSONResponse({"error": failure.to_dict()}, failure.status, headers)
+
+
+async def _answer_nobody(request: Request, _error: Exception) -> Response:
+    logger.info("%s %s: the client hung up", request.method, request.url.path)
+    return Response(status_code=HUNG_UP)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from na_core.threads import use_threads
 from server import lifecycle
 from server.detector_settings import DetectorSettings
 from server.failures import Failure
+from server.log import log_to_stderr
 from server.own_models import ModelSettings
 from server.protocol import PROTOCOL_VERSION, TOKEN_VARIABLE
 
@@ -63,9 +64,7 @@ def run_worker(
     stdout = lifecycle.claim_stdout()
     if lifecycle.is_supervised():
         lifecycle.die_with_parent()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr()
     try:
         _start(settings, load or load_renderer, stdout)
     except Failure as failure:
@@ -179,6 +178,8 @@ def _start(
 def _serve(app: FastAPI, listener: socket.socket, when_ready: Callable[[], None]) -> None:
     import uvicorn
 
+    from server.connections import PromptConnection
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -193,7 +194,7 @@ def _serve(app: FastAPI, listener: socket.socket, when_ready: Callable[[], None]
 
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=PromptConnection,
         ws="none",
         loop="asyncio",
         lifespan="off",
