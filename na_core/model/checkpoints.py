@@ -1,12 +1,13 @@
 """Finding and loading checkpoints: safetensors in diffusers' layout, nothing else."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import ViTModel
 
+from na_core.model.config_limits import check_config, read_config
 from na_core.model.pipeline import NeuralAssetsPipeline
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -58,17 +59,20 @@ def resolve_checkpoint(name: str | Path) -> Path:
             f"The folder '{name}' is not a checkpoint: it holds no model_index.json. "
             f"Choose the folder that does.",
         )
-    try:
-        classes = json.loads(index.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _corrupt(name, "model_index.json is not JSON") from error
-    if not isinstance(classes, dict):
-        raise _corrupt(name, "model_index.json holds no list of parts")
-    chosen = [part for part in OPTIONAL_COMPONENTS if (classes.get(part) or [None])[0] is not None]
-    for component in (*COMPONENTS, *chosen):
+    if any(folder.rglob("*.py")):
+        raise CheckpointError(
+            "checkpoint_corrupt",
+            f"The checkpoint '{name}' brings code of its own, which is never run. Take one without .py files.",
+        )
+    classes = _config(name, index)
+    if not isinstance(classes.get("_class_name"), str):
+        raise _corrupt(name, "model_index.json does not say of which class it is")
+    for component in (*COMPONENTS, *OPTIONAL_COMPONENTS):
         part = folder / component
         entry = classes.get(component)
-        if not isinstance(entry, list) or len(entry) != 2 or entry[0] not in LIBRARIES:
+        if component in OPTIONAL_COMPONENTS and entry in (None, [None, None]):
+            continue
+        if not _is_class(entry):
             raise _corrupt(name, f"model_index.json does not say which of our classes '{component}' is")
         if not part.is_dir():
             raise _corrupt(name, f"its folder '{component}' is missing")
@@ -80,7 +84,27 @@ def resolve_checkpoint(name: str | Path) -> Path:
             )
         if component != "scheduler" and not any(part.glob("*.safetensors")):
             raise _corrupt(name, f"the weights of '{component}' are missing")
+        if component != "scheduler" and (part / "config.json").is_file():
+            _config(name, part / "config.json")
     return folder
+
+
+def _config(name: str | Path, file: Path) -> dict[str, object]:
+    """Return what a file of a checkpoint's configuration says, if it is within reason."""
+    try:
+        config = read_config(file)
+        check_config(config)
+    except ValueError as error:
+        raise _corrupt(name, f"{error} (in {file.parent.name}/{file.name})") from error
+    return config
+
+
+def _is_class(entry: object) -> bool:
+    """Tell whether an entry of an index names one of our libraries, and a class in it."""
+    if not isinstance(entry, list) or len(entry) != 2:
+        return False
+    library, kind = entry
+    return library in LIBRARIES and isinstance(kind, str) and kind.isidentifier()
 
 
 def _corrupt(name: str | Path, what: str) -> CheckpointError:
@@ -114,6 +138,10 @@ def load_checkpoint(
         raise
     except Exception as error:  # whatever the loaders of three libraries raise on damaged files
         raise _corrupt(name, f"{type(error).__name__}: {str(error).splitlines()[0][:200]}") from error
+    for component, module in pipeline.components.items():
+        weights = module.parameters() if isinstance(module, nn.Module) else ()
+        if not all(bool(values.isfinite().all()) for values in weights):
+            raise _corrupt(name, f"weights of '{component}' are no finite numbers")
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -67,7 +67,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
     try:
         index = dict(json.loads(file.read_text(encoding="utf-8")))
         return {**index, "_class_name": str(index["_class_name"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"'{folder}' is no folder of a diffusers pipeline: it has no {INDEX} that says what it is. "
             "Choose the folder that holds that file."
@@ -75,7 +75,10 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _check_files(folder: Path) -> None:
-    """Refuse folders whose weights are pickles, or where a part has none."""
+    """Refuse folders that bring code, whose weights are pickles, or where a part has none."""
+    code = next(folder.rglob("*.py"), None)
+    if code is not None:
+        raise WeightsError(f"'{code}' is code, which is never run. Take a model without .py files.")
     for part in sorted(each for each in folder.iterdir() if each.is_dir()):
         files = [file for file in part.iterdir() if file.is_file()]
         unsafe = [file for file in files if file.suffix in UNSAFE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from na_core.model.checkpoints import (
     COMPONENTS,
@@ -120,6 +122,57 @@ class TestErrors:
     def test_a_config_that_is_not_json(self, component: str, copied: Path) -> None:
         (copied / component / "config.json").write_text("{")
         assert error_of(copied).code == "checkpoint_corrupt"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"unet": "diffusers"},
+            {"unet": 3},
+            {"vae": {"a": 1}},
+            {"unet": ["diffusers", 7]},
+            {"unet": ["diffusers", ["UNet2DConditionModel"]]},
+            {"unet": [["diffusers"], "UNet2DConditionModel"]},
+            {"_class_name": ["pipeline", "Mine"]},
+            {"_class_name": None},
+            {"slots": 10**30},
+        ],
+    )
+    def test_an_odd_index(self, change: dict[str, object], copied: Path) -> None:
+        index = copied / "model_index.json"
+        index.write_text(json.dumps(json.loads(index.read_text()) | change))
+        assert error_of(copied).code == "checkpoint_corrupt"
+
+    @pytest.mark.parametrize("file", ["model_index.json", "unet/config.json"])
+    def test_a_config_that_is_nested_without_end(self, file: str, copied: Path) -> None:
+        (copied / file).write_text('{"unet": ' + "[" * 100_000 + "]" * 100_000 + "}")
+        assert error_of(copied).code == "checkpoint_corrupt"
+
+    @pytest.mark.parametrize(
+        ("file", "setting", "value"),
+        [
+            ("encoder/config.json", "num_hidden_layers", 10**6),
+            ("encoder/config.json", "hidden_size", 10**9),
+            ("unet/config.json", "layers_per_block", 10**6),
+            ("unet/config.json", "layers_per_block", [1, 10**6]),
+            ("unet/config.json", "block_out_channels", [32] * 10**4),
+            ("tokenizer3d/config.json", "pose_hidden_size", 10**12),
+        ],
+    )
+    def test_a_size_out_of_all_reason_is_named_and_nothing_is_built(
+        self, file: str, setting: str, value: object, copied: Path
+    ) -> None:
+        config = copied / file
+        config.write_text(json.dumps(json.loads(config.read_text()) | {setting: value}))
+        with pytest.raises(CheckpointError, match=setting):
+            resolve_checkpoint(copied)
+
+    @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+    def test_weights_that_are_no_numbers(self, bad: float, copied: Path) -> None:
+        file = next((copied / "unet").glob("*.safetensors"))
+        weights = load_file(file)
+        next(iter(weights.values())).view(-1)[0] = bad
+        save_file(weights, file, {"format": "pt"})
+        assert "'unet'" in error_of(copied).message
 
     def test_weights_of_another_shape(self, copied: Path, tiny: Callable[..., NeuralAssetsPipeline]) -> None:
         tiny("paper").unet.save_pretrained(copied / "other")

@@ -152,6 +152,17 @@ class TestRefusals:
         with pytest.raises(WeightsError, match=r"incomplete or damaged. Download it again"):
             load_refiner(str(copied))
 
+    def test_code(self, folders: dict[str, Path], tmp_path: Path) -> None:
+        copied = shutil.copytree(folders["StableDiffusionPipeline"], tmp_path / "copied")
+        (copied / "unet" / "unet.py").write_text("raise SystemExit")
+        with pytest.raises(WeightsError, match=r"unet.py' is code, which is never run"):
+            load_refiner(str(copied))
+
+    def test_an_index_that_is_nested_without_end(self, tmp_path: Path) -> None:
+        (tmp_path / "model_index.json").write_text("[" * 100_000)
+        with pytest.raises(WeightsError, match="no folder of a diffusers pipeline"):
+            load_refiner(str(tmp_path))
+
     def test_pickles(self, folders: dict[str, Path], tmp_path: Path) -> None:
         copied = shutil.copytree(folders["StableDiffusionPipeline"], tmp_path / "copied")
         file = copied / "unet" / "diffusion_pytorch_model.safetensors"
