@@ -62,7 +62,7 @@ def resolve_checkpoint(name: str | Path) -> Path:
     if any(folder.rglob("*.py")):
         raise CheckpointError(
             "checkpoint_corrupt",
-            f"The checkpoint '{name}' brings code of its own, which is never run. Take one without .py files.",
+            f"The checkpoint '{name}' brings code, which is never run. Take one without .py files.",
         )
     classes = _config(name, index)
     if not isinstance(classes.get("_class_name"), str):
