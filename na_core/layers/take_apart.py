@@ -35,6 +35,7 @@ from na_core.layers.palette import in_palette
 from na_core.layers.photo_network import DARKEST, Estimate, PhotoNetwork, estimate
 from na_core.layers.plate import dark_rims, plates
 from na_core.layers.plate_models import filled_plate
+from na_core.layers.relief_edges import with_sharp_steps
 from na_core.layers.remnants import with_remnants
 from na_core.layers.resample import resampled_depth, resampled_normals
 from na_core.layers.shadow import thrown_shadows
@@ -234,6 +235,7 @@ def _found(
     each = [_chances(look, views.filled.shape[1]) for look in looks]
     chances = (_mean(each) * (each[0] > 0)).cpu().numpy()  # a coarse look would reach over boxes' edges
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
+    seen = working_pictures(views.pictures, working_size).cpu().numpy()
     shadow, guess = (_mean([getattr(look, name) for look in looks]) for name in ("shadow", "plate"))
     normals = _mean([look.normal for look in looks]).movedim(1, -1).cpu().numpy()
     guess = _guesses(guess, views.pictures, found.probability[:, 0], shadow)
@@ -256,7 +258,12 @@ def _found(
         after = repainted(picture, after, painted[number].outlines, soft=soft)
         owner, cover, alpha, foreground = after.owner, after.cover, after.alpha, after.foreground
         poll()
-        met, left = (resampled_depth(values[number], index[number], owner) for values in (near, far))
+        met, left = (
+            resampled_depth(
+                with_sharp_steps(each[number], index[number], owner, seen[number]), index[number], owner
+            )
+            for each in (near, far)
+        )
         told = depths_of(models, picture)
         if told is not None:
             met = fitted_depths(told, owner, met, left)
