@@ -6,6 +6,7 @@ a Python without the worker's packages gets a sentence too.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import sys
@@ -52,7 +53,8 @@ def sentence_for(error: Exception) -> str | None:
         return str(getattr(error, "message", error))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
+        fix = ". Free some space and run the command again" if error.errno == errno.ENOSPC else ""
+        return f"{where}{error.strerror or error}{fix}"
     return None
 
 

@@ -8,7 +8,6 @@ objects apart, the objects as ellipsoids in their boxes). The camera's path is J
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from na_core.data.contact_sheet import colour_of
 from na_core.geometry.camera import camera_from_world, pixel_centres, rays
 from na_core.scene import Camera, Frame
 from server.failures import Failure
+from server.whole_files import written_whole
 
 if TYPE_CHECKING:
     from na_core.compose.frame_passes import FramePasses
@@ -168,9 +168,11 @@ def write_clips(
             "packages_missing", "Writing videos takes the package av: pip install 'neural-assets[export]'"
         ) from error
     paths = {name: out / f"{name}.mp4" for name in CLIPS}
-    partials = {name: path.with_suffix(f".{os.getpid()}.partial") for name, path in paths.items()}
     cameras = []
-    try:
+    with ExitStack() as files:
+        for path in paths.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        partials = {name: files.enter_context(written_whole(path)) for name, path in paths.items()}
         with ExitStack() as stack:
             videos: dict[str, tuple[Any, Any]] = {}
             for number in range(frames):
@@ -180,7 +182,6 @@ def write_clips(
                 for name, make in CLIPS.items():
                     picture = _even(make(clip))
                     if name not in videos:
-                        partials[name].parent.mkdir(parents=True, exist_ok=True)
                         container = stack.enter_context(av.open(str(partials[name]), "w", format="mp4"))
                         stream = container.add_stream(CODEC, rate=Fraction(rate).limit_denominator(1001))
                         stream.width, stream.height = picture.shape[1], picture.shape[0]
@@ -191,12 +192,7 @@ def write_clips(
                 yield number
             for container, stream in videos.values():
                 container.mux(stream.encode())
-        for name, path in paths.items():
-            partials[name].replace(path)
-        _write_cameras(out / "camera.json", cameras, rate)
-    finally:
-        for partial in partials.values():
-            partial.unlink(missing_ok=True)
+    _write_cameras(out / "camera.json", cameras, rate)
 
 
 def _even(picture: Image) -> Image:
@@ -221,7 +217,6 @@ def _camera(camera: Camera, height: int, width: int) -> dict[str, Any]:
 
 
 def _write_cameras(file: Path, cameras: list[dict[str, Any]], rate: float) -> None:
-    partial = file.with_suffix(f".{os.getpid()}.partial")
     text = json.dumps({"frames_per_second": rate, "frames": cameras}, indent=2)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(file)
+    with written_whole(file) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from server.whole_files import written_whole
 
 
 def write_exr(
@@ -26,12 +27,7 @@ def write_exr(
     import OpenEXR  # here: not everything that imports this writes
 
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **(texts or {})}
-    partial = partial_of(file)
     whole = {name: np.ascontiguousarray(values) for name, values in channels.items()}
-    OpenEXR.File(header, whole).write(str(partial))
-    return partial.replace(file)
-
-
-def partial_of(file: Path) -> Path:
-    """Return where a file is written before it takes its name, so that none is ever there by half."""
-    return file.with_suffix(f".{os.getpid()}.partial")
+    with written_whole(file) as partial:
+        OpenEXR.File(header, whole).write(str(partial))
+    return file

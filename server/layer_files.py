@@ -10,7 +10,8 @@ from PIL import Image
 from na_core.data.contact_sheet import colour_of, draw_boxes, laid_out
 from na_core.layers.pictures import LayerPictures
 from na_core.scene import Box, Camera
-from server.exr import partial_of, write_exr
+from server.exr import write_exr
+from server.whole_files import written_whole
 
 SHEET_SIDE = 512
 """Longer side in pixels of each picture on the sheet."""
@@ -73,6 +74,6 @@ def _shown(pictures: LayerPictures) -> Iterator[NDArray[np.uint8]]:
 
 
 def _write_png(file: Path, picture: Image.Image) -> Path:
-    partial = partial_of(file)
-    picture.save(partial, format="PNG")
-    return partial.replace(file)
+    with written_whole(file) as partial:
+        picture.save(partial, format="PNG")
+    return file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +15,7 @@ from server.meshes import decode_mesh
 from server.passes import Shown, made_passes, write_passes
 from server.photos import decode_photo
 from server.protocol import MAX_MESH_BYTES, MAX_PHOTO_BYTES
+from server.whole_files import written_whole
 
 Content = TypeVar("Content")
 
@@ -288,10 +288,12 @@ def _ignore_step(_step: int, _steps: int, _preview: Callable[[], Picture]) -> No
 
 
 def write_png(path: Path, picture: Picture) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a picture, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     from PIL import Image
 
-    # In one step, so that an interrupted run leaves no half picture that the next one would skip.
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    Image.fromarray(picture).save(partial, format="PNG")
-    partial.replace(path)
+    with written_whole(path) as partial:
+        Image.fromarray(picture).save(partial, format="PNG")
