@@ -44,6 +44,7 @@ from .names import ENGINE
 from .preferences import worker_settings
 from .render.picture import Observer, render_picture
 from .render.problems import problems as _problems
+from .render.written import check_written
 from .scene import assets as _assets
 from .scene.adjust import (
     drag_face,
@@ -259,7 +260,8 @@ def render_animation(
         The files, in order.
 
     Raises:
-        UserError: no such format, or the render failed; the text is Blender's report.
+        UserError: no such format, a picture that was not written whole, or the render failed; the text is
+            Blender's report.
     """
     scene = scene or bpy.context.scene
     path = Path(os.path.abspath(os.fspath(filepath)))
@@ -289,6 +291,7 @@ def render_animation(
         numbers = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         written = [Path(bpy.path.abspath(render.frame_path(frame=number))) for number in numbers]
         bpy.ops.render.render(animation=True, scene=scene.name)
+        check_written()
         return written
     except RuntimeError as error:
         raise UserError(str(error).strip()) from error

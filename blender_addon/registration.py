@@ -24,6 +24,7 @@ from .operators import (
     views,
 )
 from .operators import worker as worker_operators
+from .render import written
 from .scene import migration, painting, properties
 from .worker import supervisor
 
@@ -55,6 +56,7 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (painting.register, painting.unregister),
     (updating.register, updating.unregister),
     (import_photo.register, import_photo.unregister),
+    (written.register, written.unregister),
     (panels.register, panels.unregister),
     (overlay.register, overlay.unregister),
     (outline_overlay.register, outline_overlay.unregister),

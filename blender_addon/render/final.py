@@ -21,6 +21,7 @@ from .disk_space import check_disk_space
 from .passes import add_passes, asked_for, fill_passes, neighbours, tell_names
 from .picture import Observer, render_picture
 from .transparent import NEEDED, assets_alone
+from .written import check_written
 
 PREVIEW_SECONDS = 0.2
 """Previews that come faster are not shown: converting them would hold up the frame, and Esc."""
@@ -54,6 +55,8 @@ def render_into(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) 
         RenderCancelled: Esc.
     """
     scene = depsgraph.scene_eval
+    if engine.is_animation:
+        check_written()
     if engine.is_animation or in_background():  # F12 in a window writes no file
         check_disk_space(depsgraph.scene)
     width, height = engine.resolution_x, engine.resolution_y
