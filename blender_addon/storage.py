@@ -17,5 +17,6 @@ def user_folder(name: str) -> Path:
         return Path(bpy.utils.extension_path_user(__package__, path=name, create=True))
     except ValueError:
         folder = Path(tempfile.gettempdir()) / "neural_assets" / name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         return folder

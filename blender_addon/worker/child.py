@@ -19,13 +19,19 @@ LOGS_KEPT = 10
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what belongs to Blender's own Python."""
+    """Return this process's environment without what belongs to Blender's own Python.
+
+    Nothing is imported from the folder that a child runs in, which others may write to.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in INHERITED_AWAY}
-    return kept | {"PYTHONUNBUFFERED": "1"}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
 
 
 def new_log(folder: Path, name: str) -> Path:
-    """Return an unused path for a log, leaving the newest few earlier ones of that name."""
+    """Return the path of a new, empty log that only this user can read.
+
+    The newest few earlier ones of that name stay, others go.
+    """
 
     def written(path: Path) -> float:
         try:
@@ -36,7 +42,9 @@ def new_log(folder: Path, name: str) -> Path:
     for old in sorted(folder.glob(f"{name}-*.log"), key=written, reverse=True)[LOGS_KEPT - 1 :]:
         with contextlib.suppress(OSError):  # another Blender may hold it
             old.unlink()
-    return folder / f"{name}-{os.getpid()}-{secrets.token_hex(3)}.log"
+    log = folder / f"{name}-{os.getpid()}-{secrets.token_hex(3)}.log"
+    log.touch(mode=0o600, exist_ok=False)
+    return log
 
 
 def log_tail(log: Path, lines: int = 1) -> str:

@@ -59,10 +59,24 @@ def ready(
 ) -> tuple[WorkerProcess, Address]:
     """Return a worker that answers, waiting for it and polling ``should_stop`` at least every 50 ms.
 
+    One that is killed before it is ready, as a system does that runs out of memory, is started once more.
+
     Raises:
         UserError: it cannot be started.
         RenderCancelled: ``should_stop`` returned true; the worker goes on starting.
     """
+    process = _settled(settings, log_folder, should_stop)
+    if process.address is None and (process.exit_code() or 0) < 0:
+        forget(process)
+        process = _settled(settings, log_folder, should_stop)
+    if process.address is None:
+        forget(process)
+        raise process.failure or UserError("The worker did not start.", f"Its log is {process.log}")
+    return process, process.address
+
+
+def _settled(settings: WorkerSettings, log_folder: Path, should_stop: Callable[[], bool]) -> WorkerProcess:
+    """Return a worker that answers or has failed to start; see :func:`ready`."""
     process = start(settings, log_folder)
     deadline = time.monotonic() + START_SECONDS
     while not process.settled.wait(POLL_SECONDS):
@@ -73,10 +87,7 @@ def ready(
             raise UserError(
                 f"The worker was not ready after {START_SECONDS:.0f} seconds.", f"Its log is {process.log}"
             )
-    if process.address is None:
-        forget(process)
-        raise process.failure or UserError("The worker did not start.", f"Its log is {process.log}")
-    return process, process.address
+    return process
 
 
 def forget(process: WorkerProcess) -> None:

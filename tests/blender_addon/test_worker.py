@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 
 import pytest
@@ -183,4 +184,46 @@ def test_old_logs_are_removed(part, tmp_path):
     for number in range(30):
         (tmp_path / f"worker-{number}.log").write_text("old")
     child.new_log(tmp_path, "worker")
-    assert len(list(tmp_path.glob("worker-*.log"))) == child.LOGS_KEPT - 1
+    assert len(list(tmp_path.glob("worker-*.log"))) == child.LOGS_KEPT
+
+
+@POSIX
+def test_nobody_else_reads_logs(part):
+    status = part("worker.supervisor").status
+    worker = part("preferences").worker_settings()
+    part("worker.supervisor").ready(worker, part("storage").user_folder("logs"))
+    assert stat.S_IMODE(status().log.stat().st_mode) == 0o600
+
+
+@POSIX
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_worker_that_is_killed_while_it_loads_is_started_once_more(
+    api, part, table, monkeypatch, tmp_path, worker_python, kills
+):
+    count = tmp_path / "count"
+    count.write_text("0")
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!/bin/sh\nn=$(cat '{count}')\necho $((n + 1)) > '{count}'\n"
+        f"[ $n -lt {kills} ] && kill -9 $$\nexec '{worker_python}' \"$@\"\n"
+    )
+    python.chmod(0o755)
+    monkeypatch.setenv("NEURAL_ASSETS_WORKER_PYTHON", str(python))
+    table.neural_assets.preset = "draft"
+    if kills == 1:
+        render(part, job_of(part, table))
+    else:
+        with pytest.raises(api.UserError, match=r"ended before it was ready \(exit code -9\)"):
+            render(part, job_of(part, table))
+    assert count.read_text().strip() == "2"
+
+
+def test_a_worker_imports_nothing_from_the_folder_that_it_runs_in(part):
+    folder = part("storage").user_folder("logs")
+    trap = folder / "json.py"
+    trap.write_text("raise SystemExit('trapped')")
+    try:
+        part("worker.supervisor").stop()
+        part("worker.supervisor").ready(part("preferences").worker_settings(), folder)
+    finally:
+        trap.unlink()
