@@ -22,27 +22,31 @@ class NEURAL_ASSETS_PT_animate(Sidebar, bpy.types.Panel):
         row.operator("screen.keyframe_jump", text="", icon="PREV_KEYFRAME").next = False
         row.prop(scene, "frame_current", text="Frame")
         row.operator("screen.keyframe_jump", text="", icon="NEXT_KEYFRAME").next = True
+        layout.operator_context = "INVOKE_DEFAULT"
+        keyframe = layout.operator("anim.keyframe_insert_menu", text="Insert Keyframe", icon="KEY_HLT")
+        keyframe.always_prompt = True
         asset = active_asset(context.view_layer)
         if asset is not None:
             column = layout.column()
             column.use_property_split = True
-            column.prop(asset, "location")
-            column.prop(asset, "rotation_euler" if asset.rotation_mode in EULER else "rotation_quaternion")
             column.prop(asset.neural_asset, "shadow_strength", text="Shadow", slider=True)
-            column.prop(asset, "hide_render", text="Hide in Renders", icon="NONE", emboss=True)
+            column.prop(asset, "hide_render", text="Hide in Renders", toggle=False)
         draw_problems(layout, context, "animate")
 
 
-class NEURAL_ASSETS_PT_animate_more(WithActiveAsset, bpy.types.Panel):
+class NEURAL_ASSETS_PT_transform(WithActiveAsset, bpy.types.Panel):
     """What else of the active asset can be keyframed."""
 
-    bl_label = "Size and Light"
+    bl_label = "Transform and Light"
     bl_parent_id = "NEURAL_ASSETS_PT_animate"
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
         layout, asset = self.layout, context.active_object
         layout.use_property_split = True
+        layout.prop(asset, "location")
+        euler = asset.rotation_mode in EULER
+        layout.prop(asset, "rotation_euler" if euler else "rotation_quaternion", text="Rotation")
         layout.prop(asset, "scale", text="Size")
         layout.prop(asset.neural_asset, "match_light", slider=True)
 
@@ -80,7 +84,7 @@ EULER = {"XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"}
 
 CLASSES = (
     NEURAL_ASSETS_PT_animate,
-    NEURAL_ASSETS_PT_animate_more,
+    NEURAL_ASSETS_PT_transform,
     NEURAL_ASSETS_PT_range,
     NEURAL_ASSETS_PT_mix,
 )

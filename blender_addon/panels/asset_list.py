@@ -87,9 +87,11 @@ class NEURAL_ASSETS_UL_assets(bpy.types.UIList):
         ).name = item.name
         name = row.row(align=True)
         name.active = not item.hide_render and select.active
-        thumbnail = item.preview.icon_id if item.preview is not None else 0
-        shown: dict[str, Any] = {"icon_value": thumbnail} if thumbnail else {"icon": "CUBE"}
-        name.prop(item, "name", text="", emboss=False, **shown)
+        if item.preview is not None and item.preview.icon_id:
+            name.template_icon(item.preview.icon_id, scale=1.0)
+        else:
+            name.label(text="", icon="CUBE")
+        name.prop(item, "name", text="", emboss=False)
         row.label(text="", icon=outline_icon(item))
         row.prop(
             item.neural_asset,

@@ -10,7 +10,7 @@ from ..scene.selection import active_asset
 from .asset_list import draw_list
 from .photo import draw_painting
 from .problems import draw_problems
-from .sidebar import Sidebar, SubPanel, WithActiveAsset
+from .sidebar import Sidebar, WithActiveAsset, WithPhoto
 
 
 class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
@@ -24,7 +24,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         layout, settings = self.layout, context.scene.neural_assets
         layout.operator_context = "INVOKE_DEFAULT"
         row = layout.row(align=True)
-        row.prop(settings, "prompt", text="", icon="VIEWZOOM")
+        row.prop(settings, "prompt", text="", icon="VIEWZOOM", placeholder="All Objects")
         row.operator("neural_assets.detect", text="Detect").prompt = settings.prompt
         draw_list(layout, context.scene)
         asset = active_asset(context.view_layer)
@@ -40,7 +40,7 @@ class NEURAL_ASSETS_PT_assets(Sidebar, bpy.types.Panel):
         draw_problems(layout, context, "assets")
 
 
-class NEURAL_ASSETS_PT_box(SubPanel, bpy.types.Panel):
+class NEURAL_ASSETS_PT_box(WithPhoto, bpy.types.Panel):
     """The active asset's 3D box."""
 
     bl_label = "Box"
@@ -75,7 +75,7 @@ class NEURAL_ASSETS_PT_outline(WithActiveAsset, bpy.types.Panel):
         draw_painting(layout, context.active_object, "shadow_image")
 
 
-class NEURAL_ASSETS_PT_shape(SubPanel, bpy.types.Panel):
+class NEURAL_ASSETS_PT_shape(WithPhoto, bpy.types.Panel):
     """A mesh, and other photos of the active asset."""
 
     bl_label = "Mesh and Other Photos"

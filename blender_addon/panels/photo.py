@@ -21,9 +21,7 @@ class NEURAL_ASSETS_PT_photo(Sidebar, bpy.types.Panel):
         """Draw the panel."""
         layout, photo = self.layout, context.scene.neural_assets.photo
         layout.operator_context = "INVOKE_DEFAULT"
-        if photo is None:
-            layout.operator("neural_assets.import_photo", icon="IMAGE_DATA")
-        else:
+        if photo is not None:  # else the first problem is that there is none, and has the button
             row = layout.row(align=True)
             row.label(text=photo.name, icon="FILE_IMAGE", translate=False)
             row.operator("neural_assets.import_photo", text="", icon="FILEBROWSER")

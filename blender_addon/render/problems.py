@@ -188,6 +188,8 @@ def paintings(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings
 
 def camera(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
     """No camera, or one of another kind."""
+    if scene.neural_assets.photo is None:
+        return  # importing one brings a camera
     if scene.camera is None:
         with_photo = has_camera(scene.neural_assets.source_camera)
         mend = {"operator": "neural_assets.use_photo_camera", "cure": ""} if with_photo else {}
@@ -258,6 +260,8 @@ def engine(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -
 
 def output_size(scene: bpy.types.Scene, _: bpy.types.ViewLayer, settings: WorkerSettings) -> Found:
     """A picture that is too large, or far from the size that the decoder works at."""
+    if scene.neural_assets.photo is None:
+        return  # importing one sets the size
     width, height = resolution(scene)
     if max(width, height) > MAX_SIDE:
         yield Problem.of("render", too_large(width, height), operator="neural_assets.set_best_size")
@@ -360,4 +364,4 @@ def _format_name(scene: bpy.types.Scene) -> str:
     if settings.file_format in MOVIE_FORMATS:
         return iface_("Video")
     items = settings.bl_rna.properties["file_format"].enum_items
-    return str(items[settings.file_format].name)
+    return str(items[settings.file_format].name).partition(" (")[0]  # from 5.0 on with its ending

@@ -304,7 +304,9 @@ class LayerImageProperties(bpy.types.PropertyGroup):
     photo: bpy.props.PointerProperty(
         type=bpy.types.Image, name="Photo", description="That the layer was taken from", options=set()
     )
-    kind: bpy.props.EnumProperty(name="Layer", items=LAYERS, options=set())
+    kind: bpy.props.EnumProperty(
+        name="Layer", description="Which of the photo's layers it shows", items=LAYERS, options=set()
+    )
     made_of: bpy.props.StringProperty(
         name="Made of", description="What tells the boxes apart that the layer was made with", options=set()
     )
