@@ -78,6 +78,7 @@ class NEURAL_ASSETS_UL_assets(bpy.types.UIList):
         row = layout.row(align=True)
         chosen = item.select_get(view_layer=context.view_layer)
         select = row.row(align=True)
+        select.operator_context = "INVOKE_DEFAULT"  # so that it hears of Ctrl and Shift
         select.active = is_in(context.view_layer, item)
         select.operator(
             "neural_assets.select_asset",

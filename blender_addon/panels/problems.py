@@ -9,12 +9,13 @@ import bpy
 from ..drawing import draw_text
 from ..errors import Place, Problem
 from ..preferences import worker_settings
-from ..render.problems import problems_of
+from ..render.problems import Looked, problems_of
 
 
-def draw_problems(layout: bpy.types.UILayout, context: bpy.types.Context, place: Place) -> None:
-    """Draw what would fail, or differ, that belongs to a panel. Changes nothing."""
-    for problem in problems_of(place, context.scene, context.view_layer, worker_settings()):
+def draw_problems(layout: bpy.types.UILayout, context: bpy.types.Context, *places: Place) -> None:
+    """Draw what would fail, or differ, that belongs to panels. Changes nothing."""
+    looked = Looked(context.scene, context.view_layer, worker_settings())
+    for problem in problems_of(places, looked):
         draw_problem(layout, problem, context.scene)
 
 

@@ -7,6 +7,7 @@ from bl_ui.utils import PresetPanel
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..decoders import EMBEDDED, decoder_is_given, decoder_name, decoder_side, known_decoders
+from ..drawing import draw_text
 from ..errors import Place
 from ..names import ENGINE
 from ..operators.presets import NEURAL_ASSETS_MT_pass_presets, NEURAL_ASSETS_MT_sampling_presets
@@ -62,8 +63,7 @@ class NEURAL_ASSETS_PT_render(OfEngine, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
         layout = self.layout
-        for place in PLACES:
-            draw_problems(layout, context, place)
+        draw_problems(layout, context, *PLACES)
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
@@ -202,10 +202,10 @@ def draw_output_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
     column.prop(render, "resolution_percentage", text="%")
     width, height = resolution(context.scene)
     side = decoder_side()
-    column.label(text=iface_("Picture: {:d} x {:d} pixels").format(width, height), translate=False)
+    draw_text(column, iface_("Picture: {:d} x {:d} pixels").format(width, height), "NONE")
     if side:
         text = iface_("Decoder: {:d} pixels on the longer side").format(side)
-        column.label(text=text, translate=False)
+        draw_text(column, text, "NONE")
         column.operator("neural_assets.set_best_size", icon="FULLSCREEN_EXIT")
 
 
@@ -214,7 +214,7 @@ def draw_passes(layout: bpy.types.UILayout, view_layer: bpy.types.ViewLayer) -> 
     layout.use_property_split = True
     layout.use_property_decorate = False
     column = layout.column(heading="Data")
-    own = layout.column(heading="Neural Assets")
+    own = layout.column(heading="Assets")
     for offer in OFFERS:
         if offer.ours:
             own.prop(view_layer.neural_assets, offer.switch)

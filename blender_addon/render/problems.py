@@ -9,15 +9,17 @@ they are about in ``scene``, and :mod:`blender_addon.worker.settings`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import bpy
 import numpy as np
 from bpy.app.translations import pgettext_iface as iface_
 
-from na_core.geometry.boxes import are_behind
+from na_core.geometry.boxes import is_behind
 from na_core.geometry.camera import rigid
-from na_core.scene import MAX_SIDE
+from na_core.scene import MAX_SIDE, Box, Camera
 
 from ..decoders import decoder_is_given, decoder_side
 from ..errors import Place, Problem, UserError
@@ -49,6 +51,9 @@ MANY_ASSETS = 24
 MAX_NAMED = 3
 """Assets with the same problem that are named one by one."""
 
+ALMOST = 0.01
+"""Share of a box by which a quick look may be wrong: a camera with scale or shear."""
+
 NOT_SQUARE = 0.01
 """Relative difference of focal lengths from which on a photo is taken for another than was imported."""
 
@@ -57,7 +62,27 @@ Found = Iterator[Problem]
 ANY_WORKER = WorkerSettings()
 """Where only the scene counts."""
 
-Check = Callable[[bpy.types.Scene, bpy.types.ViewLayer, WorkerSettings], Found]
+
+@dataclass(frozen=True)
+class Looked:
+    """What checks look at.
+
+    Attributes:
+        scene, view_layer: that would be rendered.
+        settings: of the worker that would render it.
+    """
+
+    scene: bpy.types.Scene
+    view_layer: bpy.types.ViewLayer
+    settings: WorkerSettings
+
+    @cached_property
+    def rendered(self) -> list[bpy.types.Object]:
+        """Return the assets that are not hidden in renders, looked for once among all objects."""
+        return [item for item in asset_objects(self.scene) if not item.hide_render]
+
+
+Check = Callable[[Looked], Found]
 
 
 def problems(scene: bpy.types.Scene, settings: WorkerSettings) -> list[UserError]:
@@ -72,16 +97,18 @@ def warnings(scene: bpy.types.Scene, settings: WorkerSettings = ANY_WORKER) -> l
     return [f"{problem.sentence} {problem.cure}".strip() for problem in found]
 
 
-def problems_of(
-    place: Place, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, settings: WorkerSettings
-) -> list[Problem]:
-    """Return the problems that a panel shows, those that fail first; quick enough for drawing."""
-    found = [problem for check in CHECKS[place] for problem in check(scene, view_layer, settings)]
-    return sorted(found, key=lambda problem: not problem.fails)
+def problems_of(places: Iterable[Place], looked: Looked) -> list[Problem]:
+    """Return the problems that panels show, those of a panel that fail first; quick enough for drawing."""
+    found: list[Problem] = []
+    for place in places:
+        here = [problem for check in CHECKS[place] for problem in check(looked)]
+        found += sorted(here, key=lambda problem: not problem.fails)
+    return found
 
 
-def photo(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def photo(looked: Looked) -> Found:
     """No photo, one that is missing or holds no picture, and one that is not what was imported."""
+    scene = looked.scene
     settings = scene.neural_assets
     image = settings.photo
     if image is None or not has_camera(settings.source_camera):
@@ -114,8 +141,9 @@ def photo(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) ->
         )
 
 
-def focal_length(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def focal_length(looked: Looked) -> Found:
     """A focal length that nobody knows."""
+    scene = looked.scene
     settings = scene.neural_assets
     if not settings.focal_length_assumed:
         return
@@ -139,20 +167,22 @@ def focal_length(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSetti
         )
 
 
-def newer_version(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def newer_version(looked: Looked) -> Found:
     """A file from a newer version of the add-on."""
+    scene = looked.scene
     if text := newer_version_warning(scene):
         yield Problem("photo", text, fails=False)
 
 
-def assets(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def assets(looked: Looked) -> Found:
     """No asset, assets that no photo shows, and more than decoders know."""
+    scene = looked.scene
     if scene.neural_assets.photo is None:
         return  # first things first
-    if not has_assets(scene):
+    if not looked.rendered and not has_assets(scene):
         yield Problem.of("assets", no_assets())
         return
-    rendered = [item for item in asset_objects(scene) if not item.hide_render]
+    rendered = looked.rendered
     for item in [item for item in rendered if not has_source(item.neural_asset)][:MAX_NAMED]:
         yield Problem.of("assets", no_source(item.name), **_select(item))
     if len(rendered) > MANY_ASSETS:
@@ -166,17 +196,22 @@ def assets(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -
         )
 
 
-def paintings(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
-    """Painted layers that have not the shape of their photo, or were lost."""
-    for item in asset_objects(scene):
+def paintings(looked: Looked) -> Found:
+    """Painted outlines and shadows that have not the shape of their photo, or were lost."""
+    for item in looked.rendered:
         properties = item.neural_asset
-        if item.hide_render or properties.photo is None:
+        if properties.photo is None:
             continue
         for layer in ("outline", "shadow_image"):
             image = getattr(properties, layer)
             error = image and unusable_painting(image, layer, properties.photo, item.name)
             if error:
                 yield Problem.of("assets", error, **_select(item))
+
+
+def plate(looked: Looked) -> Found:
+    """A painted plate that has not the shape of the photo, or was lost."""
+    scene = looked.scene
     settings = scene.neural_assets
     if settings.plate is not None and settings.photo is not None:
         error = unusable_painting(settings.plate, "plate", settings.photo, scene.name)
@@ -186,8 +221,9 @@ def paintings(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings
             )
 
 
-def camera(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def camera(looked: Looked) -> Found:
     """No camera, or one of another kind."""
+    scene = looked.scene
     if scene.neural_assets.photo is None:
         return  # importing one brings a camera
     if scene.camera is None:
@@ -205,17 +241,16 @@ def camera(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -
         )
 
 
-def behind(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, _: WorkerSettings) -> Found:
+def behind(looked: Looked) -> Found:
     """Assets that the camera has behind it in the current frame, as the viewport has evaluated them."""
+    scene = looked.scene
     if scene.camera is None or not is_perspective(scene.camera):
         return
-    rendered = [item for item in asset_objects(scene) if not item.hide_render]
-    if not rendered:
-        return
-    matrices = np.array([item.matrix_world for item in rendered], dtype=np.float64)
-    found = np.flatnonzero(are_behind(rigid(np.array(scene.camera.matrix_world)), matrices))
-    hidden = hidden_in_renders(scene, view_layer) if len(found) else set()
-    for item in [rendered[number] for number in found if rendered[number] not in hidden][:MAX_NAMED]:
+    found = [
+        item for item in looked.rendered if _may_be_behind(scene.camera, item) and _is_behind(scene, item)
+    ]
+    hidden = hidden_in_renders(scene, looked.view_layer) if found else set()
+    for item in [item for item in found if item not in hidden][:MAX_NAMED]:
         yield Problem.of(
             "animate",
             behind_camera(item.name, scene.frame_current),
@@ -225,8 +260,9 @@ def behind(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, _: WorkerSet
         )
 
 
-def worker(_: bpy.types.Scene, __: bpy.types.ViewLayer, settings: WorkerSettings) -> Found:
+def worker(looked: Looked) -> Found:
     """A worker that nobody has set up, and a decoder whose folder is gone."""
+    settings = looked.settings
     preferences = {
         "operator": "preferences.addon_show",
         "properties": {"module": ADDON},
@@ -245,8 +281,9 @@ def worker(_: bpy.types.Scene, __: bpy.types.ViewLayer, settings: WorkerSettings
         yield Problem.of("render", error, **({} if decoder_is_given() else embedded))
 
 
-def engine(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def engine(looked: Looked) -> Found:
     """A scene that another engine renders."""
+    scene = looked.scene
     if scene.render.engine != ENGINE and scene.neural_assets.photo is not None:
         yield Problem(
             "render",
@@ -258,15 +295,16 @@ def engine(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -
         )
 
 
-def output_size(scene: bpy.types.Scene, _: bpy.types.ViewLayer, settings: WorkerSettings) -> Found:
+def output_size(looked: Looked) -> Found:
     """A picture that is too large, or far from the size that the decoder works at."""
+    scene = looked.scene
     if scene.neural_assets.photo is None:
         return  # importing one sets the size
     width, height = resolution(scene)
     if max(width, height) > MAX_SIDE:
         yield Problem.of("render", too_large(width, height), operator="neural_assets.set_best_size")
         return
-    side = decoder_side(settings)
+    side = decoder_side(looked.settings)
     best = best_percentage(scene, side)
     if side and best != scene.render.resolution_percentage and is_far(max(width, height), side):
         yield Problem(
@@ -280,17 +318,19 @@ def output_size(scene: bpy.types.Scene, _: bpy.types.ViewLayer, settings: Worker
         )
 
 
-def disk(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def disk(looked: Looked) -> Found:
     """An output folder whose disk is full."""
+    scene = looked.scene
     path, needed = scene.render.frame_path(frame=scene.frame_current), largest_file(scene)
     if (error := look(("disk", path, needed), lambda: full_disk(path, needed))) is not None:
         yield Problem.of("render", error, setting="render.filepath")
 
 
-def pass_files(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, _: WorkerSettings) -> Found:
+def pass_files(looked: Looked) -> Found:
     """Passes that are asked for, and that no file would hold."""
+    scene = looked.scene
     form = scene.render.image_settings.file_format
-    wanted = asked_for(view_layer)
+    wanted = asked_for(looked.view_layer)
     if not wanted or scene.render.engine != ENGINE or form == "OPEN_EXR_MULTILAYER" or _composites(scene):
         return
     yield Problem(
@@ -303,8 +343,9 @@ def pass_files(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, _: Worke
     )
 
 
-def colours(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) -> Found:
+def colours(looked: Looked) -> Found:
     """Settings that bend the photo's colours."""
+    scene = looked.scene
     if scene.render.engine != ENGINE:
         return
     view = scene.view_settings
@@ -321,7 +362,7 @@ def colours(scene: bpy.types.Scene, _: bpy.types.ViewLayer, __: WorkerSettings) 
 
 
 CHECKS: dict[Place, tuple[Check, ...]] = {
-    "photo": (photo, focal_length, newer_version),
+    "photo": (photo, plate, focal_length, newer_version),
     "assets": (assets, paintings),
     "animate": (camera, behind),
     "render": (worker, engine, output_size, disk, pass_files, colours),
@@ -330,8 +371,7 @@ CHECKS: dict[Place, tuple[Check, ...]] = {
 
 
 def _everywhere(scene: bpy.types.Scene, settings: WorkerSettings) -> list[Problem]:
-    view_layer = scene.view_layers[0]
-    return [problem for place in CHECKS for problem in problems_of(place, scene, view_layer, settings)]
+    return problems_of(CHECKS, Looked(scene, scene.view_layers[0], settings))
 
 
 def _is_file(path: str) -> bool:
@@ -344,6 +384,21 @@ def _error(check: Callable[[], None]) -> UserError | None:
     except UserError as error:
         return error
     return None
+
+
+def _may_be_behind(camera: bpy.types.Object, item: bpy.types.Object) -> bool:
+    """Tell at once whether a box is, or almost is, behind the camera as a whole."""
+    backwards = camera.matrix_world.col[2].xyz.normalized()
+    box = item.matrix_world
+    middle = (box.translation - camera.matrix_world.translation).dot(backwards)
+    half = sum(abs(box.col[axis].xyz.dot(backwards)) for axis in range(3)) / 2
+    return bool(middle - half > -ALMOST * max(1.0, half))
+
+
+def _is_behind(scene: bpy.types.Scene, item: bpy.types.Object) -> bool:
+    """Tell the same exactly, as the render does."""
+    camera = Camera(rigid(np.array(scene.camera.matrix_world)), fx=1.0, fy=1.0, cx=0.5, cy=0.5)
+    return is_behind(camera, Box(np.array(item.matrix_world, dtype=np.float64)))
 
 
 def _select(item: bpy.types.Object) -> dict[str, object]:

@@ -74,26 +74,22 @@ def listed(
         by_name: sort by name instead of your order.
     """
     shown = [item.neural_asset.is_asset for item in objects]
-    if pattern:
-        matching = _matching([item.name for item in objects], pattern)
-        shown = [here and match for here, match in zip(shown, matching, strict=True)]
+    if pattern:  # as Blender's own lists find names
+        found = re.compile(fnmatch.translate(f"*{pattern}*"), re.IGNORECASE)
+        matches = (found.match(item.name) is not None for item in objects)
+        shown = [here and match for here, match in zip(shown, matches, strict=True)]
 
     def key(number: int) -> tuple[Any, ...]:
         item = objects[number]
-        if not shown[number]:
-            return True, number
-        return (False, item.name.casefold(), number) if by_name else (False, *position_key(item), number)
+        return (item.name.casefold(), number) if by_name else (*position_key(item), number)
 
+    numbers = range(len(objects))
+    rows = sorted((number for number in numbers if shown[number]), key=key)
+    rows += [number for number in numbers if not shown[number]]
     places = [0] * len(objects)
-    for place, number in enumerate(sorted(range(len(objects)), key=key)):
+    for place, number in enumerate(rows):
         places[number] = place
     return shown, places
-
-
-def _matching(names: Iterable[str], pattern: str) -> list[bool]:
-    """Tell of each name whether Blender's own lists would find it."""
-    found = re.compile(fnmatch.translate(f"*{pattern}*"), re.IGNORECASE)
-    return [found.match(name) is not None for name in names]
 
 
 def _number(assets: Iterable[bpy.types.Object]) -> None:

@@ -83,16 +83,8 @@ def bounds_2d(camera: Camera, box: Box) -> tuple[float, float, float, float]:
 
 def is_behind(camera: Camera, box: Box) -> bool:
     """Tell whether every corner of the box lies behind the camera's plane."""
-    return bool(are_behind(camera.world_from_camera, box.world_from_box))
-
-
-def are_behind(
-    world_from_camera: NDArray[np.float64], world_from_boxes: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Tell of boxes (..., 4, 4), all at once, whether every corner of each lies behind the camera's plane."""
-    local = box_corners(np.linalg.inv(world_from_camera) @ world_from_boxes)
-    behind: NDArray[np.bool_] = (local[..., 2] >= -1e-6).all(axis=-1)
-    return behind
+    local = box_corners(np.linalg.inv(camera.world_from_camera) @ box.world_from_box)
+    return bool((local[:, 2] >= -1e-6).all())
 
 
 def quarter_turn(k: int) -> NDArray[np.float64]:

@@ -109,9 +109,11 @@ class TestDrawing:
                             f"{path}:{node.lineno}"
                         )
 
-    def test_a_line_is_as_long_where_nobody_says_how_wide_it_is(self, part):
-        drawing = part("drawing")
-        assert drawing.line_characters(bpy.context, "Some words") == drawing.LINE_CHARACTERS
+    def test_text_wraps_at_words_and_breaks_what_is_too_wide_alone(self, part):
+        wrapped = part("drawing").wrapped
+        assert wrapped("Put the file back", 8, len) == ["Put the", "file", "back"]
+        assert wrapped("See /a/long/path now", 6, len) == ["See", "/a/lon", "g/path", "now"]
+        assert wrapped("", 6, len) == [""]
 
 
 class TestWords:

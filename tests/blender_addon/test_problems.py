@@ -19,7 +19,9 @@ def problems(part, monkeypatch):
 
     def told(place):
         looks.look_again()
-        return module.problems_of(place, bpy.context.scene, bpy.context.view_layer, settings())
+        return module.problems_of(
+            [place], module.Looked(bpy.context.scene, bpy.context.view_layer, settings())
+        )
 
     return told
 

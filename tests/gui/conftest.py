@@ -1,7 +1,8 @@
 """Tests in a real Blender window, apart from ``make test``: they need root, a virtual display and minutes.
 
 ``make test-gui`` puts a Debian with Blender into a folder, once, and starts them. ``NEURAL_ASSETS_WINDOW``
-names the folder, ``NEURAL_ASSETS_ZIP`` the extension, ``NEURAL_ASSETS_SCREENSHOTS`` where their pictures go.
+names the folder, ``NEURAL_ASSETS_ZIP`` the extension, ``NEURAL_ASSETS_SCREENSHOTS`` where their pictures go,
+``NEURAL_ASSETS_DISPLAY`` the number of the virtual display where 78 is taken.
 """
 
 from __future__ import annotations
@@ -32,5 +33,7 @@ def window() -> Iterator[Window]:
     folder = os.environ.get("NEURAL_ASSETS_WINDOW")
     if not folder:
         pytest.skip("NEURAL_ASSETS_WINDOW names no folder with a Blender: make test-gui")
-    with blender_window(Path(folder), Path(os.environ["NEURAL_ASSETS_ZIP"]).resolve(), PYTHON) as started:
+    extension = Path(os.environ["NEURAL_ASSETS_ZIP"]).resolve()
+    display = int(os.environ.get("NEURAL_ASSETS_DISPLAY", "78"))
+    with blender_window(Path(folder), extension, PYTHON, display) as started:
         yield started

@@ -64,10 +64,19 @@ for cls in inner:
 """
 """Opens the sub-panels, which are closed at first."""
 
+FLUSH = """
+import ctypes
+import sys
+sys.stdout.flush()
+sys.stderr.flush()
+ctypes.CDLL(None).fflush(None)
+"""
+"""Brings what Blender has written to its log."""
+
 FIRST_HEADER, ROWS_BELOW_HEADER, ROW = 15, 63, 21
 """Pixels from the sidebar's top to the middle of its first header, from there to the first row, of a row."""
 
-DOT, NAME, BESIDE = 0.09, 0.38, 0.86
+DOT, NAME, BESIDE = 0.13, 0.38, 0.86
 """Where in a row the dot and the name are, and the buttons beside the list, in widths of the sidebar."""
 
 
@@ -102,6 +111,7 @@ def show_tab(window: Window) -> None:
 
 def errors(window: Window) -> list[str]:
     """Return the lines of Blender's log that tell of a panel that failed."""
+    window.run(FLUSH)
     log = (window.share / "blender.log").read_text(errors="replace").splitlines()
     return [line for line in log if "Error" in line or "Traceback" in line or "not found" in line]
 
@@ -143,9 +153,9 @@ def test_the_list_and_the_viewport_are_one_selection(coffee: Window, screenshots
     coffee.wait("bpy.context.view_layer.objects.active.name == 'Saucer'", 10)
     coffee.press("ctrl+shift+z")
     coffee.wait("bpy.context.view_layer.objects.active.name == 'Table Edge'", 10)
-    coffee.click(row(coffee, 0, DOT), key="ctrl")
+    coffee.click(row(coffee, 0, DOT), key="Control_L")
     assert selected(coffee) == ["Cup", "Table Edge"]
-    coffee.click(row(coffee, 2, DOT), key="shift")
+    coffee.click(row(coffee, 2, DOT), key="Shift_L")
     assert selected(coffee) == ["Cup", "Saucer", "Spoon"]
     coffee.save_screenshot(screenshots / "panels-range.png")
     coffee.run("bpy.context.view_layer.objects.active = bpy.data.objects['Saucer']")

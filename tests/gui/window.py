@@ -114,8 +114,10 @@ class Window:
         self._settle()
         if key is not None:
             self._xdotool("keydown", key)
+            self._settle()
         self._xdotool("click", "--repeat", str(times), "--delay", "60", str(button))
         if key is not None:
+            self._settle()  # else Blender may see it let go before it handles the click
             self._xdotool("keyup", key)
         self._settle()
 
