@@ -18,11 +18,19 @@ from .assets import asset_objects
 
 Direction = Literal["UP", "DOWN", "TOP", "BOTTOM"]
 
+NUMBERS = re.compile(r"(\d+)")
+
 
 def position_key(asset: bpy.types.Object) -> tuple[Any, ...]:
     """Return what sorts assets: your order; then those without a position, by name; then linked ones."""
     position = asset.neural_asset.position
-    return not is_editable(asset), position == 0, position, asset.name.casefold(), asset.name
+    return not is_editable(asset), position == 0, position, name_key(asset), asset.name
+
+
+def name_key(asset: bpy.types.Object) -> list[tuple[bool, int, str]]:
+    """Return what sorts assets by name as Blender's own lists do: case is ignored, and 2 comes before 10."""
+    parts = NUMBERS.split(asset.name.casefold())
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
 
 
 def is_editable(asset: bpy.types.Object) -> bool:
@@ -60,7 +68,7 @@ def move_asset(scene: bpy.types.Scene, asset: bpy.types.Object, direction: Direc
 def order_by_name(scene: bpy.types.Scene) -> None:
     """Put the scene's assets in the order of their names."""
     assets = [item for item in asset_objects(scene) if is_editable(item)]
-    _number(sorted(assets, key=lambda item: item.name.casefold()))
+    _number(sorted(assets, key=name_key))
 
 
 def listed(
@@ -81,7 +89,7 @@ def listed(
 
     def key(number: int) -> tuple[Any, ...]:
         item = objects[number]
-        return (item.name.casefold(), number) if by_name else (*position_key(item), number)
+        return (name_key(item), number) if by_name else (*position_key(item), number)
 
     numbers = range(len(objects))
     rows = sorted((number for number in numbers if shown[number]), key=key)

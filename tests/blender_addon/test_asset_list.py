@@ -91,6 +91,11 @@ class TestOrder:
         api.add_asset((0.3, 0.4, 0.4, 0.8), name="Ashtray", scene=shelf)
         assert names() == ["Jar", "Bowl", "Cup", "Ashtray"]
 
+    def test_numbers_in_names_count_as_numbers(self, shelf, names, api):
+        for name in ("Jar 10", "Jar 2", "jar 1"):
+            api.add_asset((0.3, 0.4, 0.4, 0.8), name=name, scene=shelf)
+        assert names("jar") == names("jar", by_name=True) == ["Jar", "jar 1", "Jar 2", "Jar 10"]
+
     def test_ordering_by_name_forgets_it(self, shelf, names, order):
         order.move_asset(shelf, bpy.data.objects["Jar"], "TOP")
         order.order_by_name(shelf)
