@@ -108,15 +108,16 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
             row = layout.row()
             row.label(text=decoder.folder, icon="FILE_FOLDER")
             row.operator("neural_assets.forget_decoder", text="", icon="X").folder = decoder.folder
-        column = layout.column(heading="Find by Name")
+        layout.label(text="Find by Name")
         for name in ("boxes", "masks", "depth"):
-            column.prop(self, name)
-        column = layout.column(heading="Take Apart With")
+            layout.prop(self, name)
+        layout.label(text="Take Apart With")
         for name in ("outlines", "surfaces", "plates"):
-            column.prop(self, name)
-        row = column.row()
+            layout.prop(self, name)
+        row = layout.row()
         row.enabled = bpy.app.online_access
         row.prop(self, "download")
+        layout.label(text="Interface")
         layout.prop(self, "use_keys")
         draw_worker(layout)
 

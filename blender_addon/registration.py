@@ -63,6 +63,7 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (updating.register, updating.unregister),
     (import_photo.register, import_photo.unregister),
     (written.register, written.unregister),
+    (presets.register, presets.unregister),
     (panels.register, panels.unregister),
     (keymap.register, keymap.unregister),
     (overlay.register, overlay.unregister),

@@ -1,6 +1,11 @@
-"""Presets of sampling and of passes: Blender's own, as files in the user's ``scripts/presets``."""
+"""Presets of sampling and of passes: Blender's own, as files in the user's ``scripts/presets``.
+
+Those that come with the extension lie in its folder ``presets``; Blender neither changes nor removes them.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import bpy
 from bl_operators.presets import AddPresetBase
@@ -60,3 +65,16 @@ CLASSES = (
     NEURAL_ASSETS_MT_pass_presets,
     NEURAL_ASSETS_OT_add_pass_preset,
 )
+
+FOLDER = str(Path(__file__).parents[1])
+"""The extension's own, in which there is a folder ``presets``."""
+
+
+def register() -> None:
+    """Let Blender find the presets that come with the extension."""
+    bpy.utils.register_preset_path(FOLDER)
+
+
+def unregister() -> None:
+    """Let it find them no more."""
+    bpy.utils.unregister_preset_path(FOLDER)

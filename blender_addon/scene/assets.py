@@ -214,7 +214,7 @@ def no_assets() -> UserError:
     """Return the error of a scene without assets."""
     return UserError(
         "There is no asset in the scene.",
-        "Add one with View3D > Sidebar > Neural Assets > Add Asset from Box.",
+        "Add one with the + under View3D > Sidebar > Neural Assets > Assets.",
         operator="neural_assets.add_asset_from_box",
     )
 

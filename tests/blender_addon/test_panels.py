@@ -179,10 +179,9 @@ class TestPresets:
     @pytest.fixture(autouse=True)
     def forget(self):
         yield
-        for place in ("sampling", "passes"):
-            for folder in bpy.utils.preset_paths(f"neural_assets/{place}"):
-                for file in Path(folder).glob("*.py"):
-                    file.unlink()
+        written = bpy.utils.user_resource("SCRIPTS", path="presets/neural_assets")
+        for file in Path(written).rglob("*.py"):
+            file.unlink()
 
     def execute(self, name, kind, menu):
         path = bpy.utils.preset_find(name, f"neural_assets/{kind}")
@@ -208,6 +207,23 @@ class TestPresets:
         layer.use_pass_normal = True
         self.execute("Depth_and_Plate", "passes", "NEURAL_ASSETS_MT_pass_presets")
         assert layer.use_pass_z and layer.neural_assets.use_pass_plate and not layer.use_pass_normal
+
+    def test_some_come_with_the_extension(self, scene):
+        self.execute("Best", "sampling", "NEURAL_ASSETS_MT_sampling_presets")
+        assert scene.neural_assets.preset == "best"
+        layer = bpy.context.view_layer
+        self.execute("Compositing", "passes", "NEURAL_ASSETS_MT_pass_presets")
+        assert layer.use_pass_z and layer.neural_assets.use_pass_plate and not layer.use_pass_normal
+        self.execute("None", "passes", "NEURAL_ASSETS_MT_pass_presets")
+        assert not layer.use_pass_z and not layer.neural_assets.use_pass_plate
+
+    def test_those_that_come_know_every_pass(self, part):
+        """A pass that is added later is added to them, too."""
+        switches = {offer.switch for offer in part("render.passes").OFFERS}
+        for folder in bpy.utils.preset_paths("neural_assets/passes"):
+            for file in Path(folder).glob("*.py"):
+                text = file.read_text(encoding="utf-8")
+                assert all(f".{switch} = " in text for switch in switches), file
 
     def test_one_is_removed_again(self, scene):
         bpy.ops.neural_assets.add_sampling_preset(name="Mine")
