@@ -267,7 +267,6 @@ def worker(looked: Looked) -> Found:
         "operator": "preferences.addon_show",
         "properties": {"module": ADDON},
         "label": iface_("Open Preferences"),
-        "mends": False,
     }
     if (error := look(("python", settings.python), lambda: _error(settings.check_python))) is not None:
         yield Problem.of("render", error, **preferences)
