@@ -185,6 +185,11 @@ def assets(looked: Looked) -> Found:
     rendered = looked.rendered
     for item in [item for item in rendered if not has_source(item.neural_asset)][:MAX_NAMED]:
         yield Problem.of("assets", no_source(item.name), **_select(item))
+    for image in _photos_of(rendered) - {scene.neural_assets.photo}:
+        if image.packed_file is None and not _is_file(photo_path(image)):
+            yield Problem.of("assets", missing_photo(image))
+        elif image.size[0] == 0:
+            yield Problem.of("assets", unreadable_photo(image))
     if len(rendered) > MANY_ASSETS:
         yield Problem(
             "assets",
@@ -398,6 +403,12 @@ def _is_behind(scene: bpy.types.Scene, item: bpy.types.Object) -> bool:
     """Tell the same exactly, as the render does."""
     camera = Camera(rigid(np.array(scene.camera.matrix_world)), fx=1.0, fy=1.0, cx=0.5, cy=0.5)
     return is_behind(camera, Box(np.array(item.matrix_world, dtype=np.float64)))
+
+
+def _photos_of(items: Iterable[bpy.types.Object]) -> set[bpy.types.Image]:
+    """Return the photos that show assets, those of their other sides included."""
+    own = {item.neural_asset.photo for item in items}
+    return (own | {view.photo for item in items for view in item.neural_asset.views}) - {None}
 
 
 def _select(item: bpy.types.Object) -> dict[str, object]:

@@ -139,8 +139,15 @@ def _rectangles(hidden: bpy.types.bpy_prop_collection) -> tuple[Rectangle | None
     return found if any(found) else ()
 
 
-def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> Sampling:
+def sampling_message(
+    depsgraph: bpy.types.Depsgraph, width: int, height: int, *, one_frame: bool = True
+) -> Sampling:
     """Return how to sample a picture of width x height pixels, keyframes applied.
+
+    Args:
+        depsgraph: evaluated.
+        width, height: of the picture.
+        one_frame: it is for this frame alone; else for many, which then share the scene's seed.
 
     Raises:
         UserError: the picture is larger than the worker renders.
@@ -153,7 +160,7 @@ def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) ->
     return Sampling(
         steps=steps,
         guidance=guidance,
-        seed=seed_of(settings, depsgraph.scene_eval.frame_current),
+        seed=seed_of(settings, depsgraph.scene_eval.frame_current) if one_frame else settings.seed,
         preset=settings.preset if named else "custom",
         width=width,
         height=height,

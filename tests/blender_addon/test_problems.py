@@ -101,6 +101,13 @@ class TestAssets:
         assert bpy.context.active_object.name == "Jar"
         assert not problem.mends and "Box Fits Photo" in problem.cure
 
+    def test_the_photo_of_one_from_elsewhere_is_gone(self, table, problems, tmp_path):
+        other = bpy.data.images.new("Elsewhere", 96, 64)
+        other.source, other.filepath = "FILE", str(tmp_path / "gone.png")
+        bpy.data.objects["Jar"].neural_asset.photo = other
+        (problem,) = problems("assets")
+        assert "gone.png' is missing" in problem.sentence
+
     def test_a_painted_outline_has_another_shape(self, table, problems):
         bpy.data.objects["Cup"].neural_asset.outline = bpy.data.images.new("Square", 64, 64)
         (problem,) = problems("assets")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import pytest
 
@@ -56,6 +58,13 @@ def test_a_keyframed_seed_counts_as_it_stands_in_the_frame(table, seed, part):
     table.update_tag()  # a script's writing does not tell the depsgraph; a click does
     frame_seed = part("scene.seeds").frame_seed
     assert (seed(1), seed(11)) == (frame_seed(10, 1), frame_seed(20, 11))
+
+
+def test_a_file_of_frames_has_the_scenes_seed(table, api, tmp_path):
+    table.neural_assets.seed = 7
+    table.neural_assets.use_animated_seed = True
+    saved = json.loads(api.save_frames(tmp_path, start=1, end=2, scene=table).read_text())
+    assert saved["sampling"]["seed"] == 7
 
 
 @pytest.mark.usefixtures("settings")
