@@ -64,6 +64,18 @@ for cls in inner:
 """
 """Opens the sub-panels, which are closed at first."""
 
+DRAWN = """
+from bl_ext.user_default.neural_assets.panels.asset_list import NEURAL_ASSETS_UL_assets as assets
+drawn, draw_item = [], assets.draw_item
+
+def draw_and_note(self, context, layout, data, item, icon, active, name, index=0, flag=0):
+    drawn.append(item.name)
+    draw_item(self, context, layout, data, item, icon, active, name, index, flag)
+
+assets.draw_item = draw_and_note
+"""
+"""Notes which rows of the list are drawn."""
+
 FLUSH = """
 import ctypes
 import sys
@@ -75,6 +87,9 @@ ctypes.CDLL(None).fflush(None)
 
 FIRST_HEADER, ROWS_BELOW_HEADER, ROW = 15, 63, 21
 """Pixels from the sidebar's top to the middle of its first header, from there to the first row, of a row."""
+
+ARROW_BELOW, FILTER_BELOW, INVERT, REVERSE = 98, 118, 122, 172
+"""Pixels from the dot of the first row to the arrow under the list, to the filter, and to its buttons."""
 
 DOT, NAME, BESIDE = 0.13, 0.38, 0.86
 """Where in a row the dot and the name are, and the buttons beside the list, in widths of the sidebar."""
@@ -179,6 +194,33 @@ def test_a_double_click_renames_and_the_buttons_order_and_remove(coffee: Window,
     assert coffee.run("result = 'Ladle' not in bpy.data.objects")
     coffee.press("ctrl+z")
     coffee.wait("'Ladle' in bpy.data.objects", 10)
+    assert errors(coffee) == []
+
+
+def test_blenders_filter_shows_a_part_of_the_assets_and_nothing_else(
+    coffee: Window, screenshots: Path
+) -> None:
+    coffee.run(ONLY, names=["NEURAL_ASSETS_PT_assets", "NEURAL_ASSETS_PT_box"])
+    coffee.run(DRAWN)
+    show_tab(coffee)
+
+    def rows() -> list[str]:
+        coffee.run("drawn.clear()")
+        coffee.save_screenshot(screenshots / "panels-filter.png")
+        names: list[str] = coffee.run("result = list(dict.fromkeys(drawn))")
+        return names
+
+    assert rows() == ["Cup", "Saucer", "Spoon", "Table Edge"]
+    x, y = row(coffee, 0, DOT)
+    coffee.click((x, y + ARROW_BELOW))
+    field = (x + 60, y + FILTER_BELOW)
+    coffee.click(field, times=2)
+    coffee.press("u", "Return")
+    assert rows() == ["Cup", "Saucer"]
+    coffee.click((x + INVERT, field[1]))
+    assert rows() == ["Spoon", "Table Edge"]  # and neither the camera nor anything else
+    coffee.click((x + REVERSE, field[1]))
+    assert rows() == ["Table Edge", "Spoon"]
     assert errors(coffee) == []
 
 
