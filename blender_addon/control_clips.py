@@ -54,7 +54,7 @@ def save_frames(
         for number in range(first, last + 1, scene.frame_step):
             scene.frame_set(number)
             frames.append(frame_message(scene.view_layers[0].depsgraph, store))
-        sampling = sampling_message(scene.view_layers[0].depsgraph, *resolution(scene))
+        sampling = sampling_message(scene.view_layers[0].depsgraph, *resolution(scene), one_frame=False)
     finally:
         scene.frame_set(current, subframe=subframe)
     target = _absolute(folder)

@@ -16,6 +16,7 @@ import bpy
 
 from .errors import UserError
 from .preferences import NeuralAssetsPreferences, worker_settings
+from .worker.settings import WorkerSettings
 
 INDEX = "model_index.json"
 """The file of a diffusers folder that says what it is."""
@@ -24,6 +25,17 @@ CHECKPOINT = "NeuralAssetsPipeline"
 """What it says of a checkpoint of ours; anything else is asked to refine."""
 
 EMBEDDED = "Embedded"
+
+EMBEDDED_SIDE = 512
+"""Pixels of the longer side of photos that the embedded decoder works at."""
+
+SIZES = (
+    ("photo_network/config.json", "working_size", 1),
+    (INDEX, "picture_size", 1),
+    ("unet/config.json", "sample_size", 8),
+    ("transformer/config.json", "sample_size", 8),
+)
+"""Where a folder says at what side its decoder works, and how many pixels a unit of it is."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,22 @@ def decoder_name() -> str:
     settings = worker_settings()
     folder = settings.refiner or settings.checkpoint
     return Path(folder).name if folder else EMBEDDED
+
+
+def decoder_side(settings: WorkerSettings | None = None) -> int:
+    """Return the pixels of the longer side that the decoder works at; 0 where nobody knows.
+
+    Known are the embedded one's, and those of folders that were chosen: what they say is read then, and never
+    while panels are drawn.
+    """
+    settings = settings or worker_settings()
+    folder = settings.refiner or settings.checkpoint
+    if not folder:
+        return EMBEDDED_SIDE
+    addon: bpy.types.Addon | None = bpy.context.preferences.addons.get(__package__)
+    known = addon.preferences.decoders if addon else ()
+    same = (entry for entry in known if os.path.normpath(entry.folder) == os.path.normpath(folder))
+    return next((int(entry.side) for entry in same), 0)
 
 
 def decoder_is_given() -> bool:
@@ -64,6 +92,9 @@ def choose_decoder(folder: str = "") -> None:
     if all(entry.folder != path for entry in chosen.decoders):
         entry = chosen.decoders.add()
         entry.name, entry.folder = place.name, path
+    for entry in chosen.decoders:
+        if entry.folder == path:
+            entry.side = _side(place)
     chosen.checkpoint, chosen.refiner = (path, "") if ours else ("", path)
 
 
@@ -90,6 +121,18 @@ def _kind(folder: Path) -> str:
             f"'{folder}' is no folder of a decoder: it has no {INDEX} that says what it is.",
             "Choose the folder that holds that file: a checkpoint's, or a diffusers pipeline's.",
         ) from error
+
+
+def _side(folder: Path) -> int:
+    """Return the side that a folder's decoder works at, 0 if it does not say."""
+    for name, key, pixels in SIZES:
+        try:
+            side = json.loads((folder / name).read_text(encoding="utf-8"))[key]
+            if isinstance(side, int) and side > 0:
+                return side * pixels
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return 0
 
 
 def _preferences() -> NeuralAssetsPreferences:

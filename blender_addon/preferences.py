@@ -6,6 +6,7 @@ import os
 
 import bpy
 
+from . import keymap
 from .drawing import draw_worker
 from .worker.settings import WorkerSettings
 
@@ -21,6 +22,13 @@ class NeuralAssetsDecoder(bpy.types.PropertyGroup):
     """A decoder to choose from; its name is what it is called."""
 
     folder: bpy.props.StringProperty(name="Folder", description="Of its files", subtype="DIR_PATH")
+    side: bpy.props.IntProperty(
+        name="Side", description="Pixels of the longer side that it works at; 0 if it does not say", min=0
+    )
+
+
+def _keys_changed(preferences: bpy.types.PropertyGroup, _: bpy.types.Context) -> None:
+    keymap.switch(preferences.use_keys)
 
 
 class NeuralAssetsPreferences(bpy.types.AddonPreferences):
@@ -80,6 +88,14 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
         description="Let the worker fetch these from the hub; only while Blender allows online access",
     )
 
+    use_keys: bpy.props.BoolProperty(
+        name="Keys in the Viewport",
+        description="Shift + Alt + N opens the pie menu and Shift + Alt + B drags a box around an object, in "
+        "Object Mode",
+        default=False,
+        update=_keys_changed,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the fields, the worker's state and its buttons."""
         layout = self.layout
@@ -92,15 +108,17 @@ class NeuralAssetsPreferences(bpy.types.AddonPreferences):
             row = layout.row()
             row.label(text=decoder.folder, icon="FILE_FOLDER")
             row.operator("neural_assets.forget_decoder", text="", icon="X").folder = decoder.folder
-        column = layout.column(heading="Find by Name")
+        layout.label(text="Find by Name")
         for name in ("boxes", "masks", "depth"):
-            column.prop(self, name)
-        column = layout.column(heading="Take Apart With")
+            layout.prop(self, name)
+        layout.label(text="Take Apart With")
         for name in ("outlines", "surfaces", "plates"):
-            column.prop(self, name)
-        row = column.row()
+            layout.prop(self, name)
+        row = layout.row()
         row.enabled = bpy.app.online_access
         row.prop(self, "download")
+        layout.label(text="Interface")
+        layout.prop(self, "use_keys")
         draw_worker(layout)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import bpy
 
-from . import engine, overlay, panels, preferences
+from . import engine, keymap, overlay, panels, preferences
 from .detection import operator as detect_operator
 from .layers import operator as layers_operator
 from .layers import outline_overlay, painting_operators, updating
 from .operators import (
     add_asset,
     adjust,
+    asset_list,
     compose,
     dataset,
     decoder,
@@ -21,6 +22,8 @@ from .operators import (
     export_clips,
     fit_mesh,
     import_photo,
+    presets,
+    remedies,
     views,
 )
 from .operators import worker as worker_operators
@@ -42,6 +45,9 @@ CLASSES: tuple[type, ...] = (
     *export_clips.CLASSES,
     *fit_mesh.CLASSES,
     *views.CLASSES,
+    *asset_list.CLASSES,
+    *remedies.CLASSES,
+    *presets.CLASSES,
     *worker_operators.CLASSES,
     *decoder.CLASSES,
     *dataset.CLASSES,
@@ -57,7 +63,9 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (updating.register, updating.unregister),
     (import_photo.register, import_photo.unregister),
     (written.register, written.unregister),
+    (presets.register, presets.unregister),
     (panels.register, panels.unregister),
+    (keymap.register, keymap.unregister),
     (overlay.register, overlay.unregister),
     (outline_overlay.register, outline_overlay.unregister),
     (supervisor.register, supervisor.unregister),

@@ -75,6 +75,7 @@ class NEURAL_ASSETS_OT_show_in_camera(bpy.types.Operator):
 
     kind: bpy.props.EnumProperty(
         name="Show",
+        description="What to show behind the view of the camera",
         items=(("photo", "Photo", "The photo itself", len(LAYERS)), *LAYERS),
         default="photo",
     )

@@ -24,7 +24,9 @@ class OfLayer:
 
     bl_options = {"REGISTER", "UNDO"}
 
-    layer: bpy.props.EnumProperty(name="Layer", items=ITEMS, options={"SKIP_SAVE"})
+    layer: bpy.props.EnumProperty(
+        name="Layer", description="What to paint, or to reset", items=ITEMS, options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -49,7 +49,7 @@ class NEURAL_ASSETS_OT_add_asset_from_box(DragsOverPhoto, AsksWorker, bpy.types.
         max=1.0,
         options={"SKIP_SAVE"},
     )
-    name: bpy.props.StringProperty(name="Name", default=DEFAULT_NAME)
+    name: bpy.props.StringProperty(name="Name", description="Of the new asset", default=DEFAULT_NAME)
     fit: bpy.props.EnumProperty(
         name="Fit to", description="What the 3D box is found from", items=FITS, default="photo"
     )

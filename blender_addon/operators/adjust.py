@@ -43,7 +43,12 @@ class NEURAL_ASSETS_OT_snap_to_ground(AdjustsAssets, bpy.types.Operator):
     bl_idname = "neural_assets.snap_to_ground"
     bl_label = "Snap to Ground"
 
-    ground_height: bpy.props.FloatProperty(name="Ground Height", default=0.0, subtype="DISTANCE")
+    ground_height: bpy.props.FloatProperty(
+        name="Ground Height",
+        description="How high the ground lies that they are to stand on",
+        default=0.0,
+        subtype="DISTANCE",
+    )
 
     @reports_user_errors
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -21,7 +21,9 @@ class NEURAL_ASSETS_OT_import_photo(bpy.types.Operator, ImportHelper):
     bl_label = "Import Photo"
     bl_options = {"REGISTER", "UNDO"}
 
-    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filepath: bpy.props.StringProperty(
+        name="File", description="Of the photo", subtype="FILE_PATH", options={"SKIP_SAVE"}
+    )
     filter_glob: bpy.props.StringProperty(
         default=";".join(f"*{extension}" for extension in EXTENSIONS), options={"HIDDEN"}
     )

@@ -32,26 +32,37 @@ def check_disk_space(scene: bpy.types.Scene) -> None:
     Raises:
         UserError: too little space.
     """
-    path = scene.render.frame_path(frame=scene.frame_current)
+    error = full_disk(scene.render.frame_path(frame=scene.frame_current), largest_file(scene))
+    if error is not None:
+        raise error
+
+
+def full_disk(path: str, needed: int) -> UserError | None:
+    """Return the error of a file that may not fit on its disk; None where it does.
+
+    Args:
+        path: of the file, which may begin with ``//``.
+        needed: its bytes.
+    """
     folder = os.path.dirname(os.path.abspath(bpy.path.abspath(path)))
     while not os.path.isdir(folder):
         parent = os.path.dirname(folder)
         if parent == folder:
-            return
+            return None
         folder = parent
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return
+        return None
     with contextlib.suppress(OSError):
         free += os.path.getsize(path)  # overwritten, so its space comes back
-    needed = largest_file(scene)
-    if free < needed:
-        raise UserError(
-            f"The disk of the output folder '{folder}' is full: {_size(free)} free, "
-            f"and the picture may need {_size(needed)}.",
-            "Free some space, or choose another folder under Output Properties > Output.",
-        )
+    if free >= needed:
+        return None
+    return UserError(
+        f"The disk of the output folder '{folder}' is full: {_size(free)} free, "
+        f"and the picture may need {_size(needed)}.",
+        "Free some space, or choose another folder under Output Properties > Output.",
+    )
 
 
 def largest_file(scene: bpy.types.Scene) -> int:

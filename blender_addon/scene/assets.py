@@ -149,6 +149,37 @@ def capture_source(
         item.update_tag()  # writing custom properties does not tell the depsgraph
 
 
+def remove_assets(scene: bpy.types.Scene, assets: Sequence[bpy.types.Object]) -> None:
+    """Take assets out of a scene; those that no other scene shows are deleted.
+
+    Their objects are gone from the picture: the boxes that hide them from the background stay.
+
+    Raises:
+        UserError: one is in a collection that is linked from another file; nothing was removed.
+    """
+    homes = {item: [c for c in item.users_collection if _is_of(scene, c)] for item in assets}
+    for item, collections in homes.items():
+        if any(not _holds(collection) for collection in collections):
+            raise UserError(
+                f"'{item.name}' is in a collection that is linked from another file.",
+                "Disable it in renders instead, or make a library override of the collection.",
+            )
+    for item, collections in homes.items():
+        for collection in collections:
+            collection.objects.unlink(item)
+        if not item.users_collection:
+            bpy.data.objects.remove(item)
+
+
+def _is_of(scene: bpy.types.Scene, collection: bpy.types.Collection) -> bool:
+    return collection == scene.collection or collection in scene.collection.children_recursive
+
+
+def _holds(collection: bpy.types.Collection) -> bool:
+    """Tell whether this file says what is in a collection."""
+    return collection.library is None and collection.override_library is None
+
+
 def _hidden_box(scene: bpy.types.Scene, properties: AssetProperties) -> bpy.types.PropertyGroup | None:
     """Return the hidden box that an earlier capture of this asset left in this scene."""
     if properties.photo != scene.neural_assets.photo or not has_camera(properties.source_camera):
@@ -177,6 +208,62 @@ def no_photo() -> UserError:
         "Use File > Import > Photo (Neural Assets), or drop a photo onto the viewport.",
         operator="neural_assets.import_photo",
     )
+
+
+def no_assets() -> UserError:
+    """Return the error of a scene without assets."""
+    return UserError(
+        "There is no asset in the scene.",
+        "Add one with the + under View3D > Sidebar > Neural Assets > Assets.",
+        operator="neural_assets.add_asset_from_box",
+    )
+
+
+def has_assets(scene: bpy.types.Scene) -> bool:
+    """Tell whether the scene has, or had, assets: hiding or deleting one is a removal, not a mistake."""
+    return bool(scene.neural_assets.hidden_boxes) or any(item.neural_asset.is_asset for item in scene.objects)
+
+
+def no_source(name: str) -> UserError:
+    """Return the error of an asset that no photo shows."""
+    return UserError(
+        f"The asset '{name}' has no photo.",
+        "Select it and press Box Fits Photo, or delete it and add it again.",
+        operator="neural_assets.capture_source",
+    )
+
+
+def has_source(properties: AssetProperties) -> bool:
+    """Tell whether a photo shows an asset, and the camera that took it is known."""
+    return properties.photo is not None and has_camera(properties.source_camera)
+
+
+def behind_camera(name: str, frame: int) -> UserError:
+    """Return the error of an asset that lies behind the camera as a whole."""
+    return UserError(
+        f"The asset '{name}' is behind the camera in frame {frame}.",
+        "Move it in front of the camera, or disable it for renders in this frame.",
+    )
+
+
+def hide_in_frame(asset: bpy.types.Object, frame: int) -> None:
+    """Hide an asset in renders: by a keyframe where its visibility is animated, else in all frames."""
+    asset.hide_render = True
+    driven = asset.animation_data is not None and asset.animation_data.action is not None
+    if driven and _has_curve(asset, "hide_render"):
+        asset.keyframe_insert("hide_render", frame=frame)
+
+
+def _has_curve(item: bpy.types.Object, path: str) -> bool:
+    """Tell whether a property is animated: the value that it has between keyframes is a curve's."""
+    try:
+        found = item.animation_data.action.fcurves  # a proxy from 4.4 on, gone from 5.0 on
+    except AttributeError:
+        slot = item.animation_data.action_slot
+        layers = item.animation_data.action.layers
+        bags = [strip.channelbag(slot) for layer in layers for strip in layer.strips] if slot else []
+        return any(curve.data_path == path for bag in bags if bag for curve in bag.fcurves)
+    return any(curve.data_path == path for curve in found)
 
 
 def check_rectangle(rectangle: Sequence[float]) -> Rectangle:

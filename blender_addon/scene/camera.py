@@ -7,7 +7,7 @@ import numpy as np
 from mathutils import Matrix
 
 from na_core.geometry.camera import camera_from_projection
-from na_core.scene import Camera
+from na_core.scene import MAX_SIDE, Camera
 
 from ..errors import UserError
 
@@ -28,17 +28,10 @@ def camera_message(depsgraph: bpy.types.Depsgraph, size: tuple[int, int] | None 
     scene = depsgraph.scene_eval
     camera = scene.camera
     if camera is None:
-        raise UserError(
-            "The scene has no camera.",
-            "Import a photo, which brings one, or add one with Add > Camera.",
-            operator="neural_assets.import_photo",
-        )
+        raise no_camera()
     evaluated = camera.evaluated_get(depsgraph)
-    if not isinstance(evaluated.data, bpy.types.Camera) or evaluated.data.type != "PERSP":
-        raise UserError(
-            f"The camera '{camera.name}' is not a perspective camera.",
-            "Set Properties > Camera > Lens > Type to Perspective.",
-        )
+    if not is_perspective(evaluated):
+        raise not_perspective(camera)
     width, height = size or resolution(scene)
     projection = evaluated.calc_matrix_camera(
         depsgraph,
@@ -50,6 +43,28 @@ def camera_message(depsgraph: bpy.types.Depsgraph, size: tuple[int, int] | None 
     return camera_from_projection(np.array(evaluated.matrix_world), np.array(projection))
 
 
+def is_perspective(camera: bpy.types.Object) -> bool:
+    """Tell whether an object is a camera that frames can be rendered with."""
+    return isinstance(camera.data, bpy.types.Camera) and camera.data.type == "PERSP"
+
+
+def no_camera() -> UserError:
+    """Return the error of a scene without a camera."""
+    return UserError(
+        "The scene has no camera.",
+        "Import a photo, which brings one, or add one with Add > Camera.",
+        operator="neural_assets.import_photo",
+    )
+
+
+def not_perspective(camera: bpy.types.Object) -> UserError:
+    """Return the error of a camera of another kind."""
+    return UserError(
+        f"The camera '{camera.name}' is not a perspective camera.",
+        "Set Properties > Camera > Lens > Type to Perspective.",
+    )
+
+
 def resolution(scene: bpy.types.Scene) -> tuple[int, int]:
     """Return the picture's size in pixels, percentage included, rounded as Blender rounds it."""
     render = scene.render
@@ -57,6 +72,21 @@ def resolution(scene: bpy.types.Scene) -> tuple[int, int]:
         max(1, render.resolution_x * render.resolution_percentage // 100),
         max(1, render.resolution_y * render.resolution_percentage // 100),
     )
+
+
+def too_large(width: int, height: int) -> UserError:
+    """Return the error of a picture that the worker does not render."""
+    return UserError(
+        f"A picture of {width} x {height} pixels is larger than {MAX_SIDE} pixels on a side.",
+        "Lower the resolution or its percentage under Output Properties > Format.",
+    )
+
+
+def keep_colours(scene: bpy.types.Scene) -> None:
+    """Let the scene's view transform, look and dither leave colours as the photo has them."""
+    scene.render.dither_intensity = 0.0
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.look = "None"
 
 
 def place_camera(target: bpy.types.Object, camera: Camera, width: int, height: int) -> None:

@@ -33,11 +33,12 @@ from na_core.scene import (
 
 from ..errors import UserError
 from .asset_mesh import asset_mesh
-from .assets import no_photo
-from .camera import camera_message
+from .assets import behind_camera, has_assets, has_source, no_assets, no_photo, no_source
+from .camera import camera_message, too_large
 from .painting import Layer, ObjectLayer, painted_photo
 from .photo import photo_of
 from .properties import AssetProperties
+from .seeds import seed_of
 from .stored import box_of, camera_of, has_camera
 
 
@@ -96,10 +97,7 @@ def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = No
         raise no_assets()
     for placed in assets:
         if is_behind(camera, placed.box):
-            raise UserError(
-                f"The asset '{placed.asset.name}' is behind the camera in frame {scene.frame_current}.",
-                "Move it in front of the camera, or disable it for renders in this frame.",
-            )
+            raise behind_camera(placed.asset.name, scene.frame_current)
     return Frame(camera=camera, assets=tuple(assets), background=background)
 
 
@@ -141,24 +139,28 @@ def _rectangles(hidden: bpy.types.bpy_prop_collection) -> tuple[Rectangle | None
     return found if any(found) else ()
 
 
-def sampling_message(depsgraph: bpy.types.Depsgraph, width: int, height: int) -> Sampling:
+def sampling_message(
+    depsgraph: bpy.types.Depsgraph, width: int, height: int, *, one_frame: bool = True
+) -> Sampling:
     """Return how to sample a picture of width x height pixels, keyframes applied.
+
+    Args:
+        depsgraph: evaluated.
+        width, height: of the picture.
+        one_frame: it is for this frame alone; else for many, which then share the scene's seed.
 
     Raises:
         UserError: the picture is larger than the worker renders.
     """
     settings = depsgraph.scene_eval.neural_assets
     if max(width, height) > MAX_SIDE:
-        raise UserError(
-            f"A picture of {width} x {height} pixels is larger than {MAX_SIDE} pixels on a side.",
-            "Lower the resolution or its percentage under Output Properties > Format.",
-        )
+        raise too_large(width, height)
     named = SAMPLING_PRESETS.get(settings.preset)
     steps, guidance = named or (settings.steps, settings.guidance)
     return Sampling(
         steps=steps,
         guidance=guidance,
-        seed=settings.seed,
+        seed=seed_of(settings, depsgraph.scene_eval.frame_current) if one_frame else settings.seed,
         preset=settings.preset if named else "custom",
         width=width,
         height=height,
@@ -199,20 +201,6 @@ def job_message(
     return job, photos.bytes_by_sha256
 
 
-def has_assets(scene: bpy.types.Scene) -> bool:
-    """Tell whether the scene has, or had, assets: hiding or deleting one is a removal, not a mistake."""
-    return bool(scene.neural_assets.hidden_boxes) or any(item.neural_asset.is_asset for item in scene.objects)
-
-
-def no_assets() -> UserError:
-    """Return the error of a scene without assets."""
-    return UserError(
-        "There is no asset in the scene.",
-        "Add one with View3D > Sidebar > Neural Assets > Add Asset from Box.",
-        operator="neural_assets.add_asset_from_box",
-    )
-
-
 def _placed_assets(
     depsgraph: bpy.types.Depsgraph, photos: PhotoStore, *, whole: bool = True
 ) -> list[PlacedAsset]:
@@ -220,7 +208,8 @@ def _placed_assets(
 
     Whole, or without meshes and other views: what taking a photo apart does not need.
     """
-    hidden = _hidden_in_renders(depsgraph) if depsgraph.mode == "VIEWPORT" else set()
+    in_viewport = depsgraph.mode == "VIEWPORT"
+    hidden = hidden_in_renders(depsgraph.scene, depsgraph.view_layer) if in_viewport else set()
     found: list[tuple[tuple[str, tuple[int, ...]], PlacedAsset]] = []
     for instance in depsgraph.object_instances:
         item = instance.object
@@ -246,12 +235,8 @@ def _placed_assets(
 
 
 def _asset(name: str, properties: AssetProperties, photos: PhotoStore) -> Asset:
-    if properties.photo is None or not has_camera(properties.source_camera):
-        raise UserError(
-            f"The asset '{name}' has no photo.",
-            "Select it and press Box Fits Photo, or delete it and add it again.",
-            operator="neural_assets.capture_source",
-        )
+    if not has_source(properties):
+        raise no_source(name)
     return Asset(
         name=name,
         photo=photos.photo(properties.photo),
@@ -291,7 +276,7 @@ def _placed_properties(properties: AssetProperties) -> dict[str, Any]:
     }
 
 
-def _hidden_in_renders(depsgraph: bpy.types.Depsgraph) -> set[bpy.types.Object]:
+def hidden_in_renders(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> set[bpy.types.Object]:
     """Return objects that only collections disabled in renders hold: a viewport's depsgraph has them."""
     shown: set[bpy.types.Object] = set()
 
@@ -305,5 +290,5 @@ def _hidden_in_renders(depsgraph: bpy.types.Depsgraph) -> set[bpy.types.Object]:
         for child in layer.children:
             visit(child)
 
-    visit(depsgraph.view_layer.layer_collection)
-    return {item for item in depsgraph.scene.objects if item not in shown}
+    visit(view_layer.layer_collection)
+    return {item for item in scene.objects if item not in shown}

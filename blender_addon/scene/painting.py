@@ -105,18 +105,33 @@ def painted_photo(
         UserError: it holds no picture, is not of the photo's shape, or is an outline that shows nothing.
     """
     image = image.original
-    what = f"The {LABELS[layer].lower()} of '{whose}', the image '{image.name}',"
-    reset = f"press Reset {LABELS[layer]}"
+    if (error := unusable_painting(image, layer, photo, whose)) is not None:
+        raise error
+    what, reset = _wording(image, layer, whose)
+    return _kept_file(image, layer, f"{what} is black all over: the object would be gone.", reset)
+
+
+def unusable_painting(
+    image: bpy.types.Image, layer: Layer, photo: bpy.types.Image, whose: str
+) -> UserError | None:
+    """Return why a painted layer cannot be used, as far as its size tells; None if it does not."""
+    what, reset = _wording(image, layer, whose)
     width, height = image.size
     if width == 0 or height == 0:
-        raise UserError(f"{what} holds no picture.", f"Reload it in the Image Editor, or {reset}.")
+        return UserError(f"{what} holds no picture.", f"Reload it in the Image Editor, or {reset}.")
     across, down = photo.size
-    if abs(width * down / (height * across) - 1) > SHAPES_DIFFER:
-        raise UserError(
+    if across and down and abs(width * down / (height * across) - 1) > SHAPES_DIFFER:
+        return UserError(
             f"{what} is {width} x {height} pixels, and its photo {across} x {down}: not of the same shape.",
             f"Scale or crop it to the photo's shape, or {reset}.",
         )
-    return _kept_file(image, layer, f"{what} is black all over: the object would be gone.", reset)
+    return None
+
+
+def _wording(image: bpy.types.Image, layer: Layer, whose: str) -> tuple[str, str]:
+    """Return how errors call a painted layer, and the button that forgets it."""
+    what = f"The {LABELS[layer].lower()} of '{whose}', the image '{image.name}',"
+    return what, f"press Reset {LABELS[layer]}"
 
 
 def painted_images() -> Iterator[bpy.types.Image]:

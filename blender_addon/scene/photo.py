@@ -26,19 +26,30 @@ def photo_bytes(image: bpy.types.Image) -> bytes:
     """
     if image.packed_file is not None:
         return bytes(image.packed_file.data)
-    path = bpy.path.abspath(image.filepath, library=image.library)
     try:
-        with open(path, "rb") as file:
+        with open(photo_path(image), "rb") as file:
             data = file.read()
     except OSError as error:
-        raise UserError(
-            f"The photo '{image.name}' cannot be read: it is not packed, and its file '{path}' is missing.",
-            "Put the file back, or import the photo again.",
-            operator="neural_assets.import_photo",
-        ) from error
+        raise missing_photo(image) from error
     if not data:
-        raise _unreadable(image)
+        raise unreadable_photo(image)
     return data
+
+
+def photo_path(image: bpy.types.Image) -> str:
+    """Return where the file of a photo that is not packed lies."""
+    path: str = bpy.path.abspath(image.filepath, library=image.library)
+    return path
+
+
+def missing_photo(image: bpy.types.Image) -> UserError:
+    """Return the error of a photo whose file is gone."""
+    return UserError(
+        f"The photo '{image.name}' cannot be read: it is not packed, and its file '{photo_path(image)}' is "
+        "missing.",
+        "Put the file back, or import the photo again.",
+        operator="neural_assets.import_photo",
+    )
 
 
 def photo_of(image: bpy.types.Image) -> tuple[Photo, bytes]:
@@ -49,7 +60,7 @@ def photo_of(image: bpy.types.Image) -> tuple[Photo, bytes]:
     """
     data = photo_bytes(image)
     if image.size[0] == 0 or image.size[1] == 0:
-        raise _unreadable(image)
+        raise unreadable_photo(image)
     return Photo(hashlib.sha256(data).hexdigest()), data
 
 
@@ -124,12 +135,24 @@ def _srgb_from_linear(buffer: NDArray[np.float32]) -> NDArray[np.float32]:
     return srgb.astype(np.float32)
 
 
-def _unreadable(image: bpy.types.Image) -> UserError:
+def unreadable_photo(image: bpy.types.Image) -> UserError:
+    """Return the error of a photo that holds no picture."""
     return UserError(
         f"The photo '{image.name}' cannot be read: it holds no picture.",
         "Import the photo again.",
         operator="neural_assets.import_photo",
     )
+
+
+def keep_painted(image: bpy.types.Image) -> None:
+    """Pack a photo as it was painted: its file's bytes are what travels to the worker.
+
+    Raises:
+        UserError: it is linked from another file.
+    """
+    if image.library is not None:
+        raise UserError(f"The photo '{image.name}' is linked from another file.", "Make it local first.")
+    image.pack()
 
 
 def photo_backgrounds(

@@ -14,8 +14,8 @@ from na_core.scene import Camera
 from ..errors import UserError
 from ..names import ENGINE
 from . import migration
-from .assets import no_photo
-from .camera import camera_message, place_camera
+from .assets import no_photo, require_photo
+from .camera import camera_message, is_perspective, keep_colours, place_camera
 from .exif import Exif, focal_pixels, read_exif
 from .photo import load_photo, photo_backgrounds
 from .stored import camera_of, has_camera, store_camera
@@ -102,6 +102,29 @@ def capture_photo_camera(scene: bpy.types.Scene | None = None) -> None:
     store_camera(scene.neural_assets.source_camera, _camera_on_photo(scene))
     scene.neural_assets.camera_matched = True
     scene.update_tag()  # writing custom properties does not tell the depsgraph
+
+
+def use_photo_camera(scene: bpy.types.Scene) -> bpy.types.Object:
+    """Let the scene render with a camera that stands where its photo was taken, and return it.
+
+    A camera of the scene that shows the photo is taken if there is one: it keeps where it stands and its
+    keyframes. Else a new one is made.
+
+    Raises:
+        UserError: no photo.
+    """
+    require_photo(scene)
+    settings = scene.neural_assets
+    for item in scene.objects:
+        if is_perspective(item) and photo_backgrounds(item, settings.photo):
+            scene.camera = item
+            return item
+    camera = bpy.data.objects.new(CAMERA_NAME, bpy.data.cameras.new(CAMERA_NAME))
+    scene.collection.objects.link(camera)
+    place_camera(camera, camera_of(settings.source_camera), *settings.photo.size)
+    _show_photo(camera, settings.photo, None)
+    scene.camera = camera
+    return camera
 
 
 def camera_fits_photo(scene: bpy.types.Scene) -> bool:
@@ -195,9 +218,7 @@ def _set_up_output(scene: bpy.types.Scene, width: int, height: int) -> None:
     render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     render.engine = ENGINE
-    render.dither_intensity = 0.0
     scene.display_settings.display_device = "sRGB"
+    keep_colours(scene)
     view = scene.view_settings
-    view.view_transform = "Standard"
-    view.look = "None"
     view.exposure, view.gamma, view.use_curve_mapping = 0.0, 1.0, False

@@ -7,6 +7,8 @@ has a source box equal to its target box to the last bit. Cameras are made ortho
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from na_core.scene import MAX_PROMPT, MAX_SHADOW_STRENGTH, MAX_STEPS, SAMPLING_PRESETS
@@ -128,6 +130,19 @@ class AssetViewProperties(bpy.types.PropertyGroup):
     )
 
 
+OVERRIDABLE: set[Any] = {"LIBRARY_OVERRIDABLE"}
+"""What an asset that is linked from another file and overridden may have of its own."""
+
+
+def _has_shadow(asset: bpy.types.PropertyGroup) -> bool:
+    return asset.shadow_strength > 0
+
+
+def _set_shadow(asset: bpy.types.PropertyGroup, shown: bool) -> None:
+    if shown != _has_shadow(asset):
+        asset.shadow_strength = 1.0 if shown else 0.0
+
+
 class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
     """On every object: whether it is an asset, and what its photo shows. Copying and appending keep it.
 
@@ -189,6 +204,23 @@ class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
         min=0.0,
         max=MAX_SHADOW_STRENGTH,
         subtype="FACTOR",
+        override=OVERRIDABLE,
+    )
+    show_shadow: bpy.props.BoolProperty(
+        name="Shadow",
+        description="Let the object bring its shadow along from its photo; off sets Shadow Strength to 0",
+        get=_has_shadow,
+        set=_set_shadow,
+        options=set(),
+        override=OVERRIDABLE,
+    )
+    position: bpy.props.IntProperty(
+        name="Position",
+        description="Place in the list of assets, from 1; 0 comes after those that have one",
+        default=0,
+        min=0,
+        options=set(),
+        override=OVERRIDABLE,
     )
     match_light: bpy.props.FloatProperty(
         name="Match Light",
@@ -199,6 +231,7 @@ class AssetProperties(PaintedLayers, bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="FACTOR",
+        override=OVERRIDABLE,
     )
 
 
@@ -271,7 +304,9 @@ class LayerImageProperties(bpy.types.PropertyGroup):
     photo: bpy.props.PointerProperty(
         type=bpy.types.Image, name="Photo", description="That the layer was taken from", options=set()
     )
-    kind: bpy.props.EnumProperty(name="Layer", items=LAYERS, options=set())
+    kind: bpy.props.EnumProperty(
+        name="Layer", description="Which of the photo's layers it shows", items=LAYERS, options=set()
+    )
     made_of: bpy.props.StringProperty(
         name="Made of", description="What tells the boxes apart that the layer was made with", options=set()
     )
@@ -361,6 +396,13 @@ class SceneProperties(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed gives the same picture", default=0, min=0, max=2**31 - 1
     )
+    use_animated_seed: bpy.props.BoolProperty(
+        name="Animate Seed",
+        description="A new seed each frame, made of the seed and the frame's number: what is made up differs "
+        "from frame to frame, and is the same whenever the frame is rendered again",
+        default=False,
+        options=set(),
+    )
     show_boxes: bpy.props.BoolProperty(
         name="Show Fronts and Axes",
         description="Draw assets' front faces and axes over the photo in the viewport",
@@ -396,7 +438,7 @@ CLASSES = (
 
 def register() -> None:
     """Attach the groups to Blender's types. Writes nothing to any scene."""
-    bpy.types.Object.neural_asset = bpy.props.PointerProperty(type=AssetProperties)
+    bpy.types.Object.neural_asset = bpy.props.PointerProperty(type=AssetProperties, override=OVERRIDABLE)
     bpy.types.Scene.neural_assets = bpy.props.PointerProperty(type=SceneProperties)
     bpy.types.ViewLayer.neural_assets = bpy.props.PointerProperty(type=ViewLayerProperties)
     bpy.types.Image.neural_layer = bpy.props.PointerProperty(type=LayerImageProperties)

@@ -47,6 +47,14 @@ class WorkerSettings:
             UserError: no Python chosen, no such file, or no such checkpoint.
         """
         self.check_python()
+        self.check_decoder()
+
+    def check_decoder(self) -> None:
+        """Check that what finishes frames is where the settings say.
+
+        Raises:
+            UserError: it is not.
+        """
         if self.checkpoint and not os.path.exists(self.checkpoint):
             raise UserError(
                 f"The checkpoint '{self.checkpoint}' does not exist.",

@@ -157,7 +157,7 @@ def test_no_asset(api, fails, output, make_photo):
         bpy.data.objects.remove(asset)
     output.neural_assets.hidden_boxes.clear()
     fails(
-        "There is no asset in the scene. Add one with View3D > Sidebar > Neural Assets > Add Asset from Box."
+        "There is no asset in the scene. Add one with the + under View3D > Sidebar > Neural Assets > Assets."
     )
 
 

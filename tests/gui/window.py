@@ -108,6 +108,19 @@ class Window:
         self._xdotool("mouseup", "1")
         self._settle()
 
+    def click(self, point: Point, button: int = 1, times: int = 1, key: str | None = None) -> None:
+        """Click at a point, with a key held if one is named; buttons 4 and 5 turn the wheel up and down."""
+        self.move(point)
+        self._settle()
+        if key is not None:
+            self._xdotool("keydown", key)
+            self._settle()
+        self._xdotool("click", "--repeat", str(times), "--delay", "60", str(button))
+        if key is not None:
+            self._settle()  # else Blender may see it let go before it handles the click
+            self._xdotool("keyup", key)
+        self._settle()
+
     def press(self, *keys: str) -> None:
         """Press keys one after the other, by X's names: "F12", "ctrl+z", "Escape"."""
         for key in keys:
