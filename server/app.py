@@ -193,6 +193,7 @@ def create_app(
     async def render(request: Request) -> Response:
         body = await read_body(request, MAX_JOB_BYTES, _job_too_large())
         job = await asyncio.to_thread(parse_job, bytes(body))
+        queue.check_room()
         wants_previews = request.headers.get(PREVIEW_HEADER) == "1"
         pictures, shapes = held(job.frames, [each for each in (job.before, job.after) if each is not None])
         return JobResponse(queue, FramesJob(job, pictures, finished, wants_previews, shapes))
@@ -201,6 +202,7 @@ def create_app(
     async def layers(request: Request) -> Response:
         body = await read_body(request, MAX_JOB_BYTES, _job_too_large())
         wanted = await asyncio.to_thread(parse_layers_request, bytes(body))
+        queue.check_room()
         return JobResponse(queue, LayersJob(wanted, held([wanted.frame])[0]))
 
     return app
@@ -292,7 +294,9 @@ def _files_missing(photos: list[str], meshes: list[str]) -> Failure:
 async def _answer_failure(_request: Request, failure: Exception) -> Response:
     assert isinstance(failure, Failure)
     # The rest of a body that stopped is not waited for.
-    headers = {"Connection": "close"} if failure.status == HTTPStatus.REQUEST_TIMEOUT else None
+    headers = {"Connection": "close"} if failure.status == HTTPStatus.REQUEST_TIMEOUT else {}
+    if "retry_seconds" in failure.details:
+        headers["Retry-After"] = str(failure.details["retry_seconds"])
     return JSONResponse({"error": failure.to_dict()}, failure.status, headers)
 
 

@@ -32,6 +32,11 @@ PENDING_BYTES = 32 * 2**20
 STALLED_SECONDS = 60.0
 """A reader that takes nothing for so long is given up, so that the next job gets its turn."""
 
+MOST_WAITING = 64
+"""Jobs that wait, each with its photos; whoever comes then is told to come back."""
+RETRY_SECONDS = 10
+"""After which one who was turned away may ask again."""
+
 
 class Cancelled(Exception):
     """The one who asked for the picture no longer wants it."""
@@ -177,6 +182,20 @@ class RenderQueue:
     def busy(self) -> bool:
         """Whether a job is being rendered or waits."""
         return self._current is not None or bool(self._waiting)
+
+    def check_room(self) -> None:
+        """Check that one more job may wait.
+
+        Raises:
+            Failure: ``busy``, with ``retry_seconds`` after which to ask again.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            raise Failure(
+                "busy",
+                f"The worker has {MOST_WAITING} jobs waiting: ask again in {RETRY_SECONDS} seconds.",
+                status=503,
+                retry_seconds=RETRY_SECONDS,
+            )
 
     def submit(self, job: Job) -> None:
         """Append a job; its records arrive in its mailbox, the last being ``done`` or ``error``."""

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from na_core.scene import MAX_STEPS
+from server.jobs import MOST_WAITING
 from server.protocol import RecordError
 from tests.server.conftest import encode_picture
 
@@ -128,6 +129,20 @@ def test_without_its_render_thread_a_worker_ends(start, make_job):
     with contextlib.suppress(OSError, http.client.HTTPException, RecordError):
         worker.render(job)
     assert worker.process.wait(timeout=10) == 1
+
+
+def test_a_long_queue_turns_jobs_away_and_says_when_to_come_back(scripted, scripted_photo, make_job):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(scripted.rendering(make_job(scripted_photo, steps=100, seed=300)))
+        next(record for record, _ in first if record["event"] == "progress")
+        for number in range(MOST_WAITING):
+            waiting = scripted.rendering(make_job(scripted_photo, steps=1, seed=number))
+            records = stack.enter_context(waiting)
+            next(record for record, _ in records if record["event"] == "queued")
+        status, answer = scripted.request("POST", "/v1/render", make_job(scripted_photo).to_json())
+        assert (status, answer["error"]["code"]) == (503, "busy")
+        assert answer["error"]["retry_seconds"] > 0
+    assert scripted.render(make_job(scripted_photo))[-1][0]["event"] == "done"
 
 
 def test_closing_the_connection_ends_a_step_that_polls(scripted, scripted_photo, make_job):
