@@ -15,6 +15,9 @@ from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
     from na_core.meshes.mesh_arrays import MeshArrays
@@ -63,6 +66,17 @@ class Renderer(Protocol):
         meshes: Mapping[str, MeshArrays],
     ) -> FramePasses:
         """Return the passes of a frame."""
+        ...
+
+    def sketch(
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        width: int,
+        height: int,
+        meshes: Mapping[str, MeshArrays],
+    ) -> tuple[Picture, NDArray[np.float32]]:
+        """Return a frame's proxy and its validity (height, width), of one composition."""
         ...
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:

@@ -270,6 +270,30 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         placed = self._placed(frame, photos, meshes)
         return frame_passes(layers, frame, batch, width, height, rays, placed)
 
+    @torch.no_grad()
+    def sketch(
+        self, frame: Frame, photos: Photos, width: int, height: int, meshes: MeshFiles = NO_MESHES
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return a frame's proxy (H, W, 3) and its validity (H, W), which :meth:`passes` has among others.
+
+        Both are of one composition, so that a viewport that moves gets them quickly.
+
+        Args:
+            frame: what to show.
+            photos, meshes: see :meth:`__call__`.
+            width, height: in pixels.
+
+        Raises:
+            KeyError: a photo or a mesh is missing.
+            MeshError: a mesh cannot be used.
+        """
+        layers, batch, rays = self._layers(frame, photos, width, height)
+        placed = {(0, slot): mesh for slot, mesh in self._placed(frame, photos, meshes).items()}
+        passes = compose(
+            layers, batch, width, height, rays, meshes=placed, others=other_views(batch, [frame])
+        )
+        return to_bytes(passes.proxy)[0], passes.validity[0].float().cpu().numpy()
+
     def _placed(self, frame: Frame, photos: Photos, meshes: MeshFiles) -> dict[int, PlacedMesh]:
         """Return the meshes of a frame's assets by their slots."""
         if not frame.meshes():
