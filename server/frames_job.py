@@ -64,7 +64,7 @@ class FramesJob(Job):
             self._post_frame(index, pixels, started, cached)
 
     def _is_sketch(self) -> bool:
-        """Tell whether what is wanted is a proxy and its validity, which one composition gives."""
+        """Tell whether what is wanted is a proxy and its validity alone, which a viewport wants quickly."""
         sampling = self.request.sampling
         return self.request.passes == ("validity",) and (sampling.preset, sampling.steps) == ("custom", 0)
 

@@ -204,7 +204,7 @@ class PipelineRenderer:
         height: int,
         meshes: Mapping[str, MeshArrays],
     ) -> tuple[Picture, NDArray[np.float32]]:
-        """Return a frame's proxy and its validity (height, width), of one composition.
+        """Return a frame's proxy and its validity (height, width), as quickly as it goes.
 
         Raises:
             Failure: ``mesh_unusable``.

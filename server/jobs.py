@@ -76,7 +76,7 @@ class Renderer(Protocol):
         height: int,
         meshes: Mapping[str, MeshArrays],
     ) -> tuple[Picture, NDArray[np.float32]]:
-        """Return a frame's proxy and its validity (height, width), of one composition."""
+        """Return a frame's proxy and its validity (height, width), as quickly as it goes."""
         ...
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:

@@ -43,9 +43,14 @@ class ViewMessage:
         return self.sampling.steps == 0
 
     def proxy_job(self, size: tuple[int, int]) -> RenderJob:
-        """Return the job of its proxy at some size; freely seen, what the photos showed of it comes along."""
+        """Return the job of its proxy at some size.
+
+        One of less than the full size is a sketch, for which the worker casts one ray a pixel; so is one of a
+        free view, whose validity comes along.
+        """
         width, height = size
-        passes = () if self.view.through_camera else ("validity",)
+        sketch = size != self.view.size or not self.view.through_camera
+        passes = ("validity",) if sketch else ()
         return RenderJob(
             (self.frame,), Sampling(0, 1.0, 0, "custom", width=width, height=height), passes=passes
         )

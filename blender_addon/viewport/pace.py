@@ -6,19 +6,19 @@ import math
 from collections import deque
 from statistics import median_low
 
-PROXY_SECONDS = 0.1
+PROXY_SECONDS = 0.08
 """That the worker may take for a proxy while things move."""
 
 SCALES = tuple(2 ** (-step / 2) for step in range(6))
 """Sides of proxies while things move, in units of the picture's: each has half as many pixels as the last."""
 
-FEWEST_PIXELS = 2**17
-"""Below this the worker casts four rays a pixel, and smaller pictures take it no less time."""
+FEWEST_PIXELS = 2**15
+"""Below this a picture shows too little, and most of the worker's time goes into other things."""
 
 REMEMBERED = 5
 """Proxies that count: the first of a photo takes long, for the photo is taken apart for it."""
 
-SLOWER, FASTER = 1.3, 0.8
+SLOWER, FASTER = 1.15, 0.8
 """In units of PROXY_SECONDS: the scale changes when it takes longer, or the next larger less."""
 
 

@@ -55,10 +55,13 @@ def view_picture(
         view: that it is of.
         is_proxy: whether no decoder finished it.
         matrix: :func:`blender_addon.render.colour.working_from_rec709`.
-        validity: (h, w) of the same view at any size, where the picture brings none.
+        validity: (h, w) of the same view at any size, where the picture brings none. What no photo showed
+            fades in a free view.
     """
     pixels = scene_linear(received.pixels, matrix)
-    if "Validity" in received.passes:
+    if view.through_camera:
+        validity = None
+    elif "Validity" in received.passes:
         validity = received.passes["Validity"][..., 0]
     if validity is not None:
         pixels *= opacity(validity, pixels.shape[:2])[..., None]

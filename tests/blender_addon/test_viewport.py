@@ -458,9 +458,9 @@ def test_proxies_shrink_until_they_come_quickly_and_grow_again(part):
 
 def test_proxies_do_not_shrink_where_it_would_not_help(part):
     pace = part("viewport.pace").Pace()
-    pace.learn((400, 300), 2.0)
-    pace.learn((400, 300), 2.0)
-    assert pace.size_for((400, 300)) == (400, 300)
+    pace.learn((200, 150), 2.0)
+    pace.learn((200, 150), 2.0)
+    assert pace.size_for((200, 150)) == (200, 150)
 
 
 def test_opacity_is_soft_and_of_the_pictures_size(part):

@@ -1,7 +1,8 @@
 """Tests in a real Blender window, apart from ``make test``: they need root, a virtual display and minutes.
 
 ``make test-gui`` puts a Debian with Blender into a folder, once, and starts them. ``NEURAL_ASSETS_WINDOW``
-names the folder, ``NEURAL_ASSETS_ZIP`` the extension, ``NEURAL_ASSETS_SCREENSHOTS`` where their pictures go.
+names the folder, ``NEURAL_ASSETS_ZIP`` the extension, ``NEURAL_ASSETS_SCREENSHOTS`` where their pictures go,
+and ``NEURAL_ASSETS_DISPLAY`` the virtual display's number: two that run at the same time need different ones.
 """
 
 from __future__ import annotations
@@ -32,5 +33,6 @@ def window() -> Iterator[Window]:
     folder = os.environ.get("NEURAL_ASSETS_WINDOW")
     if not folder:
         pytest.skip("NEURAL_ASSETS_WINDOW names no folder with a Blender: make test-gui")
-    with blender_window(Path(folder), Path(os.environ["NEURAL_ASSETS_ZIP"]).resolve(), PYTHON) as started:
+    extension, display = os.environ["NEURAL_ASSETS_ZIP"], int(os.environ.get("NEURAL_ASSETS_DISPLAY", "78"))
+    with blender_window(Path(folder), Path(extension).resolve(), PYTHON, display) as started:
         yield started
