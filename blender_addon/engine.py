@@ -31,6 +31,9 @@ class NeuralAssetsRenderEngine(bpy.types.RenderEngine):
     def __del__(self) -> None:
         if self._view is not None:
             self._view.close()
+        delete = getattr(super(), "__del__", None)  # newer Blenders have one that wants to be called
+        if delete is not None:
+            delete()
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Render one frame; off the main thread in a window."""

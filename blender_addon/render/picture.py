@@ -59,8 +59,8 @@ def render_picture(
     for attempt in range(1, ATTEMPTS + 1):
         observer.on_status("Starting the worker" if attempt == 1 else "Restarting the worker")
         process, address = supervisor.ready(settings, log_folder, observer.should_stop)
-        observer.on_worker(address)
         observer.on_status(f"Rendering on {address.device}")
+        observer.on_worker(address)
         try:
             picture = client.render(
                 address,

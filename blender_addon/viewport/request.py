@@ -71,7 +71,7 @@ class PictureRequest(Background[ViewPicture]):
         self.has_begun = True
 
     def _hear(self, status: str) -> None:
-        self.status = status
+        self.has_begun, self.status = False, status
 
     def _progress(self, now: Progress) -> None:
         if not self.is_proxy:

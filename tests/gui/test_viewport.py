@@ -41,6 +41,11 @@ def left():
     busy = [t.name for t in threading.enumerate() if t.name in THREADS]
     return busy + [s.status for s in sessions() if bpy.app.timers.is_registered(s._timer)]
 
+def show_rendered():
+    for each in bpy.context.window_manager.windows[0].screen.areas:
+        if each.type == "VIEW_3D":
+            each.spaces.active.shading.type = "RENDERED"
+
 scene.render.engine = "NEURAL_ASSETS"
 space, region_3d = area.spaces.active, area.spaces.active.region_3d
 space.show_region_ui = space.show_gizmo = space.overlay.show_overlays = False
@@ -188,12 +193,14 @@ cup.location.x += 0.03
 space.overlay.show_overlays = True
 """
     )
+    rendered.wait("set(statuses()) & {'Starting the worker', 'Restarting the worker'}")
     screen(rendered, screenshots / "viewport-starting.png")
     rendered.wait("supervisor.status().state == 'READY' and supervisor.status().address.pid != first", 120)
     settle(rendered)
     assert rendered.run("result = supervisor.status().address.pid") != first
     # two viewports
     rendered.run('with over("VIEW_3D"): bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)')
+    rendered.run("show_rendered()")  # Blender makes the new one Solid
     rendered.wait("len(shown()) == 2")
     settle(rendered)
     screen(rendered, screenshots / "viewport-two.png")
@@ -206,7 +213,8 @@ space.overlay.show_overlays = True
     rendered.run("cup.location.x += 0.01")
     rendered.run("bpy.ops.wm.save_as_mainfile(filepath='/share/coffee.blend')")
     rendered.run("bpy.ops.wm.open_mainfile(filepath='/share/coffee.blend')")
-    rendered.run("scene = bpy.context.scene; area = area_of('VIEW_3D'); cup = bpy.data.objects['Cup']")
+    rendered.wait("not shown() and not left()")  # Blender loads files in Solid
+    rendered.run("scene = bpy.context.scene; cup = bpy.data.objects['Cup']; show_rendered()")
     settle(rendered)
     # and without the add-on
     rendered.run("cup.location.x += 0.01")
