@@ -363,7 +363,7 @@ def test_freely_seen_what_no_photo_showed_fades(viewport, part):
 def test_what_is_wrong_is_said_and_a_change_puts_it_right(viewport):
     photo, viewport.scene.neural_assets.photo = viewport.scene.neural_assets.photo, None
     viewport.change()
-    assert viewport.session.status.startswith("The scene has no photo.")
+    assert viewport.session.status.startswith("No photo has been imported into this scene.\nUse")
     assert viewport.session.picture is None
     assert viewport.session._pause() is None
     viewport.scene.neural_assets.photo = photo
