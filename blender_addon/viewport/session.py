@@ -97,7 +97,7 @@ class Session:
             if request is None or request.is_stopped() or not (request.is_proxy and request.has_begun):
                 self._take_up(depsgraph, view)
         if self._message is not None and self._request is None and not self._problem:
-            self._ask(depsgraph)
+            self._ask()
         self._told = self.status
         self._look_again()
 
@@ -145,20 +145,15 @@ class Session:
             except UserError as error:
                 self._problem = _told(error)
 
-    def _ask(self, depsgraph: bpy.types.Depsgraph) -> None:
+    def _ask(self) -> None:
         """Ask for the next picture of the newest state, if it is time for it."""
         wanted = self._next_stage()
         if wanted is None or self._seconds_until(wanted) > 0:
             return
         message = self._message
         assert message is not None
-        size = None
-        if wanted == "finished":
-            if not self._is_still_true(depsgraph):
-                return
-        else:
-            full = message.view.size
-            size = full if wanted == "sharp" else self._pace.size_for(full)
+        full = message.view.size
+        size = {"proxy": self._pace.size_for(full), "sharp": full, "finished": None}[wanted]
         validity = self.picture.validity if size is None and self.picture is not None else None
         try:
             self._request = PictureRequest(
@@ -166,14 +161,6 @@ class Session:
             )
         except UserError as error:
             self._problem = _told(error)
-
-    def _is_still_true(self, depsgraph: bpy.types.Depsgraph) -> bool:
-        """Read every image anew, and tell whether the newest state is still the one that is shown."""
-        message = self._message
-        assert message is not None
-        self._photos.forget()
-        self._take_up(depsgraph, message.view)
-        return self._message is not None and self._message.key == message.key
 
     def _next_stage(self) -> str | None:
         """Return what is still missing: "proxy", then "sharp", then "finished"."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from test_layers import SCENE
+from test_layers import SCENE, edit, split, stroke, take_brush
 from window import SIZE, Window
 
 Screen = np.ndarray[Any, Any]
@@ -180,6 +180,24 @@ region_3d.view_location, region_3d.view_distance = (0, 0.35, 0.03), 0.75
     screen(rendered, screenshots / "viewport-orthographic.png")
     rendered.run('region_3d.view_perspective = "CAMERA"')
     settle(rendered)
+
+
+def test_strokes_of_a_brush_are_followed_and_undone(rendered: Window, screenshots: Path) -> None:
+    rendered.run("cup.location.x += 0.03; cup.select_set(True); bpy.context.view_layer.objects.active = cup")
+    split(rendered, "IMAGE_EDITOR")
+    rendered.run("area = area_of('VIEW_3D')")
+    edit(rendered, "outline")
+    take_brush(rendered)
+    settle(rendered)
+    keys = [rendered.run("result = shown()[0].picture.key; keys = [result]")]
+    for way in ([(300, 100), (330, 120), (360, 150)], [(250, 160), (330, 170)]):
+        stroke(rendered, 40, way)
+        rendered.wait("shown()[0].picture.key not in keys and not left()")
+        keys.append(rendered.run("result = shown()[0].picture.key"))
+        rendered.run("", keys=keys)
+    screen(rendered, screenshots / "viewport-painted.png")
+    rendered.press("ctrl+z")
+    rendered.wait("shown()[0].picture.key == keys[1] and not left()")
 
 
 def test_it_survives_its_worker_and_leaves_nothing_behind(rendered: Window, screenshots: Path) -> None:
