@@ -6,7 +6,7 @@ import math
 from collections import deque
 from statistics import median_low
 
-PROXY_SECONDS = 0.08
+PROXY_SECONDS = 0.07
 """That the worker may take for a proxy while things move."""
 
 SCALES = tuple(2 ** (-step / 2) for step in range(6))

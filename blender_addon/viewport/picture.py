@@ -11,7 +11,7 @@ from ..render.colour import scene_linear
 from ..worker.client import ReceivedPicture
 from .views import View
 
-FAINTEST = 0.25
+FAINTEST = 0.15
 """How much is left of what no photo showed, where a viewport looks freely."""
 
 SOFTNESS = 0.012
