@@ -29,6 +29,7 @@ from .operators import (
 from .operators import worker as worker_operators
 from .render import written
 from .scene import migration, painting, properties
+from .viewport import engine_view
 from .worker import supervisor
 
 CLASSES: tuple[type, ...] = (
@@ -69,6 +70,7 @@ HOOKS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (overlay.register, overlay.unregister),
     (outline_overlay.register, outline_overlay.unregister),
     (supervisor.register, supervisor.unregister),
+    (engine_view.register, engine_view.unregister),
 )
 """What is not a class: (attach, detach), attached after all classes are there."""
 

@@ -14,7 +14,7 @@ from na_core.scene import Frame, Picture, RenderJob, Sampling
 from server.caches import ByteLimitedCache
 from server.failures import Failure, is_out_of_memory, out_of_memory, render_failed
 from server.jobs import Job, OnStep, Renderer
-from server.passes import Shown, made_passes
+from server.passes import Pass, Shown, made_passes
 
 if TYPE_CHECKING:
     from na_core.meshes.mesh_arrays import MeshArrays
@@ -46,6 +46,9 @@ class FramesJob(Job):
         for index, frame in enumerate(frames):
             self.check()
             started = time.perf_counter()
+            if self._is_sketch():
+                self._post_sketch(renderer, index, started)
+                continue
             key = frame_key(renderer.fingerprint, frame, sampling)
             pixels = self.finished.get(key)
             cached = pixels is not None
@@ -58,16 +61,32 @@ class FramesJob(Job):
                 self.finished.put(key, pixels)
             if self.request.passes:
                 self._post_passes(renderer, index)
-            record = {
-                "event": "frame",
-                "frame": index,
-                "width": sampling.width,
-                "height": sampling.height,
-                "channels": 3,
-                "seconds": round(time.perf_counter() - started, 6),
-                "cached": cached,
-            }
-            self.mailbox.post(record, pixels)
+            self._post_frame(index, pixels, started, cached)
+
+    def _is_sketch(self) -> bool:
+        """Tell whether what is wanted is a proxy and its validity alone, which a viewport wants quickly."""
+        sampling = self.request.sampling
+        return self.request.passes == ("validity",) and (sampling.preset, sampling.steps) == ("custom", 0)
+
+    def _post_sketch(self, renderer: Renderer, index: int, started: float) -> None:
+        sampling, frame = self.request.sampling, self.request.frames[index]
+        size = sampling.width, sampling.height
+        picture, validity = renderer.sketch(frame, self.photos, *size, self.meshes)
+        self._post_pass(index, Pass("Validity", "V", validity[..., None]))
+        self._post_frame(index, picture.tobytes(), started)
+
+    def _post_frame(self, index: int, pixels: bytes, started: float, cached: bool = False) -> None:
+        sampling = self.request.sampling
+        record = {
+            "event": "frame",
+            "frame": index,
+            "width": sampling.width,
+            "height": sampling.height,
+            "channels": 3,
+            "seconds": round(time.perf_counter() - started, 6),
+            "cached": cached,
+        }
+        self.mailbox.post(record, pixels)
 
     def _post_passes(self, renderer: Renderer, index: int) -> None:
         sampling, frame = self.request.sampling, self.request.frames[index]
@@ -75,16 +94,19 @@ class FramesJob(Job):
         for each in made_passes(
             Shown(frame, found, *self.request.beside(index), self.meshes), self.request.passes
         ):
-            self.check()
-            record = {
-                "event": "pass",
-                "frame": index,
-                "name": each.name,
-                "letters": each.letters,
-                "width": sampling.width,
-                "height": sampling.height,
-            }
-            self.mailbox.post(record, np.ascontiguousarray(each.values, np.float32).tobytes())
+            self._post_pass(index, each)
+
+    def _post_pass(self, index: int, each: Pass) -> None:
+        self.check()
+        record = {
+            "event": "pass",
+            "frame": index,
+            "name": each.name,
+            "letters": each.letters,
+            "width": self.request.sampling.width,
+            "height": self.request.sampling.height,
+        }
+        self.mailbox.post(record, np.ascontiguousarray(each.values, np.float32).tobytes())
 
     def explain(self, error: BaseException) -> Failure:
         """Return what to say of an error that nobody foresaw."""

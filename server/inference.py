@@ -18,7 +18,9 @@ from server.meshes import mesh_unusable
 from server.own_models import ModelSettings, load_models, load_own_refiner
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
@@ -193,6 +195,23 @@ class PipelineRenderer:
         with _meshes_explained():
             passes: FramePasses = self._pipeline.passes(frame, photos, width, height, meshes)
         return passes
+
+    def sketch(
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        width: int,
+        height: int,
+        meshes: Mapping[str, MeshArrays],
+    ) -> tuple[Picture, NDArray[np.float32]]:
+        """Return a frame's proxy and its validity (height, width), as quickly as it goes.
+
+        Raises:
+            Failure: ``mesh_unusable``.
+        """
+        with _meshes_explained():
+            proxy, validity = self._pipeline.sketch(frame, photos, width, height, meshes)
+        return proxy, validity
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:
         """Return what a view's photo is taken apart into, at its own size, on the CPU."""

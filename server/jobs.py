@@ -17,6 +17,9 @@ from na_core.scene import Frame, Picture, Sampling
 from server.failures import Failure
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from na_core.compose.frame_passes import FramePasses
     from na_core.layers.layers import Layers
     from na_core.meshes.mesh_arrays import MeshArrays
@@ -70,6 +73,17 @@ class Renderer(Protocol):
         meshes: Mapping[str, MeshArrays],
     ) -> FramePasses:
         """Return the passes of a frame."""
+        ...
+
+    def sketch(
+        self,
+        frame: Frame,
+        photos: Mapping[str, Picture],
+        width: int,
+        height: int,
+        meshes: Mapping[str, MeshArrays],
+    ) -> tuple[Picture, NDArray[np.float32]]:
+        """Return a frame's proxy and its validity (height, width), as quickly as it goes."""
         ...
 
     def layers(self, view: SourceView, photos: Mapping[str, Picture]) -> Layers:

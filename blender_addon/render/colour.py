@@ -13,11 +13,17 @@ LINEAR_OF_SRGB: NDArray[np.float32] = linear_from_srgb(_CODES).astype(np.float32
 """Linear value of each of the 256 codes, by the exact piecewise formula."""
 
 
-def scene_linear(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return RGBA float32 (H, W, 4) in the file's working space, alpha 1, of sRGB uint8 (H, W, 3)."""
+def scene_linear(pixels: NDArray[np.uint8], matrix: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return RGBA float32 (H, W, 4) in the file's working space, alpha 1, of sRGB uint8 (H, W, 3).
+
+    Args:
+        pixels: of a picture.
+        matrix: :func:`working_from_rec709`, which a thread other than Blender's must not ask for.
+    """
     result = np.ones((*pixels.shape[:2], 4), dtype=np.float32)
     linear = LINEAR_OF_SRGB[pixels]
-    matrix = working_from_rec709()
+    if matrix is None:
+        matrix = working_from_rec709()
     if not np.allclose(matrix, np.eye(3), atol=1e-5):
         linear = linear @ matrix.T
     result[..., :3] = linear

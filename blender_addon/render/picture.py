@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from na_core.scene import RenderJob
 
@@ -24,6 +25,7 @@ class Observer:
 
     should_stop: Callable[[], bool] = lambda: False
     on_status: Callable[[str], None] = lambda _: None
+    on_worker: Callable[[Address], None] = lambda _: None
     on_progress: Callable[[Progress], None] = lambda _: None
     on_preview: Callable[[ReceivedPicture], None] | None = None
 
@@ -35,6 +37,7 @@ def render_picture(
     observer: Observer = Observer(),
     *,
     what: str = "this frame",
+    log_folder: Path | None = None,
     silence_seconds: float = client.SILENCE_SECONDS,
 ) -> tuple[ReceivedPicture, Address]:
     """Return the picture of a job that holds one frame, and the worker that made it.
@@ -45,17 +48,19 @@ def render_picture(
         settings: the worker to use.
         observer: hears of progress; ``should_stop`` is polled at least every 50 ms.
         what: names the frame in errors ("frame 12").
+        log_folder: for the worker's log; the extension's own, which a thread beside Blender's must be told.
         silence_seconds: see :data:`blender_addon.worker.client.SILENCE_SECONDS`.
 
     Raises:
         UserError: the worker cannot be started, refuses, is lost twice, or stops answering.
         RenderCancelled: ``should_stop`` returned true.
     """
-    log_folder = user_folder("logs")
+    log_folder = log_folder or user_folder("logs")
     for attempt in range(1, ATTEMPTS + 1):
         observer.on_status("Starting the worker" if attempt == 1 else "Restarting the worker")
         process, address = supervisor.ready(settings, log_folder, observer.should_stop)
         observer.on_status(f"Rendering on {address.device}")
+        observer.on_worker(address)
         try:
             picture = client.render(
                 address,

@@ -12,7 +12,11 @@ from na_core.scene import MAX_SIDE, Camera
 from ..errors import UserError
 
 
-def camera_message(depsgraph: bpy.types.Depsgraph, size: tuple[int, int] | None = None) -> Camera:
+def camera_message(
+    depsgraph: bpy.types.Depsgraph,
+    size: tuple[int, int] | None = None,
+    item: bpy.types.Object | None = None,
+) -> Camera:
     """Return the scene's camera as the evaluated depsgraph has it.
 
     Resolution percentage, pixel aspect, sensor fit and lens shift are all in the result, through Blender's
@@ -21,12 +25,13 @@ def camera_message(depsgraph: bpy.types.Depsgraph, size: tuple[int, int] | None 
     Args:
         depsgraph: evaluated.
         size: width and height of another picture with square pixels that it takes, such as the photo.
+        item: another camera than the scene's, such as a viewport's own.
 
     Raises:
         UserError: the scene has no camera, or it is not a perspective one.
     """
     scene = depsgraph.scene_eval
-    camera = scene.camera
+    camera = item or scene.camera
     if camera is None:
         raise no_camera()
     evaluated = camera.evaluated_get(depsgraph)

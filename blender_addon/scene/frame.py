@@ -22,6 +22,7 @@ from na_core.scene import (
     AssetView,
     Background,
     Box,
+    Camera,
     Frame,
     Photo,
     PlacedAsset,
@@ -77,28 +78,33 @@ class PhotoStore:
         return painted
 
 
-def frame_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = None) -> Frame:
+def frame_message(
+    depsgraph: bpy.types.Depsgraph, photos: PhotoStore | None = None, camera: Camera | None = None
+) -> Frame:
     """Return the frame that the evaluated depsgraph stands at.
 
     Args:
         depsgraph: evaluated; its scene, frame, camera and objects count. Assets that are disabled in renders
             are left out: the object is then gone from the picture.
         photos: collects the photos' bytes, for the worker.
+        camera: another than the scene's, such as a viewport's; assets behind it are left out.
 
     Raises:
         UserError: no camera, no photo, no asset, an unreadable photo, or an asset behind the camera.
     """
     photos = photos or PhotoStore()
     scene = depsgraph.scene_eval
-    camera = camera_message(depsgraph)
+    seen_by = camera or camera_message(depsgraph)
     background = _background(scene, photos)
     assets = _placed_assets(depsgraph, photos)
     if not assets and not has_assets(depsgraph.scene):
         raise no_assets()
+    if camera is not None:
+        return Frame(camera, tuple(each for each in assets if not is_behind(camera, each.box)), background)
     for placed in assets:
-        if is_behind(camera, placed.box):
+        if is_behind(seen_by, placed.box):
             raise behind_camera(placed.asset.name, scene.frame_current)
-    return Frame(camera=camera, assets=tuple(assets), background=background)
+    return Frame(camera=seen_by, assets=tuple(assets), background=background)
 
 
 def photo_message(depsgraph: bpy.types.Depsgraph, photos: PhotoStore) -> Frame:

@@ -67,45 +67,38 @@ class Conversation:
         return response
 
 
-class WorkerTask(Generic[Answer]):
-    """One question to the worker, which is started if need be, in a thread that touches no bpy.
+class Background(Generic[Answer]):
+    """Work in a thread that touches no bpy; whoever waits for it polls, and never blocks.
 
     Args:
-        ask: asks it, and returns the answer.
-        settings: the worker to use.
-        log_folder: for the worker's log.
-        doing: what it does meanwhile, such as "looked for objects".
+        work: does it and returns the answer; ends soon with RenderCancelled once its argument is true.
+        name: of the thread.
     """
 
-    def __init__(
-        self,
-        ask: Callable[[Conversation], Answer],
-        settings: WorkerSettings,
-        log_folder: Path,
-        doing: str,
-    ) -> None:
-        self._ask, self._doing = ask, doing
-        self._settings, self._log_folder = settings, log_folder
+    def __init__(self, work: Callable[[Callable[[], bool]], Answer], name: str) -> None:
+        self._work = work
         self._stopped = threading.Event()
-        self._conversation: Conversation | None = None
         self._answers: list[Answer] = []
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="neural-assets-question", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def is_running(self) -> bool:
         """Tell whether the answer is still to come."""
         return self._thread.is_alive()
 
-    def stop(self) -> None:
-        """Give up: the connection is closed, and :meth:`result` says that it was cancelled."""
+    def is_stopped(self) -> bool:
+        """Tell whether it was given up."""
+        return self._stopped.is_set()
+
+    def give_up(self) -> None:
+        """Ask it to end without waiting until it has; :meth:`result` says that it was cancelled."""
         self._stopped.set()
-        while self._thread.is_alive():
-            conversation = self._conversation
-            if conversation is not None and conversation.connection.opened is not None:
-                with contextlib.suppress(OSError):
-                    conversation.connection.opened.shutdown(socket.SHUT_RDWR)
-            self._thread.join(0.1)
+
+    def stop(self) -> None:
+        """Give it up, and wait until it has ended."""
+        self.give_up()
+        self._thread.join()
 
     def finish(self) -> None:
         """Wait until the answer is there, whatever it is."""
@@ -123,8 +116,8 @@ class WorkerTask(Generic[Answer]):
         """Return the answer, once it is there.
 
         Raises:
-            UserError: the worker cannot be started, was lost, or refused.
-            RenderCancelled: it was stopped.
+            UserError: what went wrong.
+            RenderCancelled: it was given up.
         """
         if self._stopped.is_set():
             raise RenderCancelled
@@ -134,16 +127,62 @@ class WorkerTask(Generic[Answer]):
 
     def _run(self) -> None:
         try:
-            _, address = supervisor.ready(self._settings, self._log_folder, self._stopped.is_set)
-            self._conversation = Conversation(address)
-            try:
-                self._answers.append(self._ask(self._conversation))
-            finally:
-                self._conversation.connection.close()
+            self._answers.append(self._work(self._stopped.is_set))
         except (UserError, RenderCancelled) as error:
             self._error = error
         except Exception as error:
-            self._error = UserError(
-                f"The worker was lost while it {self._doing} ({type(error).__name__}: {error}).",
-                "Try again: a new worker is started.",
-            )
+            self._error = self._explained(error)
+
+    def _explained(self, error: Exception) -> UserError:
+        """Return what to say of an error that nobody foresaw."""
+        return UserError(
+            f"Something went wrong inside the add-on ({type(error).__name__}: {error}).",
+            "Please report it with the text of the system console.",
+        )
+
+
+class WorkerTask(Background[Answer]):
+    """One question to the worker, which is started if need be.
+
+    Args:
+        ask: asks it, and returns the answer.
+        settings: the worker to use.
+        log_folder: for the worker's log.
+        doing: what it does meanwhile, such as "looked for objects".
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Conversation], Answer],
+        settings: WorkerSettings,
+        log_folder: Path,
+        doing: str,
+    ) -> None:
+        self._ask, self._doing = ask, doing
+        self._settings, self._log_folder = settings, log_folder
+        self._conversation: Conversation | None = None
+        super().__init__(self._converse, "neural-assets-question")
+
+    def stop(self) -> None:
+        """Give up: the connection is closed, and :meth:`result` says that it was cancelled."""
+        self.give_up()
+        while self._thread.is_alive():
+            conversation = self._conversation
+            if conversation is not None and conversation.connection.opened is not None:
+                with contextlib.suppress(OSError):
+                    conversation.connection.opened.shutdown(socket.SHUT_RDWR)
+            self._thread.join(0.1)
+
+    def _converse(self, should_stop: Callable[[], bool]) -> Answer:
+        _, address = supervisor.ready(self._settings, self._log_folder, should_stop)
+        self._conversation = Conversation(address)
+        try:
+            return self._ask(self._conversation)
+        finally:
+            self._conversation.connection.close()
+
+    def _explained(self, error: Exception) -> UserError:
+        return UserError(
+            f"The worker was lost while it {self._doing} ({type(error).__name__}: {error}).",
+            "Try again: a new worker is started.",
+        )

@@ -270,6 +270,28 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         placed = self._placed(frame, photos, meshes)
         return frame_passes(layers, frame, batch, width, height, rays, placed)
 
+    @torch.no_grad()
+    def sketch(
+        self, frame: Frame, photos: Photos, width: int, height: int, meshes: MeshFiles = NO_MESHES
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return a frame's proxy (H, W, 3) and its validity (H, W), as quickly as it goes.
+
+        Both are of one composition, with one ray a pixel: a viewport that moves wants them often.
+
+        Args:
+            frame: what to show.
+            photos, meshes: see :meth:`__call__`.
+            width, height: in pixels.
+
+        Raises:
+            KeyError: a photo or a mesh is missing.
+            MeshError: a mesh cannot be used.
+        """
+        layers, batch, _ = self._layers(frame, photos, width, height, most_rays=1)
+        placed = {(0, slot): mesh for slot, mesh in self._placed(frame, photos, meshes).items()}
+        passes = compose(layers, batch, width, height, meshes=placed, others=other_views(batch, [frame]))
+        return to_bytes(passes.proxy)[0], passes.validity[0].float().cpu().numpy()
+
     def _placed(self, frame: Frame, photos: Photos, meshes: MeshFiles) -> dict[int, PlacedMesh]:
         """Return the meshes of a frame's assets by their slots."""
         if not frame.meshes():
@@ -280,13 +302,13 @@ class NeuralAssetsPipeline(DiffusionPipeline):
         )
 
     def _layers(
-        self, frame: Frame, photos: Photos, width: int, height: int
+        self, frame: Frame, photos: Photos, width: int, height: int, most_rays: int = 2
     ) -> tuple[Layers, FrameBatch, int]:
         """Return the layers of a frame's photos at its scale, the frame as tensors, and rays per side."""
         views = source_views(frame)
         rows, columns = photos[views[0].sha256].shape[:2]
         side = photo_side(frame, columns, rows, width, height)
-        rays = rays_per_side(side, max(rows, columns), width, height)
+        rays = min(rays_per_side(side, max(rows, columns), width, height), most_rays)
         device = next(self.encoder.parameters()).device  # self.device takes milliseconds
         layers = self.layers.sampled(views, photos, rays * side, self.taking_apart, device)
         return layers, frame_batch([frame]).to(device), rays

@@ -1,6 +1,7 @@
 """Rendering end to end: the real pipeline with a tiny checkpoint, in a real worker."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,18 @@ def test_progress_counts_steps_and_frames(worker, photo, make_job):
 def test_zero_steps_give_the_proxy_picture(worker, photo, make_job):
     (picture,) = pictures(worker.render(make_job(photo, steps=0)))
     assert picture.shape == (48, 64, 3)
+
+
+def test_a_proxy_with_its_validity_alone_is_the_same_proxy_and_the_same_validity(worker, photo, make_job):
+    job = make_job(photo, steps=0)
+    job = replace(job, sampling=replace(job.sampling, preset="custom"))
+    quick = worker.render(replace(job, passes=("validity",)))
+    slow = worker.render(replace(job, passes=("validity", "index")))
+    assert events(quick) == ["pass", "frame", "done"]
+    validity = [payload for record, payload in slow if record.get("name") == "Validity"]
+    assert [payload for record, payload in quick if record["event"] == "pass"] == validity
+    assert (pictures(quick)[0] == pictures(slow)[0]).all()
+    assert 0 < np.frombuffer(validity[0], np.float32).mean() <= 1
 
 
 def test_the_same_seed_gives_the_same_picture_and_the_second_time_from_the_cache(worker, photo, make_job):

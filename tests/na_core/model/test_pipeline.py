@@ -269,6 +269,16 @@ class TestProxy:
         image = pipeline([moved_frame], studio.photos, sampling(0)).images[0]
         np.testing.assert_array_equal(image, proxy_of(moved_frame, studio.photos))
 
+    def test_a_sketch_is_the_proxy_where_pixels_have_one_ray_and_says_what_photos_showed(
+        self, pipeline: NeuralAssetsPipeline, studio: Studio, moved_frame: Frame
+    ) -> None:
+        proxy = pipeline([moved_frame], studio.photos, sampling(0)).images[0]
+        height, width = proxy.shape[:2]
+        sketch, validity = pipeline.sketch(moved_frame, studio.photos, width, height)
+        np.testing.assert_array_equal(sketch, proxy)
+        passes = pipeline.passes(moved_frame, studio.photos, width, height)
+        np.testing.assert_array_equal(validity, passes.validity)
+
     def test_one_step_of_an_untrained_guided_pipeline_gives_the_proxy(
         self, tiny: Make, studio: Studio, moved_frame: Frame
     ) -> None:
