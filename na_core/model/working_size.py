@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch.nn.functional as F
 from torch import Tensor
 
-from na_core.scene import Frame
+from na_core.scene import MAX_FOCAL, Frame
 
 MAX_DECODED_SHARE = 4.0
 """Pixels that the decoder's picture has at most, in units of the working size's square."""
@@ -92,7 +92,11 @@ def decoder_frame(frame: Frame, width: int, height: int, size: DecoderSize) -> F
     camera = frame.camera
     across, down = width * size.scale / size.width, height * size.scale / size.height
     wider = replace(
-        camera, fx=camera.fx * across, fy=camera.fy * down, cx=camera.cx * across, cy=camera.cy * down
+        camera,
+        fx=max(camera.fx * across, 1 / MAX_FOCAL),  # of the shortest lens that the schema allows
+        fy=max(camera.fy * down, 1 / MAX_FOCAL),
+        cx=camera.cx * across,
+        cy=camera.cy * down,
     )
     return replace(frame, camera=wider)
 
