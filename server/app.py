@@ -37,8 +37,8 @@ from server.caches import ByteLimitedCache
 from server.detection import DetectionRequest, Detectors
 from server.failures import Failure
 from server.frames_job import FramesJob
-from server.hanging_up import Desk, HungUp
-from server.jobs import Job, Renderer, RenderQueue
+from server.hanging_up import Desk
+from server.jobs import Cancelled, Job, Renderer, RenderQueue
 from server.layers_job import LayersJob
 from server.meshes import decode_mesh, mesh_too_large
 from server.photos import decode_photo, file_too_large
@@ -105,7 +105,7 @@ def create_app(
     app.add_middleware(AccessGate, token=token, port=port)
     app.add_exception_handler(Failure, _answer_failure)
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    for gone in (HungUp, ClientDisconnect):
+    for gone in (Cancelled, ClientDisconnect):
         app.add_exception_handler(gone, _answer_nobody)
     app.add_exception_handler(Exception, _answer_bug)
 

@@ -13,7 +13,7 @@ from na_core.geometry.camera import pitch_and_roll
 from na_core.scene import Camera, Picture
 from server.detector_settings import DetectorSettings
 from server.failures import Failure, is_out_of_memory
-from server.hanging_up import HungUp
+from server.jobs import Cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Detectors:
                 named = request.prompt.strip() and request.rectangles is None
                 look = self._named if named else self._any
                 return look(request, picture)
-        except (Failure, HungUp):
+        except (Failure, Cancelled):
             raise
         except WeightsError as error:
             raise Failure("weights_missing", str(error), status=422) from error

@@ -11,15 +11,12 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from na_core.cancellation import cancelled_by
+from server.jobs import Cancelled
 
 LOOK_SECONDS = 0.1
 """Between looks at whether the client is still there."""
 
 Answer = TypeVar("Answer")
-
-
-class HungUp(Exception):
-    """The client of a request is gone."""
 
 
 class Desk:
@@ -39,13 +36,13 @@ class Desk:
             work: asks :func:`na_core.cancellation.poll` now and then.
 
         Raises:
-            HungUp: the client is gone; the work ends at its next question, or never begins.
+            Cancelled: the client is gone; the work ends at its next question, or never begins.
         """
         gone = threading.Event()
 
         def ask() -> None:
             if gone.is_set():
-                raise HungUp
+                raise Cancelled
 
         def done() -> Answer:
             ask()
@@ -58,5 +55,5 @@ class Desk:
             if not future.done() and await request.is_disconnected():
                 gone.set()
                 future.add_done_callback(lambda ended: ended.exception())  # nobody else will look at it
-                raise HungUp
+                raise Cancelled
         return future.result()

@@ -42,7 +42,7 @@ RETRY_SECONDS = 10
 
 
 class Cancelled(Exception):
-    """The one who asked for the picture no longer wants it."""
+    """The one who asked no longer wants it."""
 
 
 class Renderer(Protocol):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from na_core.cancellation import poll
+from na_core.layers.resample import nearest_known
 
 RADIUS = 0.0133
 """Half a patch's side, in units of the photo's longer side."""
@@ -103,12 +104,7 @@ def _guided(
 
 def _medians(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return values (h, w) smoothed by medians; outside, the nearest inside goes on."""
-    _, labels = cv2.distanceTransformWithLabels(
-        (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    of_label = np.zeros(labels.max() + 1, np.float32)
-    of_label[labels[inside]] = values[inside]
-    values = of_label[labels]
+    values = nearest_known(values, ~inside)
     for _ in range(MEDIANS):
         values = cv2.medianBlur(values, 5)
     return values

@@ -127,12 +127,12 @@ def resampled_depth(
             )
         beyond = known < 1e-3
         if (shows & beyond).any():
-            depth[beyond], known[beyond] = _nearest_known(depth / np.maximum(known, 1e-3), beyond)[beyond], 1
+            depth[beyond], known[beyond] = nearest_known(depth / np.maximum(known, 1e-3), beyond)[beyond], 1
         result[shows] = depth[shows] / known[shows]
     return result
 
 
-def _nearest_known(values: NDArray[np.float32], unknown: NDArray[np.bool_]) -> NDArray[np.float32]:
+def nearest_known(values: NDArray[np.float32], unknown: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return (H, W) the values of the nearest pixels that are not unknown."""
     _, labels = cv2.distanceTransformWithLabels(
         unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -226,16 +226,16 @@ def _found(
     Of what covers less than half of a pixel there is a thin sheet: what is seen of it from the side is the
     rest of the object.
     """
-    looks = []
+    looks, seen = [], []
     for share in LOOKS:
         poll()
-        size = max(1, round(share * working_size))
-        looks.append(estimate(network, replace(views, pictures=working_pictures(views.pictures, size))))
+        seen.append(working_pictures(views.pictures, max(1, round(share * working_size))))
+        looks.append(estimate(network, replace(views, pictures=seen[-1])))
     found = looks[0]
     each = [_chances(look, views.filled.shape[1]) for look in looks]
     chances = (_mean(each) * (each[0] > 0)).cpu().numpy()  # a coarse look would reach over boxes' edges
     index, near, far = (values.cpu().numpy() for values in (found.index, found.near, found.far))
-    seen = working_pictures(views.pictures, working_size).cpu().numpy()
+    guides = seen[0].cpu().numpy()
     shadow, guess = (_mean([getattr(look, name) for look in looks]) for name in ("shadow", "plate"))
     normals = _mean([look.normal for look in looks]).movedim(1, -1).cpu().numpy()
     guess = _guesses(guess, views.pictures, found.probability[:, 0], shadow)
@@ -260,7 +260,7 @@ def _found(
         poll()
         met, left = (
             resampled_depth(
-                with_sharp_steps(each[number], index[number], owner, seen[number]), index[number], owner
+                with_sharp_steps(each[number], index[number], owner, guides[number]), index[number], owner
             )
             for each in (near, far)
         )
